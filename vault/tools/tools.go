@@ -10,16 +10,17 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
 // SignIn asks the caller's device to sign in. The caller is in the context
 // (identity.From). Implementations may be called concurrently.
 type SignIn interface {
 	// Await asks for a sign-in and waits for it, at most 45 s and with
-	// progress where the request carried a progress token. Nil means: signed
-	// in, try the call again. Otherwise a usererr, such as SignInOpen while
-	// the person has not finished.
-	Await(ctx context.Context) error
+	// progress where the request carried a progress token. It returns who the
+	// caller is now, with whom the call is tried again. Otherwise a usererr,
+	// such as SignInOpen while the person has not finished.
+	Await(ctx context.Context) (identity.Caller, error)
 	// Start asks for a sign-in and returns at once with where it stands.
 	Start(ctx context.Context) (SignInState, error)
 }
@@ -43,6 +44,6 @@ type Config struct {
 }
 
 // New returns the MCP server that all streams share.
-func New(cfg Config) (*mcp.Server, error) {
-	return mcp.NewServer(&mcp.Implementation{Name: "coatcheck", Version: cfg.Version}, nil), nil
+func New(cfg Config) *mcp.Server {
+	return mcp.NewServer(&mcp.Implementation{Name: "coatcheck", Version: cfg.Version}, nil)
 }

@@ -1,0 +1,172 @@
+// Package confluence speaks to one Confluence Cloud site for one bearer of a
+// token: REST v2, and v1 for the two things v2 lacks (CQL search and the
+// current user). It knows HTTP, not people: who may see what, and what a
+// person is told about an error, is decided by its caller.
+//
+// Calls go only to the configured base, redirects are never followed, answers
+// are limited in size and every wait is bounded. Unknown members of answers
+// are ignored. Texts of error answers are used to classify an error and then
+// dropped: neither [Error] nor the log ever carries a body, a query or a token.
+//
+// A [Client] may be used from several goroutines.
+package confluence
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/secret"
+)
+
+// Limits of this client.
+const (
+	MaxAnswer      = 8 << 20          // bytes of one answer, decompressed
+	MaxBody        = 5 << 20          // bytes of a page's body; Confluence answers 413 above
+	AttemptTimeout = 15 * time.Second // one try of one request
+	RetryBudget    = 30 * time.Second // all tries of one request with their waits
+	MaxRetries     = 4
+)
+
+// Config says which site is spoken to and as whom.
+type Config struct {
+	// HTTP gives transport and jar; its redirect policy is not used. Required.
+	HTTP *http.Client
+	// Base is {api}/ex/confluence/{cloudId}/wiki without trailing slash. Required.
+	Base string
+	// Token is the access token. Required.
+	Token secret.String
+	// Quota is shared by all clients of one OAuth app. Optional.
+	Quota *Quota
+	// Agent is sent as User-Agent. Optional.
+	Agent string
+	// Log gets one line for each answer that is not a success. Required.
+	Log *slog.Logger
+}
+
+// Client calls one site.
+type Client struct {
+	cfg  Config
+	http http.Client
+}
+
+// New returns a client. It does no I/O.
+func New(cfg Config) *Client {
+	own := *cfg.HTTP
+	// A redirect would take the token elsewhere, and no call of ours has one.
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if cfg.Agent == "" {
+		cfg.Agent = "coatcheck-vault"
+	}
+	return &Client{cfg: cfg, http: own}
+}
+
+// request is one call of the API. Path begins with /api/v2 or /rest/api.
+type request struct {
+	method string
+	path   string
+	query  url.Values
+	body   any
+}
+
+func (r request) write() bool { return r.method != http.MethodGet }
+
+// do sends r, again where that is harmless, and decodes the answer into into.
+// It returns the Link header's next as a second source for pagination.
+func (c *Client) do(ctx context.Context, r request, into any) (http.Header, error) {
+	var body []byte
+	if r.body != nil {
+		var err error
+		if body, err = json.Marshal(r.body); err != nil {
+			return nil, &Error{Kind: KindProtocol, Err: errors.New("encoding a request")}
+		}
+	}
+	deadline := time.Now().Add(RetryBudget)
+	if at, ok := ctx.Deadline(); ok && at.Before(deadline) {
+		deadline = at
+	}
+	for try := 0; ; try++ {
+		if wait := c.cfg.Quota.wait(); wait > 0 {
+			if err := pause(ctx, wait, deadline); err != nil {
+				return nil, &Error{Kind: KindRateLimited, Status: http.StatusTooManyRequests, RetryAfter: wait}
+			}
+		}
+		header, failure := c.once(ctx, r, body, into)
+		if failure == nil {
+			return header, nil
+		}
+		c.log(ctx, r, failure, try)
+		if !failure.again(r.write()) || try == MaxRetries || ctx.Err() != nil {
+			return nil, failure
+		}
+		c.cfg.Quota.note(failure)
+		if err := pause(ctx, backoff(try, failure.RetryAfter), deadline); err != nil {
+			return nil, failure
+		}
+	}
+}
+
+// once makes one try.
+func (c *Client) once(ctx context.Context, r request, body []byte, into any) (http.Header, *Error) {
+	ctx, cancel := context.WithTimeout(ctx, AttemptTimeout)
+	defer cancel()
+	address := c.cfg.Base + r.path
+	if len(r.query) > 0 {
+		address += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, address, bytes.NewReader(body))
+	if err != nil {
+		return nil, &Error{Kind: KindProtocol, Err: errors.New("building a request")}
+	}
+	c.headers(req, body != nil)
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, transportError(err, r.write())
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, MaxAnswer+1))
+	ok := resp.StatusCode >= 200 && resp.StatusCode < 300
+	switch {
+	case err != nil && ok:
+		return nil, transportError(err, r.write())
+	case !ok:
+		return nil, answerError(resp, data, r.write())
+	case len(data) > MaxAnswer:
+		return nil, &Error{Kind: KindTooLarge, Status: resp.StatusCode, TraceID: trace(resp.Header), Unsure: r.write()}
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		// HTML with status 200 comes from proxies on the way.
+		return nil, &Error{Kind: KindProtocol, Status: resp.StatusCode, TraceID: trace(resp.Header), Unsure: r.write()}
+	}
+	return resp.Header, nil
+}
+
+func (c *Client) headers(req *http.Request, hasBody bool) {
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Authorization", "Bearer "+c.cfg.Token.Reveal())
+	req.Header.Set("User-Agent", c.cfg.Agent)
+	if hasBody {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if req.Method != http.MethodGet && strings.Contains(req.URL.Path, "/rest/api/") {
+		req.Header.Set("X-Atlassian-Token", "no-check") // v1 writes answer 403 without
+	}
+}
+
+// log writes what happened without path parameters that may be content.
+func (c *Client) log(ctx context.Context, r request, failure *Error, try int) {
+	level := slog.LevelInfo
+	if failure.Kind == KindUpstream || failure.Kind == KindProtocol || failure.Kind == KindNetwork {
+		level = slog.LevelWarn
+	}
+	c.cfg.Log.Log(ctx, level, "confluence answered with an error",
+		"method", r.method, "path", r.path, "kind", failure.Kind.String(), "status", failure.Status,
+		"atl_traceid", failure.TraceID, "try", try, "err", failure)
+}

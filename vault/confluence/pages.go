@@ -1,0 +1,210 @@
+package confluence
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ID is an id of Confluence. Ids are strings in most answers and numbers in
+// some; both are read.
+type ID string
+
+// UnmarshalJSON reads a string or a number.
+func (id *ID) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err == nil {
+		*id = ID(text)
+		return nil
+	}
+	var number json.Number
+	if err := json.Unmarshal(data, &number); err != nil {
+		return err
+	}
+	*id = ID(number)
+	return nil
+}
+
+var numeric = regexp.MustCompile(`^[0-9]{1,19}$`)
+
+// ValidPageID reports whether id has the form of a page's id.
+func ValidPageID(id string) bool { return numeric.MatchString(id) }
+
+// Page is a page or blog post.
+type Page struct {
+	ID       string
+	Type     string // "page" or "blogpost"
+	Status   string
+	Title    string
+	SpaceID  string
+	ParentID string
+	Version  Version
+	Created  time.Time
+	Path     string // on the site, below /wiki; "" if unknown
+	Body     string // storage format; "" unless asked for
+}
+
+// Version is one version of a page.
+type Version struct {
+	Number   int
+	Message  string
+	AuthorID string
+	Created  time.Time
+}
+
+type pageJSON struct {
+	ID        ID        `json:"id"`
+	Status    string    `json:"status"`
+	Title     string    `json:"title"`
+	SpaceID   ID        `json:"spaceId"`
+	ParentID  ID        `json:"parentId"`
+	CreatedAt time.Time `json:"createdAt"`
+	Version   struct {
+		Number    int       `json:"number"`
+		Message   string    `json:"message"`
+		AuthorID  string    `json:"authorId"`
+		CreatedAt time.Time `json:"createdAt"`
+	} `json:"version"`
+	Body struct {
+		Storage struct {
+			Value string `json:"value"`
+		} `json:"storage"`
+	} `json:"body"`
+	Links links `json:"_links"`
+}
+
+func (p pageJSON) page(kind string) (Page, error) {
+	if !ValidPageID(string(p.ID)) || p.SpaceID == "" || p.Version.Number < 1 {
+		return Page{}, &Error{Kind: KindProtocol, Status: http.StatusOK}
+	}
+	return Page{
+		ID: string(p.ID), Type: kind, Status: p.Status, Title: p.Title, SpaceID: string(p.SpaceID), ParentID: string(p.ParentID),
+		Version: Version{Number: p.Version.Number, Message: p.Version.Message, AuthorID: p.Version.AuthorID, Created: p.Version.CreatedAt},
+		Created: p.CreatedAt, Path: sitePath(p.Links.WebUI), Body: p.Body.Storage.Value,
+	}, nil
+}
+
+// sitePath keeps of a link only a plain path below /wiki.
+func sitePath(link string) string {
+	u, err := url.Parse(link)
+	if err != nil || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(u.Path, "\\") {
+		return ""
+	}
+	path := strings.TrimPrefix(u.EscapedPath(), "/wiki")
+	if u.RawQuery != "" {
+		path += "?" + u.RawQuery
+	}
+	return path
+}
+
+// Page returns a page with its body, or a blog post of that id if there is no
+// such page. Version 0 is the current one.
+func (c *Client) Page(ctx context.Context, id string, version int) (Page, error) {
+	page, err := c.content(ctx, "page", id, version)
+	if Is(err, KindNotFound) {
+		post, postErr := c.content(ctx, "blogpost", id, version)
+		if postErr == nil {
+			return post, nil
+		}
+	}
+	return page, err
+}
+
+func (c *Client) content(ctx context.Context, kind, id string, version int) (Page, error) {
+	if !ValidPageID(id) {
+		return Page{}, &Error{Kind: KindNotFound}
+	}
+	query := url.Values{"body-format": {"storage"}}
+	if version > 0 {
+		query.Set("version", strconv.Itoa(version))
+	}
+	var answer pageJSON
+	if _, err := c.do(ctx, request{http.MethodGet, "/api/v2/" + kind + "s/" + id, query, nil}, &answer); err != nil {
+		return Page{}, err
+	}
+	return answer.page(kind)
+}
+
+// PagesByTitle returns the current pages of a space whose title is title,
+// compared exactly: Confluence may be more generous. Without body.
+func (c *Client) PagesByTitle(ctx context.Context, spaceID, title string) ([]Page, error) {
+	if !numeric.MatchString(spaceID) {
+		return nil, &Error{Kind: KindNotFound}
+	}
+	var answer struct {
+		Results []pageJSON `json:"results"`
+	}
+	query := url.Values{"title": {title}, "status": {"current"}, "limit": {"50"}}
+	if _, err := c.do(ctx, request{http.MethodGet, "/api/v2/spaces/" + spaceID + "/pages", query, nil}, &answer); err != nil {
+		return nil, err
+	}
+	var pages []Page
+	for _, found := range answer.Results {
+		page, err := found.page("page")
+		if err != nil {
+			return nil, err
+		}
+		if page.Title == title {
+			pages = append(pages, page)
+		}
+	}
+	return pages, nil
+}
+
+// Draft is what a page is created from. Body is storage format; without
+// ParentID the page goes below the space's home page.
+type Draft struct {
+	SpaceID, ParentID, Title, Body string
+}
+
+type bodyJSON struct {
+	Representation string `json:"representation"`
+	Value          string `json:"value"`
+}
+
+// CreatePage creates a page. Confluence refuses a second page of the same
+// title in a space with [KindDuplicateTitle].
+func (c *Client) CreatePage(ctx context.Context, d Draft) (Page, error) {
+	body := map[string]any{"spaceId": d.SpaceID, "status": "current", "title": d.Title, "body": bodyJSON{"storage", d.Body}}
+	if d.ParentID != "" {
+		body["parentId"] = d.ParentID
+	}
+	return c.writePage(ctx, request{http.MethodPost, "/api/v2/pages", nil, body})
+}
+
+// Edit replaces a page's title and body. Number must be the current version
+// plus one; anything else is [KindConflict].
+type Edit struct {
+	ID, Title, Body, Message string
+	Number                   int
+}
+
+// UpdatePage writes the next version of a page.
+func (c *Client) UpdatePage(ctx context.Context, e Edit) (Page, error) {
+	if !ValidPageID(e.ID) {
+		return Page{}, &Error{Kind: KindNotFound}
+	}
+	version := map[string]any{"number": e.Number}
+	if e.Message != "" {
+		version["message"] = e.Message
+	}
+	body := map[string]any{"id": e.ID, "status": "current", "title": e.Title, "body": bodyJSON{"storage", e.Body}, "version": version}
+	return c.writePage(ctx, request{http.MethodPut, "/api/v2/pages/" + e.ID, nil, body})
+}
+
+func (c *Client) writePage(ctx context.Context, r request) (Page, error) {
+	var answer pageJSON
+	if _, err := c.do(ctx, r, &answer); err != nil {
+		return Page{}, err
+	}
+	page, err := answer.page("page")
+	if err != nil {
+		return Page{}, &Error{Kind: KindProtocol, Status: http.StatusOK, Unsure: true}
+	}
+	return page, nil
+}

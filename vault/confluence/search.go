@@ -1,0 +1,159 @@
+package confluence
+
+import (
+	"context"
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Search is one page of a CQL search. Cursor and Start come from the page
+// before.
+type Search struct {
+	CQL    string
+	Limit  int
+	Cursor string
+	Start  int
+}
+
+// Hits is one page of results.
+type Hits struct {
+	Hits   []Hit
+	Total  int    // as Confluence counts; -1 if it does not say
+	Cursor string // "" at the end
+	Start  int
+}
+
+// Hit is one result. SpaceKey is "" where the answer does not say, or says
+// two things.
+type Hit struct {
+	ID, Type, Status, Title string
+	SpaceKey, SpaceName     string
+	Excerpt                 string // plain text
+	Modified                time.Time
+	Path                    string // on the site, below /wiki
+}
+
+const searchPath = "/rest/api/search"
+
+type hitJSON struct {
+	Content struct {
+		ID     ID     `json:"id"`
+		Type   string `json:"type"`
+		Status string `json:"status"`
+		Title  string `json:"title"`
+		Space  struct {
+			Key  string `json:"key"`
+			Name string `json:"name"`
+		} `json:"space"`
+		Expandable struct {
+			Space string `json:"space"`
+		} `json:"_expandable"`
+		Links links `json:"_links"`
+	} `json:"content"`
+	Title     string `json:"title"`
+	Excerpt   string `json:"excerpt"`
+	URL       string `json:"url"`
+	Container struct {
+		Title string `json:"title"`
+		URL   string `json:"displayUrl"`
+	} `json:"resultGlobalContainer"`
+	Modified string `json:"lastModified"`
+}
+
+// Search runs a CQL search. It is v1, which OAuth tokens still reach.
+func (c *Client) Search(ctx context.Context, s Search) (Hits, error) {
+	query := url.Values{
+		"cql": {s.CQL}, "limit": {strconv.Itoa(s.Limit)}, "excerpt": {"highlight"}, "expand": {"content.space"},
+	}
+	if s.Cursor != "" {
+		query.Set("cursor", s.Cursor)
+		query.Set("next", "true")
+	}
+	if s.Start > 0 {
+		query.Set("start", strconv.Itoa(s.Start))
+	}
+	var answer struct {
+		Results   []hitJSON `json:"results"`
+		TotalSize *int      `json:"totalSize"`
+		Links     links     `json:"_links"`
+	}
+	header, err := c.do(ctx, request{http.MethodGet, searchPath, query, nil}, &answer)
+	if err != nil {
+		return Hits{}, err
+	}
+	hits := Hits{Total: -1}
+	if answer.TotalSize != nil && *answer.TotalSize >= 0 {
+		hits.Total = *answer.TotalSize
+	}
+	// Of the link only the position is kept: the query in it is an echo.
+	next, err := follow(searchPath, answer.Links.Next, header)
+	if err != nil {
+		return Hits{}, err
+	}
+	hits.Cursor = next.Get("cursor")
+	hits.Start, _ = strconv.Atoi(next.Get("start")) // absent: 0
+	for _, r := range answer.Results {
+		hits.Hits = append(hits.Hits, r.hit())
+	}
+	return hits, nil
+}
+
+func (r hitJSON) hit() Hit {
+	path := r.Content.Links.WebUI
+	if path == "" {
+		path = r.URL
+	}
+	title := r.Content.Title
+	if title == "" {
+		title = plain(r.Title)
+	}
+	name := r.Content.Space.Name
+	if name == "" {
+		name = r.Container.Title
+	}
+	hit := Hit{
+		ID: string(r.Content.ID), Type: r.Content.Type, Status: r.Content.Status, Title: title,
+		SpaceKey: r.spaceKey(), SpaceName: name, Excerpt: plain(r.Excerpt), Path: sitePath(path),
+	}
+	hit.Modified, _ = time.Parse(time.RFC3339, r.Modified) // absent: zero
+	return hit
+}
+
+var spaceInPath = regexp.MustCompile(`^(?:/wiki)?/(?:spaces|display|rest/api/space)/([^/?#]+)`)
+
+// spaceKey finds the key in all the places that may name it. They must agree.
+func (r hitJSON) spaceKey() string {
+	key := r.Content.Space.Key
+	for _, link := range []string{r.Content.Expandable.Space, r.Container.URL, r.Content.Links.WebUI, r.URL} {
+		found := spaceInPath.FindStringSubmatch(link)
+		if found == nil {
+			continue
+		}
+		name, err := url.PathUnescape(found[1])
+		switch {
+		case err != nil:
+			return ""
+		case key == "":
+			key = name
+		case !strings.EqualFold(key, name):
+			return ""
+		}
+	}
+	return key
+}
+
+var (
+	marker = regexp.MustCompile(`@@@(?:end)?hl@@@`)
+	spaces = regexp.MustCompile(`\s+`)
+)
+
+// plain removes highlight markers, entities and line breaks.
+func plain(text string) string {
+	text = marker.ReplaceAllString(text, "")
+	return strings.TrimSpace(spaces.ReplaceAllString(html.UnescapeString(text), " "))
+}

@@ -93,7 +93,7 @@ func (k *Keeper) create(ctx context.Context) (*DeviceKey, error) {
 	key, err := k.fromFile()
 	if errors.Is(err, fs.ErrNotExist) && k.wantsKeychain() {
 		key, err = k.createInKeychain(ctx)
-		if err != nil && k.cfg.Store == StoreAuto && usererr.CodeOf(err) == usererr.Unavailable {
+		if err != nil && ctx.Err() == nil && k.cfg.Store == StoreAuto && usererr.CodeOf(err) == usererr.Unavailable {
 			k.cfg.Log.Warn("no keychain: this device's key goes into a file", "err", err)
 			err = fs.ErrNotExist
 		}

@@ -141,7 +141,7 @@ func next(rest string) (token, int, error) {
 	for i, r := range rest {
 		if wordEnd(r) {
 			if i == 0 {
-				break
+				return token{}, 0, refuse("a value is missing")
 			}
 			return token{'w', rest[:i]}, i, nil
 		}

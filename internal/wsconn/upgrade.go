@@ -1,0 +1,68 @@
+package wsconn
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+)
+
+// Options say how a server takes a connection over. The zero value has the
+// limits of the wire.
+type Options struct {
+	Header  http.Header   // for the 101 answer; may be nil
+	Limit   int64         // bytes of one message; default wire.MaxMessage
+	Silence time.Duration // default wire.SilenceLimit
+}
+
+// Upgrade makes a websocket of an HTTP request. On failure it has answered the
+// request: 403 for any Origin header (no shim sends one, so it is a browser),
+// 400 without our subprotocol. On success the connection no longer belongs to
+// the HTTP server and the handler may return.
+func Upgrade(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
+	if _, ok := r.Header["Origin"]; ok {
+		http.Error(w, "web pages may not connect here", http.StatusForbidden)
+		return nil, fmt.Errorf("upgrading: Origin header on a shim's address")
+	}
+	if !slices.Contains(websocket.Subprotocols(r), wire.Subprotocol) {
+		w.Header().Set("Sec-WebSocket-Protocol", wire.Subprotocol)
+		http.Error(w, "this address speaks only the websocket subprotocol "+wire.Subprotocol, http.StatusBadRequest)
+		return nil, ErrSubprotocol
+	}
+	hijacker := &hijacker{ResponseWriter: w}
+	upgrader := websocket.Upgrader{
+		HandshakeTimeout: wire.HandshakeTimeout,
+		ReadBufferSize:   readBuffer,
+		WriteBufferSize:  writeBuffer,
+		WriteBufferPool:  &shared.writes,
+		Subprotocols:     []string{wire.Subprotocol},
+		CheckOrigin:      func(*http.Request) bool { return true }, // refused above
+	}
+	ws, err := upgrader.Upgrade(hijacker, r, o.Header)
+	if err != nil {
+		return nil, fmt.Errorf("upgrading: %w", err)
+	}
+	return newConn(ws, hijacker.batch, o.Limit, o.Silence), nil
+}
+
+// hijacker puts a batchConn between gorilla and the network.
+type hijacker struct {
+	http.ResponseWriter
+	batch *batchConn
+}
+
+// Hijack implements http.Hijacker.
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.batch = newBatchConn(conn)
+	return h.batch, rw, nil
+}

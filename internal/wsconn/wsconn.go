@@ -1,0 +1,265 @@
+// Package wsconn is one websocket between a shim and a vault: gorilla's, with
+// the limits, deadlines and pooled buffers of the wire, and safe to write from
+// many goroutines. It carries messages and knows nothing of what they say.
+package wsconn
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+)
+
+// Close codes (RFC 6455 §7.4.1) that callers use.
+const (
+	CodeNormal    = websocket.CloseNormalClosure
+	CodeGoingAway = websocket.CloseGoingAway
+	CodeProtocol  = websocket.CloseProtocolError
+	CodeInvalid   = websocket.CloseInvalidFramePayloadData
+	CodePolicy    = websocket.ClosePolicyViolation
+	CodeTooBig    = websocket.CloseMessageTooBig
+	CodeRestart   = websocket.CloseServiceRestart
+)
+
+// Errors that callers branch on.
+var (
+	// ErrTooBig says that the peer sent a message over the limit, or that the
+	// caller tried to; in the first case the peer was told with code 1009.
+	ErrTooBig = errors.New("message over the limit")
+	// ErrText says that the peer sent a text message that is not UTF-8.
+	ErrText = errors.New("text message is not UTF-8")
+	// ErrSubprotocol says that the peer does not speak our subprotocol.
+	ErrSubprotocol = errors.New("the other side does not speak " + wire.Subprotocol)
+	// ErrClosed says that this side closed the connection.
+	ErrClosed = errors.New("connection closed here")
+)
+
+const (
+	readBuffer  = 1 << 10 // large messages bypass it
+	writeBuffer = 4 << 10
+	keepBuffer  = 1 << 20 // larger message buffers are left to the collector
+	batchBuffer = 128 << 10
+	closeWait   = 250 * time.Millisecond
+)
+
+// Conn is one open websocket. Reads are for one goroutine; all other methods
+// are safe at any time.
+type Conn struct {
+	ws      *websocket.Conn
+	batch   *batchConn // below ws; collects frames that are written together
+	limit   int64
+	silence time.Duration
+	writing chan struct{} // holds one token while nobody writes
+	message *[]byte       // lent to the reader until its next Read
+	once    sync.Once
+	closed  atomic.Bool
+}
+
+// pools are shared by all connections of the process. They hold buffers only.
+type pools struct {
+	writes   sync.Pool // gorilla's frame buffers
+	messages sync.Pool // of *[]byte: whole messages
+	batches  sync.Pool // of *[]byte: frames on their way out
+}
+
+var shared = &pools{
+	messages: sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }},
+	batches:  sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }},
+}
+
+func newConn(ws *websocket.Conn, batch *batchConn, limit int64, silence time.Duration) *Conn {
+	if limit <= 0 {
+		limit = wire.MaxMessage
+	}
+	if silence <= 0 {
+		silence = wire.SilenceLimit
+	}
+	c := &Conn{ws: ws, batch: batch, limit: limit, silence: silence, writing: make(chan struct{}, 1)}
+	c.writing <- struct{}{}
+	ws.SetReadLimit(limit)
+	ws.SetPongHandler(func(string) error { return c.heard() })
+	ws.SetPingHandler(func(data string) error {
+		err := ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(time.Second))
+		if err != nil && !isTimeout(err) {
+			return err
+		}
+		return c.heard()
+	})
+	return c
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// heard moves the moment at which silence means that the link is dead.
+func (c *Conn) heard() error { return c.ws.SetReadDeadline(time.Now().Add(c.silence)) }
+
+// Read returns the next message and whether it is text. The bytes are valid
+// until the next Read. After an error the connection is of no more use.
+func (c *Conn) Read() (text bool, data []byte, err error) {
+	c.giveBack()
+	if err := c.heard(); err != nil {
+		return false, nil, c.readError(err)
+	}
+	kind, r, err := c.ws.NextReader()
+	if err != nil {
+		return false, nil, c.readError(err)
+	}
+	buf, _ := shared.messages.Get().(*[]byte)
+	c.message = buf
+	*buf, err = readAll(r, (*buf)[:0])
+	if err != nil {
+		return false, nil, c.readError(err)
+	}
+	text = kind == websocket.TextMessage
+	if text && !utf8.Valid(*buf) {
+		_ = c.Close(CodeInvalid, "text is not UTF-8")
+		return false, nil, ErrText
+	}
+	return text, *buf, nil
+}
+
+// giveBack returns the lent message to the pool, so that an idle connection
+// holds none.
+func (c *Conn) giveBack() {
+	if c.message == nil {
+		return
+	}
+	if cap(*c.message) <= keepBuffer {
+		shared.messages.Put(c.message)
+	}
+	c.message = nil
+}
+
+func readAll(r io.Reader, buf []byte) ([]byte, error) {
+	for {
+		if len(buf) == cap(buf) {
+			grown := make([]byte, len(buf), 2*cap(buf)+512)
+			copy(grown, buf)
+			buf = grown
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
+		}
+	}
+}
+
+func (c *Conn) readError(err error) error {
+	switch {
+	case c.closed.Load():
+		return ErrClosed
+	case errors.Is(err, websocket.ErrReadLimit):
+		_ = c.Close(CodeTooBig, "message over the limit")
+		return ErrTooBig
+	}
+	return fmt.Errorf("reading websocket: %w", err)
+}
+
+// WriteText sends one text message.
+func (c *Conn) WriteText(data []byte) error { return c.write(websocket.TextMessage, data) }
+
+// WriteBinary sends one binary message.
+func (c *Conn) WriteBinary(data []byte) error { return c.write(websocket.BinaryMessage, data) }
+
+func (c *Conn) write(kind int, data []byte) error {
+	if int64(len(data)) > c.limit {
+		return ErrTooBig
+	}
+	<-c.writing
+	defer func() { c.writing <- struct{}{} }()
+	return c.writeLocked(kind, data)
+}
+
+func (c *Conn) writeLocked(kind int, data []byte) error {
+	if c.closed.Load() {
+		return ErrClosed
+	}
+	if err := c.ws.SetWriteDeadline(time.Now().Add(wire.WriteTimeout)); err != nil {
+		return fmt.Errorf("writing websocket: %w", err)
+	}
+	if err := c.ws.WriteMessage(kind, data); err != nil {
+		if c.closed.Load() {
+			return ErrClosed
+		}
+		return fmt.Errorf("writing websocket: %w", err)
+	}
+	return nil
+}
+
+// WriteTexts sends text messages in their order, with as few system calls as
+// their sizes allow.
+func (c *Conn) WriteTexts(messages [][]byte) error {
+	for _, data := range messages {
+		if int64(len(data)) > c.limit {
+			return ErrTooBig
+		}
+	}
+	<-c.writing
+	defer func() { c.writing <- struct{}{} }()
+	if len(messages) == 1 {
+		return c.writeLocked(websocket.TextMessage, messages[0])
+	}
+	c.batch.hold()
+	var err error
+	for _, data := range messages {
+		if err = c.writeLocked(websocket.TextMessage, data); err != nil {
+			break
+		}
+	}
+	if late := c.batch.release(); err == nil && late != nil {
+		return fmt.Errorf("writing websocket: %w", late)
+	}
+	return err
+}
+
+// Ping asks the peer for a sign of life, which moves the deadline of Read.
+func (c *Conn) Ping() error {
+	if err := c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(wire.WriteTimeout)); err != nil {
+		return fmt.Errorf("writing ping: %w", err)
+	}
+	return nil
+}
+
+// Close tells the peer why, if it still listens, closes the connection and
+// unblocks Read and all writes. Only the first call counts.
+func (c *Conn) Close(code int, reason string) error {
+	var err error
+	c.once.Do(func() {
+		c.closed.Store(true)
+		if len(reason) > 120 { // a control frame holds 125 bytes
+			reason = reason[:120]
+		}
+		message := websocket.FormatCloseMessage(code, reason)
+		_ = c.ws.WriteControl(websocket.CloseMessage, message, time.Now().Add(closeWait))
+		err = c.ws.Close()
+	})
+	return err
+}
+
+// RemoteAddr is the network address of the peer.
+func (c *Conn) RemoteAddr() net.Addr { return c.ws.RemoteAddr() }
+
+// Code returns the close code that the peer sent, or 0 if err says something
+// else.
+func Code(err error) int {
+	var closed *websocket.CloseError
+	if errors.As(err, &closed) {
+		return closed.Code
+	}
+	return 0
+}

@@ -1,11 +1,103 @@
-// Package guard is the one door to Confluence.
+// Package guard is the one door to Confluence. Every call of a tool goes
+// through [Do], which decides whether the person may, notes a write in the
+// call journal, fetches a token, acts, drops what policy forbids, stores the
+// audit record and only then answers. Nothing else in the vault reaches
+// grants and Confluence, so no tool can go round it.
+//
+// It knows policy, tokens and HTTP, and nothing of MCP. Its errors are all
+// user errors; what policy denies looks like what does not exist. A [Door]
+// may be used from many goroutines.
 package guard
 
-// Config is what a door needs.
-type Config struct{}
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
+	"github.com/coatcheck-mcp/coatcheck/vault/grant"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
+	"github.com/coatcheck-mcp/coatcheck/vault/seal"
+)
+
+// Limits of one call.
+const (
+	CallTimeout  = 40 * time.Second // all of it
+	writeTimeout = 25 * time.Second // sending a write, which leaves time to find out what became of it
+	auditTimeout = 5 * time.Second  // storing the record, also when the caller has gone
+	leastTime    = 10 * time.Second // what a write gets even when its caller is about to give up
+)
+
+// Grants gives tokens. Errors that ask for a new sign-in carry the user error
+// code SignIn.
+type Grants interface {
+	Token(ctx context.Context, person identity.PersonID, tenant identity.TenantID) (grant.Token, error)
+	// Rejected exchanges a token that Confluence called expired.
+	Rejected(ctx context.Context, token grant.Token) (grant.Token, error)
+	Describe(ctx context.Context, person identity.PersonID, tenant identity.TenantID) (grant.Grant, error)
+}
+
+// Auditor stores audit records. A record is durable when Record returns nil.
+type Auditor interface {
+	Record(ctx context.Context, entry audit.Entry) error
+}
+
+// Sealer encrypts what leaves the process. A *seal.Box is one.
+type Sealer interface {
+	Seal(plain []byte, aad seal.AAD) ([]byte, error)
+	Open(sealed []byte, aad seal.AAD) ([]byte, error)
+}
+
+// Config is what a door needs. Everything is required unless stated.
+type Config struct {
+	// Policy gives the rules that are in force now; each call asks once.
+	Policy  func() *policy.Policy
+	Grants  Grants
+	Audit   Auditor
+	Journal Journal
+	// JournalBox seals results in the journal, CursorBox cursors that models
+	// hand back (purposes "journal" and "cursor").
+	JournalBox, CursorBox Sealer
+	HTTP                  *http.Client
+	// APIBase is the tenant's API origin, such as https://api.atlassian.com.
+	APIBase func(identity.TenantID) string
+	// Live returns nil while the caller's session may still be answered, a
+	// user error (Revoked, SignIn) when it may not, and any other error when
+	// that cannot be known, which refuses too.
+	Live func(context.Context, identity.Caller) error
+	// Who describes the caller's sign-in for coatcheck_status. Optional.
+	Who   func(context.Context, identity.Caller) (Who, error)
+	Agent string // User-Agent towards Confluence; optional
+	Log   *slog.Logger
+}
 
 // Door is the one door.
-type Door struct{}
+type Door struct {
+	cfg     Config
+	spaces  spaceCache
+	me      accountCache
+	flights flights
+
+	mu      sync.Mutex
+	quotas  map[identity.TenantID]*confluence.Quota // guarded by mu; as many as tenants
+	cleaned time.Time                               // guarded by mu; last cleaning of the journal
+}
 
 // New returns a door.
-func New(Config) *Door { return &Door{} }
+func New(cfg Config) *Door {
+	return &Door{cfg: cfg, quotas: map[identity.TenantID]*confluence.Quota{}}
+}
+
+// quota is shared by all calls through one OAuth app, hence per tenant.
+func (d *Door) quota(tenant identity.TenantID) *confluence.Quota {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.quotas[tenant] == nil {
+		d.quotas[tenant] = &confluence.Quota{}
+	}
+	return d.quotas[tenant]
+}

@@ -1,0 +1,119 @@
+package stage
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// Link is a wire between laptops and vault that can be cut. Its methods may be
+// called from several goroutines.
+type Link struct {
+	listener net.Listener
+	target   string
+
+	mu     sync.Mutex
+	cut    bool                  // guarded by mu
+	conns  map[net.Conn]struct{} // guarded by mu
+	joined sync.WaitGroup
+}
+
+// newLink listens on a port of its own and carries everything to target.
+func newLink(ctx context.Context, target string) (*Link, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	l := &Link{listener: listener, target: target, conns: map[net.Conn]struct{}{}}
+	l.joined.Add(1)
+	go l.accept() // ends when Close closes the listener
+	return l, nil
+}
+
+func (l *Link) accept() {
+	defer l.joined.Done()
+	for {
+		near, err := l.listener.Accept()
+		if err != nil {
+			return
+		}
+		if !l.add(near) {
+			_ = near.Close()
+			continue
+		}
+		l.joined.Add(1)
+		go l.carry(near) // ends when either side closes, at the latest with Cut or Close
+	}
+}
+
+func (l *Link) carry(near net.Conn) {
+	defer l.joined.Done()
+	defer l.remove(near)
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	far, err := dialer.Dial("tcp", l.target)
+	if err != nil {
+		return
+	}
+	if !l.add(far) {
+		_ = far.Close()
+		return
+	}
+	defer l.remove(far)
+	done := make(chan struct{}, 2)
+	for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
+		// Ends when either side closes: the first to end closes both.
+		go func() { _, _ = io.Copy(pair[0], pair[1]); done <- struct{}{} }()
+	}
+	<-done
+	_, _ = near.Close(), far.Close()
+	<-done
+}
+
+func (l *Link) add(c net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cut {
+		return false
+	}
+	l.conns[c] = struct{}{}
+	return true
+}
+
+func (l *Link) remove(c net.Conn) {
+	_ = c.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.conns, c)
+}
+
+// Cut breaks all connections and lets none through until Heal.
+func (l *Link) Cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cut = true
+	for c := range l.conns {
+		// Without linger the peer sees a reset, as from a cable that was pulled
+		// and a router that forgot.
+		if tcp, ok := c.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+		_ = c.Close()
+	}
+}
+
+// Heal lets connections through again.
+func (l *Link) Heal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cut = false
+}
+
+// Close ends the link and everything on it.
+func (l *Link) Close() error {
+	err := l.listener.Close()
+	l.Cut()
+	l.joined.Wait()
+	return err
+}

@@ -1,0 +1,147 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/browser"
+	"github.com/coatcheck-mcp/coatcheck/internal/demo/stage"
+)
+
+const eight = 8
+
+// startEight starts eight shims at once on a fresh home and lets each call.
+func startEight(t *testing.T, w *world, l *stage.Laptop) ([]*rawClient, chan string) {
+	t.Helper()
+	clients := make([]*rawClient, eight)
+	for i := range clients {
+		clients[i] = startRaw(t, l.Shim(context.WithoutCancel(t.Context())))
+	}
+	answers := make(chan string, eight)
+	for i, c := range clients {
+		c.initialize("2025-06-18")
+		go func() {
+			text, failed, err := c.tool(`"wait"`, "confluence_list_spaces", nil)
+			if err != nil || failed {
+				text = fmt.Sprintf("shim %d: %s %v", i, text, err)
+			} else {
+				text = ""
+			}
+			answers <- text
+		}()
+	}
+	return clients, answers
+}
+
+func TestEightShimsShareOneKeyOneTabOneLogin(t *testing.T) {
+	w := newWorld(t, stage.Options{})
+	l := w.laptop("ada")
+	clients, answers := startEight(t, w, l)
+	w.consent(1, "ada", true)
+	for range clients {
+		if text := within(t, answers, 30*time.Second); text != "" {
+			t.Error(text)
+		}
+	}
+	w.checkOneOfEach(l)
+	var calls sync.WaitGroup
+	for i, c := range clients {
+		calls.Go(func() {
+			if text, failed, err := c.tool(`"again"`, "confluence_list_spaces", nil); err != nil || failed {
+				t.Errorf("shim %d afterwards: %s %v", i, text, err)
+			}
+		})
+	}
+	calls.Wait()
+}
+
+func TestTheShimThatOpenedTheTabDies(t *testing.T) {
+	w := newWorld(t, stage.Options{})
+	l := w.laptop("ada")
+	clients, answers := startEight(t, w, l)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	address, err := w.WaitOpened(ctx, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond) // the others register their starts, in processes of their own
+	opener := w.killOpener(clients)
+	if _, err := browser.New().Consent(ctx, address, browser.Choose{Person: "ada", Allow: true}); err != nil {
+		t.Fatalf("consenting after shim %d died: %v", opener, err)
+	}
+	good := 0
+	for range clients {
+		if within(t, answers, 30*time.Second) == "" {
+			good++
+		}
+	}
+	if good != eight-1 {
+		t.Errorf("%d of the %d living shims were answered", good, eight-1)
+	}
+	w.checkOneOfEach(l)
+}
+
+func within(t *testing.T, answers <-chan string, patience time.Duration) string {
+	t.Helper()
+	select {
+	case text := <-answers:
+		return text
+	case <-time.After(patience):
+		t.Fatal("a call was not answered in time")
+		return ""
+	}
+}
+
+// killOpener kills the shim that asked for the tab. The stage's browser writes
+// down its parent's process id beside each address.
+func (w *world) killOpener(clients []*rawClient) int {
+	w.t.Helper()
+	pid, err := w.OpenerPID(1)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i, c := range clients {
+		if c.cmd.Process.Pid == pid {
+			if err := c.cmd.Process.Kill(); err != nil {
+				w.t.Fatal(err)
+			}
+			<-c.done
+			return i
+		}
+	}
+	w.t.Fatalf("no shim has the process id %d", pid)
+	return -1
+}
+
+func (w *world) checkOneOfEach(l *stage.Laptop) {
+	w.t.Helper()
+	if opened, _ := w.Opened(); len(opened) != 1 {
+		w.t.Errorf("%d tabs were opened, want 1", len(opened))
+	}
+	if logins := strings.Count(w.vault("audit", "list"), "login.done"); logins != 1 {
+		w.t.Errorf("%d logins are on record, want 1", logins)
+	}
+	if sessions := strings.Count(w.vault("sessions", "list"), "s_"); sessions != 1 {
+		w.t.Errorf("%d sessions, want 1", sessions)
+	}
+	files, err := l.Files()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	keys := 0
+	for _, name := range files {
+		if text, _ := os.ReadFile(filepath.Join(l.Home, name)); strings.Contains(string(text), "PRIVATE KEY") {
+			keys++
+		}
+	}
+	if keys != 1 {
+		w.t.Errorf("%d keys among %v, want 1", keys, files)
+	}
+}

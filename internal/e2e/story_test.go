@@ -1,0 +1,106 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/demo/stage"
+)
+
+// TestStory is the main job: the first call waits for the sign-in, the next
+// ones are silent, a token that expired is refreshed silently, and a revoked
+// session asks again.
+func TestStory(t *testing.T) {
+	w := newWorld(t, stage.Options{Sim: shortTokens(4 * time.Second)})
+	l := w.laptop("ada")
+	s := w.connect(l, nil)
+	w.signIn(s, "ada")
+
+	text, err := call(t.Context(), s, "confluence_search", map[string]any{"query": "deployment"})
+	if err != nil || text == "" {
+		t.Fatalf("search = %q, %v", text, err)
+	}
+	if opened, _ := w.Opened(); len(opened) != 1 {
+		t.Fatalf("%d tabs were opened, want 1", len(opened))
+	}
+
+	before := len(w.Sim.TokenRequests())
+	time.Sleep(5 * time.Second) // the token's life, in the vault's process
+	if _, err := call(t.Context(), s, "confluence_list_spaces", nil); err != nil {
+		t.Fatalf("the call after the token expired: %v", err)
+	}
+	if got := len(w.Sim.TokenRequests()) - before; got != 1 {
+		t.Errorf("%d token requests after the token expired, want 1", got)
+	}
+
+	sessions := strings.Fields(w.vault("sessions", "list"))
+	id := ""
+	for _, word := range sessions {
+		if strings.HasPrefix(word, "s_") {
+			id = word
+		}
+	}
+	if id == "" {
+		t.Fatalf("no session in %q", sessions)
+	}
+	w.vault("sessions", "revoke", id)
+	done := make(chan string, 1)
+	go func() {
+		text, err := call(t.Context(), s, "confluence_list_spaces", nil)
+		if err == nil {
+			text = "ANSWERED " + text
+		}
+		done <- text
+	}()
+	w.consent(2, "ada", false)
+	if text := <-done; strings.HasPrefix(text, "ANSWERED") || !strings.Contains(text, "declined") {
+		t.Errorf("the call after the revocation said %q", text)
+	}
+}
+
+// TestWhatIsOnTheLaptop looks at every file that the shim left behind.
+func TestWhatIsOnTheLaptop(t *testing.T) {
+	w := newWorld(t, stage.Options{})
+	l := w.laptop("ada")
+	s := w.connect(l, nil)
+	w.signIn(s, "ada")
+	_ = s.Close()
+
+	files, err := l.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := 0
+	for _, name := range files {
+		text, err := os.ReadFile(filepath.Join(l.Home, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "PRIVATE KEY") {
+			keys++
+			if info, _ := os.Stat(filepath.Join(l.Home, name)); info.Mode().Perm() != 0o600 {
+				t.Errorf("%s has mode %v", name, info.Mode())
+			}
+		}
+	}
+	if keys != 1 {
+		t.Errorf("%d private keys among %v, want 1", keys, files)
+	}
+}
+
+func TestDeniedSpaceStaysHidden(t *testing.T) {
+	w := newWorld(t, stage.Options{})
+	s := w.connect(w.laptop("ada"), nil)
+	w.signIn(s, "ada")
+	spaces, err := call(t.Context(), s, "confluence_list_spaces", nil)
+	if err != nil || strings.Contains(spaces, "LEGAL") || !strings.Contains(spaces, "ENG") {
+		t.Errorf("spaces = %q, %v", spaces, err)
+	}
+	found, err := call(t.Context(), s, "confluence_search", map[string]any{"cql": `space = "LEGAL" OR type = page`})
+	if err != nil || strings.Contains(found, "LEGAL") {
+		t.Errorf("search = %q, %v", found, err)
+	}
+}

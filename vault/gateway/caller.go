@@ -1,0 +1,185 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/session"
+)
+
+// What requests carry in TokenInfo.Extra.
+const (
+	extraCaller = "caller" // identity.Caller
+	extraStream = "stream" // *stream
+)
+
+// here is what Await and Start must know of the request that they serve.
+type here struct {
+	stream   *stream
+	caller   identity.Caller
+	session  *mcp.ServerSession // for progress
+	progress any                // the request's progress token; nil if none
+}
+
+type hereKey struct{}
+
+// callerLocked is who speaks on s now.
+func (s *stream) callerLocked() identity.Caller {
+	who := identity.Caller{Device: s.device, Stream: s.id}
+	if s.session.ID != "" {
+		who.Person, who.Tenant, who.Session = s.session.Person, s.session.Tenant, s.session.ID
+	}
+	return who
+}
+
+// adoptLocked makes who the session of s and returns the calls that waited for
+// it, for the caller to wake once mu is free.
+func (s *stream) adoptLocked(who session.Session) *login {
+	changed := who.ID != s.session.ID
+	s.session = who
+	if !changed {
+		return nil
+	}
+	s.touched = time.Now()
+	if who.ID == "" {
+		return nil
+	}
+	waits := s.login
+	s.login = nil
+	return waits
+}
+
+// receive is the receiving middleware of the shared server: it puts the caller
+// into the context, keeps guests to what guests may, answers nothing while
+// revocations cannot be known, and makes errors fit for the other side.
+func (g *Gateway) receive(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, req mcp.Request) (result mcp.Result, err error) {
+		extra := req.GetExtra()
+		if extra == nil || extra.TokenInfo == nil {
+			return next(ctx, method, req) // not over a stream of ours
+		}
+		who, _ := extra.TokenInfo.Extra[extraCaller].(identity.Caller)
+		s, _ := extra.TokenInfo.Extra[extraStream].(*stream)
+		if s == nil {
+			return next(ctx, method, req)
+		}
+		defer func() {
+			if r := recover(); r != nil {
+				result, err = nil, g.failed(fmt.Errorf("panic: %v\n%s", r, debug.Stack()), method, who)
+			}
+		}()
+		if refused := g.mayAsk(who, method); refused != nil {
+			return refusal(method, refused)
+		}
+		at := here{stream: s, caller: who, progress: progressToken(req)}
+		at.session, _ = req.GetSession().(*mcp.ServerSession)
+		ctx = context.WithValue(identity.With(ctx, who), hereKey{}, at)
+		if result, err = next(ctx, method, req); err != nil {
+			return nil, g.failed(err, method, who)
+		}
+		return result, nil
+	}
+}
+
+// failed makes err fit for the other side and logs what that leaves out.
+func (g *Gateway) failed(err error, method string, who identity.Caller) error {
+	reference := identity.NewID("x_")[:12]
+	said := rpcError(err, reference)
+	if said.Code == jsonrpc.CodeInternalError {
+		g.cfg.Log.Error("a request failed", "method", method, "device", who.Device, "stream", who.Stream, "call", who.Call, "reference", reference, "err", err)
+	}
+	return said
+}
+
+func progressToken(req mcp.Request) any {
+	if params, ok := req.GetParams().(*mcp.CallToolParamsRaw); ok && params != nil {
+		return params.GetProgressToken()
+	}
+	return nil
+}
+
+// mayAsk decides by method alone; what a call may do is the guard's business.
+func (g *Gateway) mayAsk(who identity.Caller, method string) error {
+	if strings.HasPrefix(method, "notifications/") || !touchesContent(method) {
+		return nil
+	}
+	if g.blind() {
+		return errBlind()
+	}
+	if who.Guest() && method != "tools/call" {
+		return usererr.New(usererr.SignIn, "You are not signed in", "Call a tool first; it opens the sign-in in your browser")
+	}
+	return nil
+}
+
+// touchesContent tells the methods that set a conversation up or list what
+// there is, which anybody may, from those that do something.
+func touchesContent(method string) bool {
+	switch method {
+	case "initialize", "ping", "server/discover", "tools/list", "prompts/list", "resources/list",
+		"resources/templates/list", "logging/setLevel", methodListen:
+		return false
+	}
+	return true
+}
+
+// refusal answers a call of a tool as tools do, so that models see the text.
+func refusal(method string, err error) (mcp.Result, error) {
+	if method != "tools/call" {
+		return nil, rpcError(err, "")
+	}
+	return &mcp.CallToolResult{IsError: true, Content: []mcp.Content{&mcp.TextContent{Text: usererr.Text(err, "")}}}, nil
+}
+
+func errBlind() error {
+	return usererr.New(usererr.Unavailable, "The vault cannot check at the moment whether access was revoked, so it answers nothing",
+		"Try again in a minute; if it stays so, tell the administrator of the vault")
+}
+
+func errGone() error {
+	return usererr.New(usererr.Revoked, "Access from this device was taken away or has ended", "Ask again to sign in")
+}
+
+// Live returns nil while answers may go to the caller: a user error with code
+// SignIn for a guest, Revoked when the session is gone, Unavailable when that
+// cannot be known.
+func (g *Gateway) Live(ctx context.Context, who identity.Caller) error {
+	if who.Guest() {
+		return usererr.New(usererr.SignIn, "You are not signed in", "Ask again to sign in")
+	}
+	if g.blind() {
+		return errBlind()
+	}
+	if s := g.find(who.Device, who.Stream); s != nil {
+		s.mu.Lock()
+		now, closed := s.session, s.closed
+		s.mu.Unlock()
+		if !closed {
+			return same(now, who)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	now, err := g.cfg.Sessions.Current(ctx, who.Device)
+	if err != nil && !errors.Is(err, session.ErrNone) {
+		return usererr.Wrap(err, usererr.Unavailable, "The vault cannot check who is calling", "Try again in a minute")
+	}
+	return same(now, who)
+}
+
+// same accepts a newer session of the same person on the same device.
+func same(now session.Session, who identity.Caller) error {
+	if now.ID == "" || now.Person != who.Person || now.Tenant != who.Tenant {
+		return errGone()
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/session"
+)
+
+const (
+	maxWaiting    = 4096 // connections that have not said hello
+	maxStreamName = 64
+)
+
+// arrival is a shim that has proved which device it is.
+type arrival struct {
+	device  identity.DeviceID
+	session session.Session // the zero value for a guest
+	epoch   int64           // that was seen before session was read
+	address string
+}
+
+// ServeHTTP is GET /v1/connect. It returns as soon as the stream has its link,
+// so that an idle stream does not cost the HTTP server's goroutine and buffers.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !g.begin() {
+		problem(w, http.StatusServiceUnavailable, usererr.Unavailable, "the vault is starting or stopping", 1)
+		return
+	}
+	defer g.tasks.Done()
+	who, ok := g.admit(w, r)
+	if !ok {
+		return
+	}
+	if g.waiting.Add(1) > maxWaiting {
+		g.waiting.Add(-1)
+		problem(w, http.StatusServiceUnavailable, usererr.RateLimited, "too many connections at once", 5)
+		return
+	}
+	ws, err := wsconn.Upgrade(w, r, wsconn.Options{})
+	if err != nil {
+		g.waiting.Add(-1)
+		g.cfg.Log.Debug("upgrade refused", "device", who.device, "address", who.address, "err", err)
+		return
+	}
+	l := &link{conn: ws, address: who.address}
+	hello, err := readHello(ws)
+	g.waiting.Add(-1)
+	if err != nil {
+		g.cfg.Log.Info("a connection said no hello", "device", who.device, "address", who.address, "err", err)
+		_ = ws.Close(wsconn.CodeProtocol, "hello expected")
+		return
+	}
+	g.arrive(l, hello, who)
+}
+
+// admit finds out who is there. When it returns false it has answered.
+func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (arrival, bool) {
+	var who arrival
+	if _, ok := r.Header["Origin"]; ok {
+		problem(w, http.StatusForbidden, usererr.Denied, "web pages may not connect here", 0)
+		return who, false
+	}
+	ip := address(r.RemoteAddr)
+	who.address = ip.String()
+	if !g.addresses.allow(ip, time.Now()) {
+		problem(w, http.StatusTooManyRequests, usererr.RateLimited, "too many connections from this address", 2)
+		return who, false
+	}
+	g.mu.Lock()
+	busy := g.draining || g.server == nil
+	g.mu.Unlock()
+	if busy {
+		problem(w, http.StatusServiceUnavailable, usererr.Unavailable, "the vault is starting or stopping", 1)
+		return who, false
+	}
+	thumbprint, err := dpop.FromRequest(g.cfg.Verifier, r, g.cfg.PublicURL)
+	if err != nil {
+		if !errors.Is(err, dpop.ErrNonce) {
+			g.cfg.Log.Info("proof refused", "address", who.address, "err", err)
+		}
+		dpop.Refuse(w, g.cfg.Nonces, err)
+		return who, false
+	}
+	who.device = identity.DeviceID(thumbprint)
+	who.epoch = g.epoch.Load()
+	who.session, err = g.cfg.Sessions.Current(r.Context(), who.device)
+	if err != nil && !errors.Is(err, session.ErrNone) {
+		g.cfg.Log.Error("reading a session", "device", who.device, "err", err)
+		problem(w, http.StatusServiceUnavailable, usererr.Unavailable, "the vault cannot check who is calling", 5)
+		return who, false
+	}
+	return who, true
+}
+
+// address is the network address of a peer, without port and zone.
+func address(remote string) netip.Addr {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		host = remote
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.IPv4Unspecified()
+	}
+	return ip.Unmap().WithZone("")
+}
+
+// problem answers in the shape of every error under /v1.
+func problem(w http.ResponseWriter, status int, code usererr.Code, message string, retryAfter int) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	if retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(wire.Problem{Code: string(code), Message: message}) // the peer may have gone
+}
+
+// readHello reads the first frame of a link, within the time of a handshake.
+func readHello(ws *wsconn.Conn) (wire.Hello, error) {
+	var hello wire.Hello
+	late := time.AfterFunc(wire.HandshakeTimeout, func() { _ = ws.Close(wsconn.CodePolicy, "too slow") })
+	defer late.Stop()
+	text, frame, err := ws.Read()
+	if err != nil {
+		return hello, err
+	}
+	if text {
+		return hello, wire.ErrFrame
+	}
+	kind, body, err := wire.KindOf(frame)
+	if err != nil {
+		return hello, err
+	}
+	if kind != wire.KindHello {
+		return hello, wire.ErrFrame
+	}
+	if err := wire.Decode(body, &hello); err != nil {
+		return hello, err
+	}
+	if !goodName(hello.Stream) {
+		return hello, wire.ErrFrame
+	}
+	return hello, nil
+}
+
+func goodName(name string) bool {
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return name != "" && len(name) <= maxStreamName
+}
+
+// arrive puts the link on its stream: the one it had, or a new one.
+func (g *Gateway) arrive(l *link, hello wire.Hello, who arrival) {
+	id := identity.StreamID(hello.Stream)
+	s := g.find(who.device, id)
+	if s == nil || !s.resume(l, hello.Received, who.session) {
+		if s != nil {
+			s.drop(wsconn.CodeNormal, nil)
+		}
+		var bye *wire.Bye
+		if s, bye = g.open(who.device, id); bye != nil {
+			l.end(wsconn.CodeRestart, bye)
+			return
+		}
+		if err := s.connect(); err != nil { // cannot be: our transport always connects
+			g.cfg.Log.Error("connecting a stream to the server", "err", err)
+			s.drop(wsconn.CodeRestart, nil)
+			g.tasks.Done()
+			l.end(wsconn.CodeRestart, nil)
+			return
+		}
+		s.begin(l, who.session)
+	}
+	if g.epoch.Load() != who.epoch { // something was revoked while the shim arrived
+		ctx, cancel := g.storeContext()
+		defer cancel()
+		now, err := g.cfg.Sessions.Current(ctx, who.device)
+		if s.check(now, err) != nil {
+			s.drop(wsconn.CodeRestart, g.bye(wire.ByeLimit, "the vault cannot check who is calling"))
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
+)
+
+// maxReplay is more than a shim can have to say again.
+const maxReplay = wire.MaxInFlight + 1024
+
+// control acts on a binary frame. Frames that no shim of ours sends end the
+// link; kinds that are not known come from a newer one and are ignored.
+func (s *stream) control(l *link, frame []byte) {
+	kind, body, err := wire.KindOf(frame)
+	if err == nil {
+		err = s.act(l, kind, body)
+	}
+	if err != nil {
+		s.g.cfg.Log.Warn("bad frame", "device", s.device, "stream", s.id, "err", err)
+		s.detach(l)
+	}
+}
+
+func (s *stream) act(l *link, kind wire.Kind, body []byte) error {
+	switch kind {
+	case wire.KindAck:
+		n, err := wire.DecodeAck(body)
+		if err == nil && !s.acknowledged(l, n) {
+			return wire.ErrFrame
+		}
+		return err
+	case wire.KindReplay:
+		var replay wire.Replay
+		if err := wire.Decode(body, &replay); err != nil {
+			return err
+		}
+		if replay.Frames < 0 || replay.Frames > maxReplay {
+			return wire.ErrFrame
+		}
+		s.mu.Lock()
+		if s.link == l {
+			s.replay = replay.Frames
+		}
+		s.mu.Unlock()
+	case wire.KindProof:
+		var proof wire.Proof
+		if err := wire.Decode(body, &proof); err != nil {
+			return err
+		}
+		s.prove(l, proof.Proof)
+	case wire.KindHello, wire.KindResume, wire.KindNonce, wire.KindLoginRequired, wire.KindLoginDone, wire.KindBye:
+		return wire.ErrFrame // said already, or not the shim's to say
+	}
+	return nil
+}
+
+// prove checks the answer to a nonce, aside, since it takes the store.
+func (s *stream) prove(l *link, proof string) {
+	s.mu.Lock()
+	asked := s.link == l && !l.asked.IsZero() && !l.proving
+	l.proving = l.proving || asked
+	s.mu.Unlock()
+	if !asked {
+		return
+	}
+	s.g.spawn(func() {
+		ctx, cancel := s.g.storeContext()
+		defer cancel()
+		thumbprint, err := s.g.cfg.Verifier.Verify(ctx, proof, "GET", s.g.connectURL())
+		s.mu.Lock()
+		l.proving = false
+		good := err == nil && thumbprint == string(s.device)
+		if good {
+			l.proved, l.asked = time.Now(), time.Time{}
+		}
+		s.mu.Unlock()
+		if !good {
+			s.g.cfg.Log.Warn("renewed proof refused", "device", s.device, "stream", s.id, "err", err)
+			s.expire(l)
+		}
+	})
+}
+
+// expire ends a link whose shim did not prove again who it is. The stream
+// waits for the shim to come back and do so.
+func (s *stream) expire(l *link) {
+	s.mu.Lock()
+	here := s.link == l
+	if here {
+		s.link, s.lost = nil, time.Now()
+	}
+	s.mu.Unlock()
+	if here {
+		l.end(wsconn.CodePolicy, s.g.bye(wire.ByeExpired, "the proof of the device's key was not renewed"))
+	}
+}

@@ -1,0 +1,248 @@
+// Package gateway is where shims arrive. It upgrades their connections, knows
+// who is on the other end, keeps their streams alive over lost links, carries
+// MCP between them and the one shared [mcp.Server], and cuts them off when a
+// session ends. It knows nothing of Confluence, grants or policy.
+//
+// A stream is one MCP conversation, named by device and a name that the shim
+// made up. It outlives its link: both ends count text frames, keep what the
+// other has not acknowledged, and send it again when the shim comes back.
+// An idle stream costs one goroutine (the SDK's reader) and no buffers; pings,
+// deadlines, acknowledgements and revocations are the business of the few
+// loops of [Gateway.Run].
+//
+// What cannot be known is refused: without a session a caller is a guest, and
+// while the store cannot be asked for revocations no call is answered.
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/session"
+)
+
+// Defaults of [Config].
+const (
+	DefaultLinger       = 2 * time.Minute
+	DefaultDrainTimeout = 20 * time.Second
+	DefaultSignInWait   = 45 * time.Second
+	DefaultMaxStreams   = 50_000
+	DefaultMaxPerDevice = 32
+	DefaultMaxBuffered  = 1 << 30
+	DefaultConnectRate  = 200
+)
+
+// How often things are looked at, and how long the store may be silent.
+const (
+	epochEvery   = 300 * time.Millisecond // revocations
+	blindAfter   = 5 * time.Second        // without an answer about revocations
+	storeTimeout = 2 * time.Second        // one question to the store
+	sweepEvery   = time.Second            // pings, deadlines, expiry
+	touchEvery   = 5 * time.Minute        // a session's last use
+	byeTime      = 400 * time.Millisecond // saying why, before the link is cut
+)
+
+// Sessions says who is on the other end. A *session.Keeper is one.
+type Sessions interface {
+	// Current returns the live session of device, or session.ErrNone.
+	Current(ctx context.Context, device identity.DeviceID) (session.Session, error)
+	// Touch notes that the session was used.
+	Touch(ctx context.Context, s session.Session) error
+	// Epoch is a number that changes with each revocation.
+	Epoch(ctx context.Context) (int64, error)
+}
+
+// Config is what a gateway needs. Fields with a default may be zero.
+type Config struct {
+	// Server answers what the shims carry. It may be set later, before the
+	// first shim arrives, with [Gateway.Serve].
+	Server    *mcp.Server
+	Sessions  Sessions
+	Verifier  *dpop.Verifier
+	Nonces    *dpop.Nonces
+	PublicURL string // the origin that shims and browsers know the vault by
+	Version   string // of the vault, told to shims; optional
+	Log       *slog.Logger
+
+	Linger       time.Duration // life of a stream without a link; default 2 min
+	DrainTimeout time.Duration // for calls under way in Drain; default 20 s
+	SignInWait   time.Duration // of one call for a sign-in; default 45 s
+	MaxStreams   int           // default 50,000
+	MaxPerDevice int           // streams of one device; default 32
+	MaxBuffered  int64         // unacknowledged bytes of all streams; default 1 GiB
+	ConnectRate  int           // connections a second from one address, bursts of ten times as many; default 200; loopback is not limited
+}
+
+func (c Config) withDefaults() Config {
+	fill := func(d *time.Duration, value time.Duration) {
+		if *d <= 0 {
+			*d = value
+		}
+	}
+	fill(&c.Linger, DefaultLinger)
+	fill(&c.DrainTimeout, DefaultDrainTimeout)
+	fill(&c.SignInWait, DefaultSignInWait)
+	for _, n := range []struct {
+		at    *int
+		value int
+	}{{&c.MaxStreams, DefaultMaxStreams}, {&c.MaxPerDevice, DefaultMaxPerDevice}, {&c.ConnectRate, DefaultConnectRate}} {
+		if *n.at <= 0 {
+			*n.at = n.value
+		}
+	}
+	if c.MaxBuffered <= 0 {
+		c.MaxBuffered = DefaultMaxBuffered
+	}
+	return c
+}
+
+// Gateway holds the streams of this process. Its methods may be called from
+// many goroutines.
+type Gateway struct {
+	cfg       Config
+	addresses *addresses
+	start     time.Time
+	buffered  atomic.Int64 // bytes in the tails of all streams
+	epoch     atomic.Int64 // the latest that all streams were checked against
+	known     atomic.Int64 // when the epoch was last known, as time since start
+	waiting   atomic.Int64 // connections that have not said hello
+
+	mu       sync.Mutex
+	server   *mcp.Server                     // guarded by mu
+	life     context.Context                 // guarded by mu; what handlers of calls live in: Run's context
+	running  bool                            // guarded by mu; false before and after Run
+	draining bool                            // guarded by mu
+	devices  map[identity.DeviceID][]*stream // guarded by mu
+	count    int                             // guarded by mu; streams in devices
+	tasks    sync.WaitGroup                  // streams and short tasks; Add only with mu held and running set
+
+	dueMu sync.Mutex
+	due   []*stream // guarded by dueMu; streams that owe an acknowledgement
+}
+
+// New returns a gateway. It accepts shims while [Gateway.Run] runs.
+func New(cfg Config) *Gateway {
+	cfg = cfg.withDefaults()
+	g := &Gateway{
+		cfg:       cfg,
+		addresses: newAddresses(cfg.ConnectRate),
+		start:     time.Now(),
+		devices:   map[identity.DeviceID][]*stream{},
+	}
+	if cfg.Server != nil {
+		g.Serve(cfg.Server)
+	}
+	return g
+}
+
+// Serve sets the server that answers, for assemblies in which the server needs
+// the gateway first. It must be called once, before the first shim arrives.
+func (g *Gateway) Serve(server *mcp.Server) {
+	server.AddReceivingMiddleware(g.receive)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.server = server
+}
+
+// Alive reports whether the shim of a stream is connected here.
+func (g *Gateway) Alive(device identity.DeviceID, id identity.StreamID) bool {
+	s := g.find(device, id)
+	return s != nil && s.linked()
+}
+
+// Streams counts the streams, those without a link included.
+func (g *Gateway) Streams() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.count
+}
+
+// begin counts a task that the caller ends with g.tasks.Done; it returns false
+// while nothing may begin.
+func (g *Gateway) begin() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.running {
+		g.tasks.Add(1)
+	}
+	return g.running
+}
+
+// spawn runs a short task that Run waits for; the task must end by itself.
+// Outside of Run there is nobody to wait, so the caller does.
+func (g *Gateway) spawn(task func()) {
+	if !g.begin() {
+		task()
+		return
+	}
+	go func() { // ends with task
+		defer g.tasks.Done()
+		task()
+	}()
+}
+
+func (g *Gateway) find(device identity.DeviceID, id identity.StreamID) *stream {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.findLocked(device, id)
+}
+
+func (g *Gateway) findLocked(device identity.DeviceID, id identity.StreamID) *stream {
+	for _, s := range g.devices[device] {
+		if s.id == id {
+			return s
+		}
+	}
+	return nil
+}
+
+// all appends the streams to into.
+func (g *Gateway) all(into []*stream) []*stream {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, streams := range g.devices {
+		into = append(into, streams...)
+	}
+	return into
+}
+
+func (g *Gateway) of(device identity.DeviceID) []*stream {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.devices[device])
+}
+
+// forget takes s out, after which its name is free.
+func (g *Gateway) forget(s *stream) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	streams := g.devices[s.device]
+	i := slices.Index(streams, s)
+	if i < 0 {
+		return
+	}
+	g.count--
+	if len(streams) == 1 {
+		delete(g.devices, s.device)
+		return
+	}
+	g.devices[s.device] = slices.Delete(streams, i, i+1)
+}
+
+// blind reports that revocations cannot be known.
+func (g *Gateway) blind() bool {
+	return time.Since(g.start)-time.Duration(g.known.Load()) > blindAfter
+}
+
+func (g *Gateway) bye(reason wire.ByeReason, message string) *wire.Bye {
+	return &wire.Bye{Reason: reason, Message: message}
+}

@@ -1,0 +1,32 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
+)
+
+// link is one connection that carries a stream for a while. Its times are
+// guarded by the stream's mu.
+type link struct {
+	conn    *wsconn.Conn
+	address string    // of the shim, without port
+	pinged  time.Time // the last ping
+	proved  time.Time // the last valid proof
+	asked   time.Time // when a new proof was asked for; zero if none is
+	proving bool      // an answer is being checked
+}
+
+// end says why, if bye is not nil, and closes the link within a second even
+// when the peer does not read.
+func (l *link) end(code int, bye *wire.Bye) {
+	if bye == nil {
+		_ = l.conn.Close(code, "")
+		return
+	}
+	cut := time.AfterFunc(byeTime, func() { _ = l.conn.Close(code, string(bye.Reason)) })
+	defer cut.Stop()
+	_ = l.conn.WriteBinary(wire.Encode(wire.KindBye, bye))
+	_ = l.conn.Close(code, string(bye.Reason))
+}

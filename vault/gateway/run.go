@@ -1,0 +1,267 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/session"
+)
+
+const proofTime = 30 * time.Second // to answer a nonce
+
+// Run does what streams need from time to time: acknowledgements, pings,
+// deadlines, revocations. It accepts shims while it runs; when ctx ends it
+// drops every stream, waits until all their goroutines have ended, and
+// returns nil.
+func (g *Gateway) Run(ctx context.Context) error {
+	g.mu.Lock()
+	if g.running {
+		g.mu.Unlock()
+		return errors.New("gateway: Run runs already")
+	}
+	// Handlers are cancelled by dropping their streams, below.
+	g.life, g.running = context.WithoutCancel(ctx), true
+	g.mu.Unlock()
+	g.known.Store(int64(time.Since(g.start)))
+
+	var loops sync.WaitGroup
+	for _, loop := range []func(context.Context){g.wheel, g.watch, g.keep} {
+		loops.Add(1)
+		go func() { // ends with ctx
+			defer loops.Done()
+			loop(ctx)
+		}()
+	}
+	loops.Wait()
+
+	for g.dropAll() > 0 {
+		time.Sleep(10 * time.Millisecond) // a shim may be arriving
+	}
+	g.mu.Lock()
+	g.running = false
+	g.mu.Unlock()
+	g.tasks.Wait()
+	return nil
+}
+
+func (g *Gateway) dropAll() int {
+	g.mu.Lock()
+	g.draining = true
+	g.mu.Unlock()
+	streams := g.all(nil)
+	for _, s := range streams {
+		s.drop(wsconn.CodeGoingAway, &wire.Bye{Reason: wire.ByeDrain, RetryAfterMillis: 1000})
+	}
+	return len(streams)
+}
+
+// wheel turns pings and deadlines. It never waits for a peer or the store.
+func (g *Gateway) wheel(ctx context.Context) {
+	tick := time.NewTicker(wire.AckDelay)
+	defer tick.Stop()
+	var streams []*stream
+	swept := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			g.payAcknowledgements()
+			if now.Sub(swept) < sweepEvery {
+				continue
+			}
+			swept = now
+			streams = g.all(streams[:0])
+			for _, s := range streams {
+				s.turn(now)
+			}
+			clear(streams)
+			g.addresses.forget(now)
+		}
+	}
+}
+
+// turn does what is due on one stream.
+func (s *stream) turn(now time.Time) {
+	s.mu.Lock()
+	l := s.link
+	if l == nil {
+		over := !s.closed && now.Sub(s.lost) > s.g.cfg.Linger
+		s.mu.Unlock()
+		if over {
+			s.drop(wsconn.CodeNormal, nil)
+		}
+		return
+	}
+	ping := now.Sub(l.pinged) >= wire.PingEvery
+	if ping {
+		l.pinged = now
+	}
+	ask := l.asked.IsZero() && now.Sub(l.proved) >= wire.ReproofEvery-2*proofTime
+	if ask {
+		l.asked = now
+	}
+	expired := !ask && !l.asked.IsZero() && !l.proving && now.Sub(l.asked) > proofTime
+	s.mu.Unlock()
+	switch {
+	case expired:
+		s.g.spawn(func() { s.expire(l) })
+	case ask:
+		s.g.spawn(func() { s.sendBinary(wire.Encode(wire.KindNonce, wire.Nonce{Nonce: s.g.cfg.Nonces.Issue()})) })
+	case ping:
+		s.g.spawn(func() {
+			if err := l.conn.Ping(); err != nil {
+				s.lose(l, err)
+			}
+		})
+	}
+}
+
+// watch looks for revocations.
+func (g *Gateway) watch(ctx context.Context) {
+	tick := time.NewTicker(epochEvery)
+	defer tick.Stop()
+	complained := time.Time{}
+	for {
+		if err := g.readEpoch(ctx); err == nil {
+			g.known.Store(int64(time.Since(g.start)))
+		} else if ctx.Err() == nil && time.Since(complained) > time.Minute {
+			complained = time.Now()
+			g.cfg.Log.Error("revocations cannot be read; calls are refused until they can", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// readEpoch checks the session of every stream when the epoch has
+// changed. The new epoch counts as seen first, so that a stream that arrives
+// meanwhile checks itself.
+func (g *Gateway) readEpoch(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	epoch, err := g.cfg.Sessions.Epoch(ctx)
+	if err != nil {
+		return err
+	}
+	before := g.epoch.Swap(epoch)
+	if before == epoch {
+		return nil
+	}
+	if err := g.checkAll(ctx); err != nil {
+		g.epoch.CompareAndSwap(epoch, before) // once more, soon
+		return err
+	}
+	return nil
+}
+
+func (g *Gateway) checkAll(ctx context.Context) error {
+	g.mu.Lock()
+	devices := make([]identity.DeviceID, 0, len(g.devices))
+	for device := range g.devices {
+		devices = append(devices, device)
+	}
+	g.mu.Unlock()
+	for _, device := range devices {
+		streams := g.of(device)
+		if !signedIn(streams) {
+			continue
+		}
+		now, err := g.cfg.Sessions.Current(ctx, device)
+		for _, s := range streams {
+			if err := s.check(now, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func signedIn(streams []*stream) bool {
+	for _, s := range streams {
+		s.mu.Lock()
+		yes := s.session.ID != ""
+		s.mu.Unlock()
+		if yes {
+			return true
+		}
+	}
+	return false
+}
+
+// cut ends a stream whose session is gone: its calls are cancelled and their
+// answers withheld.
+func (s *stream) cut(had session.Session) {
+	now := time.Now()
+	bye := s.g.bye(wire.ByeRevoked, "access from this device was taken away")
+	if now.After(had.Until) || now.After(had.IdleUntil) {
+		bye = s.g.bye(wire.ByeExpired, "the session ended after its time")
+	}
+	s.g.cfg.Log.Info("stream closed", "reason", bye.Reason, "device", s.device, "stream", s.id, "session", had.ID, "person", had.Person)
+	s.drop(wsconn.CodePolicy, bye)
+}
+
+// keep notes the use of sessions and ends those whose time is over.
+func (g *Gateway) keep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	var streams []*stream
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			streams = g.all(streams[:0])
+			for _, s := range streams {
+				g.keepOne(ctx, s, now)
+			}
+			clear(streams)
+		}
+	}
+}
+
+func (g *Gateway) keepOne(ctx context.Context, s *stream, now time.Time) {
+	s.mu.Lock()
+	had := s.session
+	touch := s.used && now.Sub(s.touched) >= touchEvery
+	if touch {
+		s.used, s.touched = false, now
+	}
+	s.mu.Unlock()
+	over := had.ID != "" && (now.After(had.Until) || now.After(had.IdleUntil))
+	if had.ID == "" || !touch && !over || ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if touch && !over {
+		if err := g.cfg.Sessions.Touch(ctx, had); err != nil {
+			g.cfg.Log.Warn("noting the use of a session", "session", had.ID, "err", err)
+		}
+	}
+	current, err := g.cfg.Sessions.Current(ctx, s.device)
+	if err := s.check(current, err); err != nil {
+		g.cfg.Log.Warn("reading a session", "session", had.ID, "err", err)
+	}
+}
+
+// storeContext bounds a question to the store that no caller waits for.
+func (g *Gateway) storeContext() (context.Context, context.CancelFunc) {
+	g.mu.Lock()
+	life := g.life
+	g.mu.Unlock()
+	return context.WithTimeout(life, storeTimeout)
+}
+
+func (g *Gateway) connectURL() string {
+	return strings.TrimSuffix(g.cfg.PublicURL, "/") + wire.ConnectPath
+}

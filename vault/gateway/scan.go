@@ -1,0 +1,205 @@
+package gateway
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+)
+
+const (
+	maxID       = 512     // bytes of an id
+	maxIDNumber = 1 << 53 // beyond, JSON numbers lose digits on their way through clients
+	maxMembers  = 32      // of the message itself; JSON-RPC has five
+)
+
+// envelope is what a glance at a message tells.
+type envelope struct {
+	id     []byte // raw; nil if there is none
+	method bool
+}
+
+// fault is why a message is no message, as JSON-RPC says it.
+type fault struct {
+	code    int
+	message string
+}
+
+func parseFault(what string) *fault { return &fault{jsonrpc.CodeParseError, "parse error: " + what} }
+func invalidFault(what string) *fault {
+	return &fault{jsonrpc.CodeInvalidRequest, "invalid request: " + what}
+}
+
+// scan looks at a message without decoding it: is it one object, not nested
+// too deep, each member once, and what is its id? It finds only the faults
+// that the decoder would not; the decoder finds the others.
+func scan(data []byte) (envelope, *fault) {
+	s := scanner{data: data}
+	s.space()
+	if s.at >= len(data) {
+		return envelope{}, parseFault("empty message")
+	}
+	if data[s.at] == '[' {
+		return envelope{}, invalidFault("batches are not supported; send one message at a time")
+	}
+	if data[s.at] != '{' {
+		return envelope{}, parseFault("a message is a JSON object")
+	}
+	found, bad := s.members()
+	if bad != nil {
+		return found, bad
+	}
+	if s.space(); s.at != len(data) {
+		return found, parseFault("something follows the message")
+	}
+	if found.id != nil && found.method && !goodID(found.id) {
+		return found, invalidFault("an id is a string or an integer up to 2^53")
+	}
+	return found, nil
+}
+
+// goodID accepts what comes back from the SDK as it went in.
+func goodID(id []byte) bool {
+	if id[0] == '"' {
+		return len(id) <= maxID
+	}
+	n, err := strconv.ParseInt(string(id), 10, 64)
+	return err == nil && -maxIDNumber <= n && n <= maxIDNumber
+}
+
+type scanner struct {
+	data []byte
+	at   int
+}
+
+func (s *scanner) space() {
+	for s.at < len(s.data) {
+		switch s.data[s.at] {
+		case ' ', '\t', '\r', '\n':
+			s.at++
+		default:
+			return
+		}
+	}
+}
+
+// members reads the outermost object.
+func (s *scanner) members() (envelope, *fault) {
+	var found envelope
+	seen := make([][]byte, 0, 8)
+	s.at++
+	for {
+		if s.space(); s.at < len(s.data) && s.data[s.at] == '}' {
+			s.at++
+			return found, nil
+		}
+		if len(seen) > 0 {
+			if s.at >= len(s.data) || s.data[s.at] != ',' {
+				return found, parseFault("a comma is missing")
+			}
+			s.at++
+			s.space()
+		}
+		key, ok := s.text()
+		if s.space(); !ok || s.at >= len(s.data) || s.data[s.at] != ':' {
+			return found, parseFault("a member has no name")
+		}
+		s.at++
+		value, bad := s.value()
+		if bad != nil {
+			return found, bad
+		}
+		if bad := found.add(key, value, seen); bad != nil {
+			return found, bad
+		}
+		seen = append(seen, key)
+	}
+}
+
+func (e *envelope) add(key, value []byte, seen [][]byte) *fault {
+	if len(seen) >= maxMembers || bytes.IndexByte(key, '\\') >= 0 {
+		return invalidFault("strange members")
+	}
+	for _, other := range seen {
+		if bytes.Equal(other, key) {
+			return invalidFault("a member comes twice")
+		}
+	}
+	switch string(key) {
+	case "id":
+		e.id = value
+	case "method":
+		e.method = true
+	}
+	return nil
+}
+
+// text reads a string and returns what is between its quotes.
+func (s *scanner) text() ([]byte, bool) {
+	if s.at >= len(s.data) || s.data[s.at] != '"' {
+		return nil, false
+	}
+	start := s.at + 1
+	for from := start; ; {
+		i := bytes.IndexByte(s.data[from:], '"')
+		if i < 0 {
+			return nil, false
+		}
+		end := from + i
+		slashes := 0
+		for s.data[end-1-slashes] == '\\' {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			s.at = end + 1
+			return s.data[start:end], true
+		}
+		from = end + 1
+	}
+}
+
+// value skips one value and returns its bytes.
+func (s *scanner) value() ([]byte, *fault) {
+	s.space()
+	start, depth := s.at, 1
+	for s.at < len(s.data) {
+		switch s.data[s.at] {
+		case '"':
+			if _, ok := s.text(); !ok {
+				return nil, parseFault("a string does not end")
+			}
+		case '{', '[':
+			if depth++; depth > wire.MaxDepth {
+				return nil, parseFault("nested too deep")
+			}
+			s.at++
+		case '}', ']':
+			if depth == 1 {
+				return s.scalar(start)
+			}
+			depth--
+			s.at++
+		case ',', ' ', '\t', '\r', '\n':
+			if depth == 1 {
+				return s.scalar(start)
+			}
+			s.at++
+		default:
+			s.at++
+			continue
+		}
+		if depth == 1 && s.at > start {
+			return s.data[start:s.at], nil
+		}
+	}
+	return nil, parseFault("the message does not end")
+}
+
+func (s *scanner) scalar(start int) ([]byte, *fault) {
+	if s.at == start {
+		return nil, parseFault("a value is missing")
+	}
+	return s.data[start:s.at], nil
+}

@@ -1,0 +1,196 @@
+package guard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
+)
+
+// Op is one call of a tool.
+type Op[T any] struct {
+	Tool string
+	// Site is the name, address or cloud id of a site; "" where the person
+	// has only one, or Page says it.
+	Site string
+	// Page is the page that the arguments name, if they do: an address
+	// chooses the site.
+	Page string
+	// Input are the arguments. A write that is sent again must have the same.
+	Input any
+	// Run acts. It runs once.
+	Run func(ctx context.Context, w *Wiki) (T, error)
+	// Settle makes the call a write. It is asked when a write was begun at
+	// started and nobody knows whether it happened: it finds out, completes
+	// it where Confluence refuses a second time by itself, and returns the
+	// result. Its error has the code Unknown where it cannot tell.
+	Settle func(ctx context.Context, w *Wiki, started time.Time) (T, error)
+	// Check tells a person how to find out what became of an unknown write.
+	Check string
+}
+
+// action is an Op without its type.
+type action struct {
+	tool, site, page, check string
+	input                   []byte
+	run                     func(context.Context, *Wiki) (any, error)
+	settle                  func(context.Context, *Wiki, time.Time) (any, error) // nil for a read
+	decode                  func([]byte) (any, error)
+}
+
+// Do makes a call for the caller in ctx and returns its result after the
+// audit record is stored. Every error is a user error. T must survive JSON.
+func Do[T any](ctx context.Context, d *Door, op Op[T]) (T, error) {
+	var zero T
+	input, err := json.Marshal(op.Input)
+	if err != nil {
+		return zero, usererr.Wrap(err, usererr.BadInput, "The arguments cannot be read", "")
+	}
+	a := action{
+		tool: op.Tool, site: op.Site, page: op.Page, check: op.Check, input: input,
+		run: func(ctx context.Context, w *Wiki) (any, error) { return op.Run(ctx, w) },
+		decode: func(data []byte) (any, error) {
+			var out T
+			err := json.Unmarshal(data, &out)
+			return out, err
+		},
+	}
+	if op.Settle != nil {
+		a.settle = func(ctx context.Context, w *Wiki, started time.Time) (any, error) { return op.Settle(ctx, w, started) }
+	}
+	out, err := d.do(ctx, a)
+	if err != nil {
+		return zero, err
+	}
+	result, ok := out.(T)
+	if !ok {
+		return zero, usererr.New(usererr.BadInput, "The call was sent again with other arguments", "Make a new call")
+	}
+	return result, nil
+}
+
+func (d *Door) do(ctx context.Context, a action) (any, error) {
+	caller, ok := identity.From(ctx)
+	if !ok || caller.Guest() || caller.Person == "" || caller.Tenant == "" {
+		return nil, usererr.New(usererr.SignIn, "You are not signed in", "Sign in with the link that your browser shows, then ask again")
+	}
+	rec := newRecord(caller, a.tool, d.cfg.Policy())
+	var out any
+	var err error
+	if a.settle == nil {
+		out, err = d.read(ctx, rec, a)
+	} else {
+		out, err = d.write(ctx, rec, a)
+	}
+	return d.answer(ctx, rec, out, err)
+}
+
+func (d *Door) read(ctx context.Context, rec *record, a action) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	w, err := d.enter(ctx, rec, a)
+	if err != nil {
+		return nil, err
+	}
+	return a.run(ctx, w)
+}
+
+// answer is the way out of every call: the session must still live, and the
+// record must be stored, else nothing is answered.
+func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any, error) {
+	// The record is stored also when the caller has gone.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
+	defer cancel()
+	if live := d.cfg.Live(ctx, rec.caller); live != nil {
+		err = live
+		if _, ok := usererr.From(live); !ok {
+			err = usererr.Wrap(live, usererr.Unavailable, "The vault cannot tell whether you are still signed in", "Try again in a minute")
+		}
+	}
+	entry, err := d.close(ctx, rec, err)
+	if stored := d.cfg.Audit.Record(ctx, entry); stored != nil {
+		d.cfg.Log.Error("the audit record was not stored, so the answer is withheld", "err", stored,
+			"tenant", rec.caller.Tenant, "person", rec.caller.Person, "stream", rec.caller.Stream, "call", rec.caller.Call)
+		return nil, usererr.Wrap(stored, usererr.Unavailable, "The vault cannot store its audit record, so it may not answer",
+			"Try again in a minute; a change may have been made, so look before making it again")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// close completes the record and turns err into a user error.
+func (d *Door) close(ctx context.Context, rec *record, err error) (audit.Entry, error) {
+	entry := rec.entry
+	entry.DurationMillis = time.Since(rec.started).Milliseconds()
+	entry.Objects = rec.objects
+	entry.Event, entry.Outcome = "call", "ok"
+	if rec.withheld > 0 {
+		rec.details = append(rec.details, fmt.Sprintf("%d results withheld by policy", rec.withheld))
+	}
+	entry.Detail = strings.Join(rec.details, "; ")
+	if err == nil {
+		return entry, nil
+	}
+	entry.Outcome = "error"
+	if errors.Is(err, policy.ErrDenied) {
+		entry.Event, entry.Outcome = "call.denied", "denied"
+	}
+	if _, ok := usererr.From(err); !ok {
+		entry.Reference = identity.NewID("r_")[:14]
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			err = usererr.Wrap(err, usererr.Timeout, "The call took too long", "Try again; ask for less if it happens again")
+		} else {
+			d.cfg.Log.ErrorContext(ctx, "a call ended with an internal error", "err", err, "reference", entry.Reference,
+				"tool", rec.entry.Tool, "tenant", rec.caller.Tenant, "person", rec.caller.Person, "call", rec.caller.Call)
+			err = usererr.Wrap(err, usererr.Internal, "Internal error (reference "+entry.Reference+")",
+				"Ask the administrator of the vault to look for this reference in its log")
+		}
+	}
+	entry.Code = string(usererr.CodeOf(err))
+	return entry, err
+}
+
+// maxObjects limits the objects that one record names.
+const maxObjects = 200
+
+// record is the audit record of a call in the making. One goroutine uses it.
+type record struct {
+	entry    audit.Entry
+	caller   identity.Caller
+	policy   *policy.Policy
+	started  time.Time
+	objects  []string
+	details  []string
+	withheld int
+}
+
+func newRecord(caller identity.Caller, tool string, rules *policy.Policy) *record {
+	now := time.Now()
+	return &record{
+		entry: audit.Entry{
+			Time: now, Tenant: caller.Tenant, Person: caller.Person, Device: caller.Device, Session: caller.Session,
+			Stream: caller.Stream, Call: caller.Call, Tool: tool,
+		},
+		caller: caller, policy: rules, started: now,
+	}
+}
+
+// note names an object that the answer is about.
+func (r *record) note(kind, id, space string) {
+	name := kind + ":" + id
+	if space != "" {
+		name += "@" + space
+	}
+	if len(r.objects) < maxObjects {
+		r.objects = append(r.objects, name)
+	}
+}

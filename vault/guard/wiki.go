@@ -1,0 +1,340 @@
+package guard
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
+	"github.com/coatcheck-mcp/coatcheck/vault/grant"
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
+)
+
+// Scopes that the calls need. v1 calls take a classic scope as well.
+const (
+	scopeReadPage   = "read:page:confluence"
+	scopeWritePage  = "write:page:confluence"
+	scopeReadSpace  = "read:space:confluence"
+	scopeSearch     = "search:confluence (or read:content-details:confluence)"
+	scopeReadDetail = "read:content-details:confluence (or read:confluence-user)"
+)
+
+// Wiki is one site as one person may see it, for the length of one call.
+// Every object that its methods return has passed policy and is named in the
+// audit record. One goroutine may use it.
+type Wiki struct {
+	door   *Door
+	rec    *record
+	site   grant.Site
+	token  grant.Token
+	client *confluence.Client
+
+	refreshed bool
+	wrote     bool     // a write was sent
+	seen      []string // keys of the spaces whose objects were returned
+}
+
+// enter fetches a token and chooses the site.
+func (d *Door) enter(ctx context.Context, rec *record, a action) (*Wiki, error) {
+	token, err := d.cfg.Grants.Token(ctx, rec.caller.Person, rec.caller.Tenant)
+	if err != nil {
+		return nil, tokenError(err)
+	}
+	site, err := chooseSite(token.Sites, a.site, a.page)
+	if err != nil {
+		return nil, err
+	}
+	rec.entry.Site = site.Name
+	w := &Wiki{door: d, rec: rec, site: site}
+	w.use(token)
+	return w, nil
+}
+
+// tokenError lets user errors through; a keeper without a grant says so with
+// one.
+func tokenError(err error) error {
+	if _, ok := usererr.From(err); ok {
+		return err
+	}
+	return usererr.Wrap(err, usererr.Unavailable, "The vault cannot use your sign-in right now", "Try again in a minute")
+}
+
+func (w *Wiki) use(token grant.Token) {
+	w.token = token
+	w.client = confluence.New(confluence.Config{
+		HTTP:  w.door.cfg.HTTP,
+		Base:  strings.TrimSuffix(w.door.cfg.APIBase(w.rec.caller.Tenant), "/") + "/ex/confluence/" + url.PathEscape(w.site.CloudID) + "/wiki",
+		Token: token.Value, Quota: w.door.quota(w.rec.caller.Tenant), Agent: w.door.cfg.Agent,
+		Log: w.door.cfg.Log.With("tenant", w.rec.caller.Tenant, "person", w.rec.caller.Person, "call", w.rec.caller.Call),
+	})
+}
+
+// ask makes one request. A token that Confluence calls expired is exchanged
+// once; a missing scope never is, since a fresh token would lack it too.
+func (w *Wiki) ask(ctx context.Context, request func(*confluence.Client) error) error {
+	err := request(w.client)
+	if !confluence.Is(err, confluence.KindToken) || w.refreshed {
+		return err
+	}
+	w.refreshed = true
+	token, refreshErr := w.door.cfg.Grants.Rejected(ctx, w.token)
+	if refreshErr != nil {
+		return tokenError(refreshErr)
+	}
+	w.use(token)
+	return request(w.client)
+}
+
+// chooseSite finds the site that the arguments mean.
+func chooseSite(sites []grant.Site, name, page string) (grant.Site, error) {
+	if len(sites) == 0 {
+		return grant.Site{}, usererr.New(usererr.Denied, "Your sign-in reaches no Confluence site",
+			"Ask the administrator which site to choose, then sign in again with: coatcheck login")
+	}
+	byPage := -1
+	if strings.Contains(page, "://") {
+		found, err := confluence.ParseAddress(page, addresses(sites))
+		if err != nil {
+			return grant.Site{}, addressError(err, sites)
+		}
+		byPage = found.Site
+	}
+	byName := -1
+	if name != "" {
+		if byName = siteNamed(sites, name); byName < 0 {
+			return grant.Site{}, usererr.New(usererr.BadInput, "There is no site "+clip(name), "Sites: "+siteNames(sites))
+		}
+	}
+	switch {
+	case byPage >= 0 && byName >= 0 && byPage != byName:
+		return grant.Site{}, usererr.New(usererr.BadInput, "The page's address is on another site than the one named", "Leave out site")
+	case byPage >= 0:
+		return sites[byPage], nil
+	case byName >= 0:
+		return sites[byName], nil
+	case len(sites) == 1:
+		return sites[0], nil
+	}
+	return grant.Site{}, usererr.New(usererr.BadInput, "You have several sites, and the call does not say which", "Give site, one of: "+siteNames(sites))
+}
+
+func siteNamed(sites []grant.Site, name string) int {
+	host := name
+	if u, err := url.Parse(name); err == nil && u.Host != "" {
+		host = u.Host
+	}
+	for i, s := range sites {
+		u, err := url.Parse(s.URL)
+		if strings.EqualFold(s.Name, name) || s.CloudID == name || err == nil && strings.EqualFold(u.Host, host) {
+			return i
+		}
+	}
+	return -1
+}
+
+func addresses(sites []grant.Site) []string {
+	list := make([]string, len(sites))
+	for i, s := range sites {
+		list[i] = s.URL
+	}
+	return list
+}
+
+func siteNames(sites []grant.Site) string {
+	list := make([]string, len(sites))
+	for i, s := range sites {
+		list[i] = s.Name + " (" + s.URL + ")"
+	}
+	return strings.Join(list, ", ")
+}
+
+// Site names the site.
+func (w *Wiki) Site() string { return w.site.Name }
+
+// link makes an address on the site out of a path below /wiki.
+func (w *Wiki) link(path string) string {
+	if path == "" {
+		return ""
+	}
+	return strings.TrimSuffix(w.site.URL, "/") + "/wiki" + path
+}
+
+// Space is a space.
+type Space struct {
+	ID, Key, Name, Type, URL string
+}
+
+// Spaces lists the spaces that the person may reach, and the cursor to go on.
+func (w *Wiki) Spaces(ctx context.Context, limit int, cursor string) ([]Space, string, error) {
+	var list []confluence.Space
+	var next string
+	err := w.ask(ctx, func(c *confluence.Client) (err error) {
+		list, next, err = c.Spaces(ctx, limit, cursor)
+		return err
+	})
+	if err != nil {
+		return nil, "", explain(err, "The list of spaces", scopeReadSpace)
+	}
+	allowed := make([]Space, 0, len(list))
+	for _, s := range list {
+		if w.rec.policy.Space(s.Key) != nil {
+			w.rec.withheld++
+			continue
+		}
+		w.rec.note("space", s.Key, "")
+		w.door.spaces.put(w.spaceAt(s.ID), s)
+		allowed = append(allowed, w.space(s))
+	}
+	return allowed, next, nil
+}
+
+func (w *Wiki) space(s confluence.Space) Space {
+	return Space{ID: s.ID, Key: s.Key, Name: s.Name, Type: s.Type, URL: w.link(s.Path)}
+}
+
+// Space returns the space with key.
+func (w *Wiki) Space(ctx context.Context, key string) (Space, error) {
+	what := "The space " + clip(key)
+	if err := w.rec.policy.Space(key); err != nil {
+		return Space{}, missing(what, err)
+	}
+	var found confluence.Space
+	err := w.ask(ctx, func(c *confluence.Client) (err error) {
+		found, err = c.SpaceByKey(ctx, key)
+		return err
+	})
+	if err != nil {
+		return Space{}, explain(err, what, scopeReadSpace)
+	}
+	// The key may be an alias: what counts is the one that came back.
+	if err := w.rec.policy.Space(found.Key); err != nil {
+		return Space{}, missing(what, err)
+	}
+	w.door.spaces.put(w.spaceAt(found.ID), found)
+	return w.space(found), nil
+}
+
+// spaceByID resolves the space of an object and checks it.
+func (w *Wiki) spaceByID(ctx context.Context, id string) (confluence.Space, error) {
+	found, ok := w.door.spaces.get(w.spaceAt(id))
+	if !ok {
+		err := w.ask(ctx, func(c *confluence.Client) (err error) {
+			found, err = c.SpaceByID(ctx, id)
+			return err
+		})
+		if err != nil {
+			return confluence.Space{}, err
+		}
+		w.door.spaces.put(w.spaceAt(id), found)
+	}
+	return found, w.rec.policy.Space(found.Key)
+}
+
+func (w *Wiki) spaceAt(id string) spaceAt {
+	return spaceAt{w.rec.caller.Tenant, w.rec.caller.Person, w.site.CloudID, id}
+}
+
+// Account is the person as the site knows it.
+type Account struct {
+	ID, Name string
+}
+
+// Me returns the person's own account.
+func (w *Wiki) Me(ctx context.Context) (Account, error) {
+	at := w.spaceAt("")
+	if me, ok := w.door.me.get(at); ok {
+		return me, nil
+	}
+	var user confluence.User
+	err := w.ask(ctx, func(c *confluence.Client) (err error) {
+		user, err = c.CurrentUser(ctx)
+		return err
+	})
+	if err != nil {
+		return Account{}, explain(err, "Your account", scopeReadDetail)
+	}
+	me := Account{ID: user.AccountID, Name: user.Name}
+	w.door.me.put(at, me)
+	return me, nil
+}
+
+// Search is a search of one page of results: either CQL or Text, in a space
+// or in all.
+type Search struct {
+	CQL, Text, Space string
+	Limit            int
+	Cursor           string
+	Start            int
+}
+
+// Hits are the results that the person may see.
+type Hits struct {
+	Hits     []Hit
+	Total    int // -1 if not known
+	Withheld int
+	Cursor   string // "" at the end
+	Start    int
+}
+
+// Hit is one result.
+type Hit struct {
+	ID, Type, Title, Space, SpaceName, Excerpt, URL string
+	Modified                                        time.Time
+}
+
+// Search finds pages. Policy is part of the query, and each result is checked
+// nevertheless: the index lags, and a query may be cleverer than we are.
+func (w *Wiki) Search(ctx context.Context, s Search) (Hits, error) {
+	cql, err := w.query(s)
+	if err != nil {
+		return Hits{}, err
+	}
+	var found confluence.Hits
+	err = w.ask(ctx, func(c *confluence.Client) (err error) {
+		found, err = c.Search(ctx, confluence.Search{CQL: cql, Limit: s.Limit, Cursor: s.Cursor, Start: s.Start})
+		return err
+	})
+	if err != nil {
+		return Hits{}, explain(err, "The search", scopeSearch)
+	}
+	hits := Hits{Total: found.Total, Cursor: found.Cursor, Start: found.Start}
+	for _, h := range found.Hits {
+		if h.ID == "" || w.rec.policy.Space(h.SpaceKey) != nil {
+			hits.Withheld++
+			continue
+		}
+		w.rec.note(h.Type, h.ID, h.SpaceKey)
+		hits.Hits = append(hits.Hits, Hit{
+			ID: h.ID, Type: h.Type, Title: h.Title, Space: h.SpaceKey, SpaceName: h.SpaceName, Excerpt: h.Excerpt,
+			URL: w.link(h.Path), Modified: h.Modified,
+		})
+	}
+	if hits.Total >= 0 {
+		hits.Total = max(hits.Total-hits.Withheld, len(hits.Hits))
+	}
+	w.rec.withheld += hits.Withheld
+	return hits, nil
+}
+
+func (w *Wiki) query(s Search) (string, error) {
+	cql := s.CQL
+	if cql == "" {
+		if cql = policy.Words(s.Text); cql == "" {
+			return "", usererr.New(usererr.BadInput, "There is nothing to search for", "Give query with at least one word, or cql")
+		}
+	}
+	var narrow []string
+	if s.Space != "" {
+		if err := w.rec.policy.Space(s.Space); err != nil {
+			return "", missing("The space "+clip(s.Space), err)
+		}
+		narrow = append(narrow, "space = "+policy.Quote(s.Space))
+	}
+	narrowed, err := w.rec.policy.CQL(cql, narrow...)
+	if err != nil {
+		return "", queryError(err)
+	}
+	return narrowed, nil
+}

@@ -1,0 +1,291 @@
+package reading
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// layer is one mark, or the link, that is open while spans are written.
+type layer struct {
+	mark  marks // 0: the link
+	link  *link
+	end   int  // the first span behind it
+	html  bool // written as tags, since delimiters would not work here
+	shape byte // of emphasis: _ or *
+}
+
+// inline writes spans. lines says that breaks may begin a new line, and that the text stands at the beginning of one.
+func (e *emitter) inline(spans []span, lines bool) {
+	w := inliner{emitter: e, spans: spans, lines: lines}
+	for i := range spans {
+		w.close(i)
+		w.begin(i)
+		w.span(i)
+	}
+	w.close(len(spans))
+}
+
+type inliner struct {
+	*emitter
+	spans  []span
+	lines  bool
+	open   []layer
+	buffer [4]layer
+}
+
+// close ends the layers that do not go on at span i.
+func (w *inliner) close(i int) {
+	keep := 0
+	for keep < len(w.open) && w.open[keep].end > i {
+		keep++
+	}
+	for at := len(w.open) - 1; at >= keep; at-- {
+		w.str(w.open[at].closing(w.emitter))
+	}
+	w.open = w.open[:keep]
+}
+
+// begin opens the layers that span i has and that are not open, those that last longest first.
+func (w *inliner) begin(i int) {
+	s := &w.spans[i]
+	if s.marks == 0 && s.link == nil {
+		return
+	}
+	if w.open == nil {
+		w.open = w.buffer[:0]
+	}
+	missing := s.marks
+	linked := s.link != nil
+	for _, l := range w.open {
+		missing &^= l.mark
+		linked = linked && l.link == nil
+	}
+	first := len(w.open)
+	limit := len(w.spans)
+	if first > 0 {
+		limit = w.open[first-1].end
+	}
+	for (missing != 0 || linked) && len(w.open) < 8 {
+		next := w.longest(i, limit, missing, linked)
+		if next.link != nil {
+			linked = false
+		}
+		missing &^= next.mark
+		limit = next.end
+		w.open = append(w.open, next)
+	}
+	w.shape(i, first)
+}
+
+// longest finds, among what is missing at span i, what lasts longest.
+func (w *inliner) longest(i, limit int, missing marks, linked bool) layer {
+	var best layer
+	if linked {
+		best = layer{link: w.spans[i].link, end: w.extent(i, limit, 0)}
+	}
+	for m := marks(1); m != 0 && m <= strike; m <<= 1 {
+		if missing&m == 0 {
+			continue
+		}
+		if end := w.extent(i, limit, m); end > best.end {
+			best = layer{mark: m, end: end}
+		}
+	}
+	return best
+}
+
+// extent is the end of the run of spans from i that have the mark, or the link.
+func (w *inliner) extent(i, limit int, m marks) int {
+	end := i + 1
+	for end < limit {
+		if m != 0 && w.spans[end].marks&m == 0 || m == 0 && w.spans[end].link != w.spans[i].link {
+			break
+		}
+		end++
+	}
+	return end
+}
+
+// shape chooses how the layers from first on, which all open at span i, are written, and writes their beginnings.
+// CommonMark's rules on flanking decide whether delimiters work; brackets, delimiters and tags are punctuation all alike,
+// so the choice for one does not change that for another.
+func (w *inliner) shape(i, first int) {
+	before := w.lastRune()
+	for at := first; at < len(w.open); at++ {
+		l := &w.open[at]
+		after := w.head(i)
+		alone := at == first && at == len(w.open)-1
+		if at < len(w.open)-1 {
+			after = '*'
+		}
+		inner, outer, ends := w.ending(at)
+		works := flanks(before, after) && flanks(outer, inner)
+		switch l.mark {
+		case emphasis:
+			l.shape = '_'
+			if wordRune(before) || wordRune(outer) {
+				l.shape = '*'
+				works = works && alone && !ends && before != '*'
+			}
+			l.html = !works
+		case strong, strike:
+			l.html = !works
+		}
+		w.str(l.opening())
+		before = '*'
+	}
+}
+
+// flanks reports whether a delimiter can hold inner from the side of outer.
+func flanks(outer, inner rune) bool {
+	return !blank(inner) && (!punctuation(inner) || blank(outer) || punctuation(outer))
+}
+
+// ending tells what stands on both sides of the end of a layer; shared says that another layer begins or ends there.
+func (w *inliner) ending(at int) (inner, outer rune, shared bool) {
+	l := w.open[at]
+	last, next := l.end-1, l.end
+	inner = w.tail(last)
+	for _, other := range w.open[:at] {
+		if other.end == l.end {
+			shared, outer = true, '*'
+		}
+	}
+	for _, other := range w.open[at+1:] {
+		if other.end == l.end {
+			shared, inner = true, '*'
+		}
+	}
+	if w.spans[last].marks&^w.openMarks() != 0 || w.spans[last].link != nil && !w.linkOpen() {
+		shared, inner = true, '*' // something that begins inside also ends here
+	}
+	if shared && outer != 0 {
+		return inner, outer, shared
+	}
+	if next >= len(w.spans) {
+		if w.cell {
+			return inner, ' ', shared
+		}
+		return inner, '\n', shared
+	}
+	if n := w.spans[next]; n.marks&^w.openMarks() != 0 || n.link != nil && n.link != w.spans[last].link {
+		return inner, '*', true
+	}
+	return inner, w.head(next), shared
+}
+
+func (w *inliner) openMarks() (all marks) {
+	for _, l := range w.open {
+		all |= l.mark
+	}
+	return all
+}
+
+func (w *inliner) linkOpen() bool {
+	for _, l := range w.open {
+		if l.link != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// head is the first character of span i as it will be written.
+func (w *inliner) head(i int) rune {
+	switch s := &w.spans[i]; s.kind {
+	case words:
+		return firstRune(s.text)
+	case lineBreak:
+		if w.lines {
+			return '\\'
+		}
+	}
+	return '<' // punctuation of some kind
+}
+
+// tail is the last character of span i.
+func (w *inliner) tail(i int) rune {
+	if s := &w.spans[i]; s.kind == words {
+		r, _ := utf8.DecodeLastRuneInString(s.text)
+		return r
+	}
+	return '>'
+}
+
+func (w *inliner) lastRune() rune {
+	if len(w.out) == 0 {
+		return '\n'
+	}
+	r, _ := utf8.DecodeLastRune(w.out)
+	return r
+}
+
+// atStart reports whether nothing stands on the line yet that would keep text from being taken for a block.
+func (w *inliner) atStart(i int) bool {
+	return w.lines && (i == 0 || w.spans[i-1].kind == lineBreak) && len(w.open) == 0
+}
+
+func (w *inliner) span(i int) {
+	s := &w.spans[i]
+	switch s.kind {
+	case words:
+		a := around{before: w.lastRune(), after: '\n', start: w.atStart(i), link: w.linkOpen(), strike: s.marks&strike != 0}
+		if i+1 < len(w.spans) {
+			if a.after = w.head(i + 1); w.spans[i+1].link != s.link && w.spans[i+1].link != nil || w.spans[i+1].kind >= picture {
+				a.after = '['
+			}
+			a.more = true
+		}
+		w.text(s.text, a)
+	case literal:
+		w.literal(s.text)
+	case lineBreak:
+		w.lineBreak()
+	case picture:
+		w.picture(s.image)
+	case auto:
+		w.str("<" + s.text + ">")
+	case token:
+		w.str("[[")
+		w.text(s.text, around{before: '[', after: ']', link: true, more: true})
+		w.str("]]")
+	}
+}
+
+func (w *inliner) lineBreak() {
+	// goldmark takes \\\ at the end of a line for two backslashes and no break.
+	if !w.lines || w.cell || w.lastRune() == '\\' || len(w.out) > 0 && w.out[len(w.out)-1] == '\n' {
+		w.str("<br>")
+		return
+	}
+	w.str("\\")
+	w.newline()
+}
+
+// literal writes a code span.
+func (e *emitter) literal(text string) {
+	fence, run := 1, 0
+	used := map[int]bool{}
+	if strings.IndexByte(text, '`') >= 0 {
+		for i := 0; i <= len(text); i++ {
+			if i < len(text) && text[i] == '`' {
+				run++
+				continue
+			}
+			used[run] = true
+			run = 0
+		}
+		for used[fence] {
+			fence++
+		}
+	}
+	bar := strings.Repeat("`", fence)
+	pad := ""
+	if text[0] == '`' || text[len(text)-1] == '`' || text[0] == ' ' && text[len(text)-1] == ' ' && strings.Trim(text, " ") != "" {
+		pad = " "
+	}
+	if e.cell {
+		text = strings.ReplaceAll(text, "|", `\|`)
+	}
+	e.str(bar + pad + text + pad + bar)
+}

@@ -1,0 +1,180 @@
+package tools
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup"
+)
+
+type getPageIn struct {
+	Page     ref    `json:"page,omitempty" jsonschema:"page id, page URL or short link (/wiki/x/...)"`
+	Space    string `json:"space,omitempty" jsonschema:"space key, with title, instead of page"`
+	Title    string `json:"title,omitempty" jsonschema:"exact title, with space"`
+	Site     string `json:"site,omitempty" jsonschema:"site name, if the person has several"`
+	MaxChars int    `json:"max_chars,omitempty" jsonschema:"1000 to 100000 characters of Markdown, default 20000"`
+	Cursor   string `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
+}
+
+type getPageOut struct {
+	Notice     string `json:"notice"`
+	ID         string `json:"id"`
+	Title      string `json:"title"`
+	Type       string `json:"type"`
+	Space      string `json:"space"`
+	Site       string `json:"site"`
+	Version    int    `json:"version"`
+	URL        string `json:"url"`
+	ParentID   string `json:"parent_id,omitempty"`
+	Status     string `json:"status"`
+	Created    string `json:"created,omitempty"`
+	Updated    string `json:"updated,omitempty"`
+	Author     string `json:"author_id,omitempty" jsonschema:"account id of who wrote this version"`
+	Markdown   string `json:"markdown"`
+	Part       string `json:"part,omitempty" jsonschema:"what is left out, if anything"`
+	NextCursor string `json:"next_cursor,omitempty" jsonschema:"absent at the end"`
+}
+
+const getPage = "confluence_get_page"
+
+var getPageTool = tool[getPageIn, getPageOut]{
+	name: getPage, title: "Read a Confluence page",
+	description: "Read a Confluence page as Markdown, by id, URL, short link, or space and title. Long pages come in parts; pass next_cursor to go on.",
+	run:         readPage,
+}
+
+// pageCursor is where reading goes on: in the very version that was begun.
+type pageCursor struct {
+	Site, ID string
+	Version  int
+	Offset   int // bytes of Markdown
+	Max      int
+}
+
+func readPage(ctx context.Context, t *toolset, in getPageIn) (getPageOut, string, error) {
+	at, err := t.pageAt(ctx, in)
+	if err != nil {
+		return getPageOut{}, "", err
+	}
+	site := in.Site
+	if at.Site != "" {
+		site = at.Site
+	}
+	out, err := guard.Do(ctx, t.cfg.Door, guard.Op[getPageOut]{
+		Tool: getPage, Site: site, Page: string(in.Page), Input: in,
+		Run: func(ctx context.Context, w *guard.Wiki) (getPageOut, error) { return t.part(ctx, w, in, at) },
+	})
+	return out, pageText(out), err
+}
+
+func (t *toolset) pageAt(ctx context.Context, in getPageIn) (pageCursor, error) {
+	limit, err := within("max_chars", in.MaxChars, 20000, 1000, 100000)
+	if err != nil {
+		return pageCursor{}, err
+	}
+	if in.Cursor != "" {
+		var at pageCursor
+		err := t.cfg.Door.OpenCursor(ctx, getPage, in.Cursor, &at)
+		if in.MaxChars != 0 {
+			at.Max = limit
+		}
+		return at, err
+	}
+	if byTitle := in.Space != "" && in.Title != ""; (in.Page == "") != byTitle {
+		return pageCursor{}, usererr.New(usererr.BadInput, "The page is not named", "Give page (id, address or short link), or space and title")
+	}
+	return pageCursor{Max: limit}, nil
+}
+
+// part reads the page and cuts out what the budget allows.
+func (t *toolset) part(ctx context.Context, w *guard.Wiki, in getPageIn, at pageCursor) (getPageOut, error) {
+	page, changed, err := findPage(ctx, w, in, at)
+	if err != nil {
+		return getPageOut{}, err
+	}
+	doc, err := markup.ToMarkdown(page.Body, markup.Options{})
+	if err != nil {
+		return getPageOut{}, usererr.Wrap(err, usererr.Internal, "The page's content cannot be converted to Markdown", "Open it in the browser: "+page.URL)
+	}
+	text := doc.Markdown
+	if at.Offset > len(text) || at.Offset < len(text) && !utf8.RuneStart(text[at.Offset]) {
+		return getPageOut{}, usererr.New(usererr.Conflict, "The page cannot be read on from there", "Read it again without cursor")
+	}
+	shown := cut(text[at.Offset:], at.Max)
+	end := at.Offset + len(shown)
+	out := getPageOut{
+		Notice: notice, ID: page.ID, Title: page.Title, Type: page.Type, Space: page.Space, Site: w.Site(), Version: page.Version, URL: page.URL,
+		ParentID: page.ParentID, Status: page.Status, Created: stamp(page.Created), Updated: stamp(page.Updated), Author: page.Author,
+		Markdown: shown,
+	}
+	if at.Offset > 0 || end < len(text) {
+		out.Part = fmt.Sprintf("Characters %d to %d of %d are shown.", utf8.RuneCountInString(text[:at.Offset])+1,
+			utf8.RuneCountInString(text[:end]), utf8.RuneCountInString(text))
+	}
+	if changed > 0 {
+		out.Part += fmt.Sprintf(" The page has changed meanwhile: it is at version %d, and this is still version %d.", changed, page.Version)
+	}
+	if end < len(text) {
+		out.NextCursor, err = t.cfg.Door.Cursor(ctx, getPage, pageCursor{w.Site(), page.ID, page.Version, end, at.Max})
+	}
+	return out, err
+}
+
+// findPage reads the page that the arguments or the cursor name. changed is
+// the current version where the cursor's is an older one.
+func findPage(ctx context.Context, w *guard.Wiki, in getPageIn, at pageCursor) (page guard.Page, changed int, err error) {
+	switch {
+	case at.ID != "":
+		page, err = w.PageVersion(ctx, at.ID, 0)
+		if err == nil && page.Version != at.Version {
+			changed = page.Version
+			page, err = w.PageVersion(ctx, at.ID, at.Version)
+		}
+	case in.Page != "":
+		page, err = w.Page(ctx, string(in.Page))
+	default:
+		page, err = w.PageByTitle(ctx, in.Space, in.Title)
+	}
+	return page, changed, err
+}
+
+// cut returns at most limit characters of text, up to the end of a line where
+// that does not lose too much.
+func cut(text string, limit int) string {
+	if utf8.RuneCountInString(text) <= limit {
+		return text
+	}
+	end := 0
+	for range limit {
+		_, size := utf8.DecodeRuneInString(text[end:])
+		end += size
+	}
+	if line := strings.LastIndexByte(text[:end], '\n'); line > end/2 {
+		end = line + 1
+	}
+	return text[:end]
+}
+
+func pageText(out getPageOut) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n\n%s %s in space %s on site %s, version %d", out.Title, out.Type, out.ID, out.Space, out.Site, out.Version)
+	for _, more := range [][2]string{{"status ", out.Status}, {"parent ", out.ParentID}, {"created ", out.Created}, {"updated ", out.Updated}, {"by account ", out.Author}} {
+		if more[1] != "" && more[1] != "current" {
+			b.WriteString(", " + more[0] + more[1])
+		}
+	}
+	b.WriteString("\n" + out.URL + "\n")
+	if out.Part != "" {
+		b.WriteString(out.Part + "\n")
+	}
+	b.WriteString("\n" + notice + "\n\n" + out.Markdown)
+	if !strings.HasSuffix(out.Markdown, "\n") {
+		b.WriteString("\n")
+	}
+	more(&b, out.NextCursor)
+	return b.String()
+}

@@ -1,0 +1,191 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup"
+)
+
+const updatePage = "confluence_update_page"
+
+type updateIn struct {
+	Page     ref    `json:"page" jsonschema:"page id or URL"`
+	Expected int    `json:"expected_version" jsonschema:"the version that was read and is replaced"`
+	Title    string `json:"title,omitempty" jsonschema:"new title; default: unchanged"`
+	Body     string `json:"body" jsonschema:"Markdown; replaces the whole body"`
+	Message  string `json:"message,omitempty" jsonschema:"what was changed, for the history"`
+	Site     string `json:"site,omitempty" jsonschema:"site name, if the person has several"`
+}
+
+var updatePageTool = tool[updateIn, writeOut]{
+	name: updatePage, title: "Update a Confluence page",
+	description: "Replace title and body of a Confluence page. Read it first and pass its version; if it has changed since, nothing is written and the answer says what changed.",
+	write:       true,
+	run:         update,
+}
+
+// edit is one update, on its way.
+type edit struct {
+	in   updateIn
+	body string // storage format
+}
+
+func update(ctx context.Context, t *toolset, in updateIn) (writeOut, string, error) {
+	in.Title = strings.TrimSpace(in.Title)
+	if err := errors.Join(oneLine("title", in.Title, maxTitle), oneLine("message", in.Message, maxMessage)); err != nil {
+		return writeOut{}, "", err
+	}
+	if in.Expected < 1 {
+		return writeOut{}, "", usererr.New(usererr.BadInput, "The argument \"expected_version\" must be the version that was read", "Read the page with confluence_get_page first")
+	}
+	body, err := storage(in.Body)
+	if err != nil {
+		return writeOut{}, "", err
+	}
+	e := edit{in, body}
+	out, err := guard.Do(ctx, t.cfg.Door, guard.Op[writeOut]{
+		Tool: updatePage, Site: in.Site, Page: string(in.Page), Input: in,
+		Run:    e.run,
+		Settle: e.settle,
+		Check:  fmt.Sprintf("Read the page with confluence_get_page: if it is at version %d with your text, the change was made", in.Expected+1),
+	})
+	return out, writeText(out), err
+}
+
+func (e edit) run(ctx context.Context, w *guard.Wiki) (writeOut, error) {
+	page, err := w.Page(ctx, string(e.in.Page))
+	if err != nil {
+		return writeOut{}, err
+	}
+	if page.Type != "page" {
+		return writeOut{}, usererr.New(usererr.BadInput, "This is a blog post; only pages can be updated", "Edit it in the browser: "+page.URL)
+	}
+	if page.Version != e.in.Expected {
+		return writeOut{}, e.conflict(ctx, w, page)
+	}
+	out, err := e.put(ctx, w, page)
+	if errors.Is(err, guard.ErrConflict) {
+		now, readErr := w.PageVersion(ctx, page.ID, 0)
+		if readErr != nil {
+			return writeOut{}, err
+		}
+		return writeOut{}, e.conflict(ctx, w, now)
+	}
+	return out, err
+}
+
+func (e edit) put(ctx context.Context, w *guard.Wiki, before guard.Page) (writeOut, error) {
+	page, err := w.UpdatePage(ctx, before, guard.Edit{
+		ID: before.ID, Title: e.title(before), Body: e.body, Message: e.in.Message, Number: e.in.Expected + 1,
+	})
+	return written(w, page, fmt.Sprintf("The page was updated to version %d.", page.Version)), err
+}
+
+func (e edit) title(before guard.Page) string {
+	if e.in.Title != "" {
+		return e.in.Title
+	}
+	return before.Title
+}
+
+// settle finds out whether version expected+1 is ours. If the page is still
+// at expected, the update is sent again: Confluence takes each version number
+// once, so it cannot be made twice.
+func (e edit) settle(ctx context.Context, w *guard.Wiki, started time.Time) (writeOut, error) {
+	for range 2 {
+		page, err := w.Page(ctx, string(e.in.Page))
+		if err != nil {
+			return writeOut{}, err
+		}
+		switch {
+		case page.Version < e.in.Expected:
+			return writeOut{}, e.conflict(ctx, w, page)
+		case page.Version > e.in.Expected:
+			return e.ours(ctx, w, page, started)
+		}
+		out, err := e.put(ctx, w, page)
+		if !errors.Is(err, guard.ErrConflict) {
+			return out, err
+		}
+	}
+	return writeOut{}, usererr.New(usererr.Unknown, "The page changes while it is looked at", "Read the page and compare")
+}
+
+// ours decides whether the version after the expected one is what we wrote:
+// by the same account, in time, with the same title, message and text.
+func (e edit) ours(ctx context.Context, w *guard.Wiki, now guard.Page, started time.Time) (writeOut, error) {
+	me, err := w.Me(ctx)
+	if err != nil {
+		return writeOut{}, err
+	}
+	next := now
+	if now.Version != e.in.Expected+1 {
+		if next, err = w.PageVersion(ctx, now.ID, e.in.Expected+1); err != nil {
+			return writeOut{}, err
+		}
+	}
+	if next.Author != me.ID || next.Updated.Before(started.Add(-clockSkew)) {
+		return writeOut{}, e.conflict(ctx, w, now)
+	}
+	if next.Title != e.title(next) || next.Message != e.in.Message || !sameText(next.Body, e.body) {
+		return writeOut{}, usererr.New(usererr.Unknown, "You changed this page at the same moment, with another text", "Read the page and compare")
+	}
+	message := fmt.Sprintf("The page was updated to version %d.", next.Version)
+	if now.Version != next.Version {
+		message += fmt.Sprintf(" It has changed since and is at version %d.", now.Version)
+	}
+	return written(w, next, message), nil
+}
+
+// sameText compares two bodies as people read them: Confluence adds ids of
+// its own to what it stores.
+func sameText(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, err1 := markup.ToMarkdown(a, markup.Options{})
+	y, err2 := markup.ToMarkdown(b, markup.Options{})
+	return err1 == nil && err2 == nil && strings.Join(strings.Fields(x.Markdown), " ") == strings.Join(strings.Fields(y.Markdown), " ")
+}
+
+// conflict says what changed since the version that the caller knows.
+// Nothing was written.
+func (e edit) conflict(ctx context.Context, w *guard.Wiki, now guard.Page) error {
+	message := fmt.Sprintf("The page is at version %d, not %d; nothing was written", now.Version, e.in.Expected)
+	if now.Version < e.in.Expected {
+		return usererr.New(usererr.Conflict, message, fmt.Sprintf("Read the page and pass expected_version %d", now.Version))
+	}
+	refusal := usererr.Wrap(guard.ErrConflict, usererr.Conflict, message,
+		fmt.Sprintf("Work the changes below into your text, then call again with expected_version %d", now.Version))
+	detail := fmt.Sprintf("Version %d was written %s by account %s", now.Version, stamp(now.Updated), now.Author)
+	if me, err := w.Me(ctx); err == nil && me.ID == now.Author {
+		detail = fmt.Sprintf("Version %d was written %s by you, perhaps elsewhere", now.Version, stamp(now.Updated))
+	}
+	if now.Message != "" {
+		detail += " (" + clip(now.Message, 200) + ")"
+	}
+	return &detailed{refusal, detail + ".\n\n" + e.changes(ctx, w, now)}
+}
+
+func (e edit) changes(ctx context.Context, w *guard.Wiki, now guard.Page) string {
+	before, err := w.PageVersion(ctx, now.ID, e.in.Expected)
+	if err != nil {
+		return fmt.Sprintf("Version %d cannot be read any more, so what changed cannot be shown.", e.in.Expected)
+	}
+	old, err1 := markup.ToMarkdown(before.Body, markup.Options{})
+	current, err2 := markup.ToMarkdown(now.Body, markup.Options{})
+	if err1 != nil || err2 != nil {
+		return "What changed cannot be shown as Markdown. Open the page in the browser: " + now.URL
+	}
+	var title string
+	if before.Title != now.Title {
+		title = fmt.Sprintf("Title: %q is now %q.\n", before.Title, now.Title)
+	}
+	return notice + "\n" + title + diff(old.Markdown, current.Markdown, maxDiff)
+}

@@ -1,0 +1,169 @@
+package settings
+
+import (
+	"errors"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
+)
+
+var tenantName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+// loopback reports whether a host or host:port is this machine only.
+func loopback(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// address says what is wrong with a URL that must be https, or http on
+// loopback. An origin has nothing behind its host.
+func address(text string, origin bool) string {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return "must be an address such as https://vault.example.com"
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "must have no user, query or fragment"
+	case u.Scheme == "http" && !loopback(u.Host):
+		return "must be https; plain http is for loopback only"
+	case origin && u.Path != "" && u.Path != "/":
+		return "must be an origin, with nothing behind the host"
+	}
+	return ""
+}
+
+// check reports what cannot work.
+func (s *Settings) check(r *reader) {
+	if _, port, err := net.SplitHostPort(s.Network.Listen); err != nil || port == "" {
+		r.at("network.listen", "must be host:port, such as 127.0.0.1:8080")
+	}
+	if s.Network.PublicURL == "" {
+		r.at("network.public_url", "is needed: the https address under which people's computers reach the vault")
+	} else if problem := address(s.Network.PublicURL, true); problem != "" {
+		r.at("network.public_url", "%s", problem)
+	}
+	s.Network.PublicURL = strings.TrimSuffix(s.Network.PublicURL, "/")
+	if (s.Network.TLS.CertFile == "") != (s.Network.TLS.KeyFile == "") {
+		r.at("network.tls", "cert_file and key_file go together")
+	}
+	if !strings.HasPrefix(s.Store.URL, "sqlite:") || s.Store.URL == "sqlite:" {
+		r.at("store.url", "must be sqlite:FILE")
+	}
+	if !strings.HasPrefix(s.Keys.KEK, "file:") || s.Keys.KEK == "file:" {
+		r.at("keys.kek", "must be file:NAME")
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, s.Observability.Log) {
+		r.at("observability.log", "must be debug, info, warn or error")
+	}
+	life := s.Identity.Session
+	if life.Idle < time.Minute {
+		r.at("identity.session.idle", "must be at least a minute")
+	}
+	if life.Absolute < life.Idle {
+		r.at("identity.session.absolute", "must be at least as long as identity.session.idle")
+	}
+	if _, err := policy.New(s.Rules()); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			key, rest, _ := strings.Cut(line, ": ")
+			r.at(key, "%s", rest)
+		}
+	}
+	s.checkTenants(r)
+}
+
+// Rules are what the policy is compiled from.
+func (s *Settings) Rules() policy.Rules { return policy.Rules{Access: s.Access} }
+
+func (s *Settings) checkTenants(r *reader) {
+	if len(s.Tenants) == 0 {
+		r.at("tenants", "at least one tenant is needed, with its site and its OAuth app")
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Tenants)) {
+		key := join("tenants", name)
+		if !tenantName.MatchString(name) {
+			r.at(key, "a tenant's name has small letters, digits and hyphens only, at most 63")
+		}
+		t := s.Tenants[name]
+		if len(t.Sites) == 0 {
+			r.at(key, "needs at least one site below sites")
+		}
+		for _, site := range slices.Sorted(maps.Keys(t.Sites)) {
+			checkSite(r, join(join(key, "sites"), site), t.Sites[site])
+		}
+		checkApp(r, join(key, "oauth"), t.OAuth)
+	}
+}
+
+func checkSite(r *reader, key string, site Site) {
+	switch site.Kind {
+	case "cloud":
+	case "datacenter":
+		r.at(key+".kind", "Data Center is not supported yet; use cloud")
+	default:
+		r.at(key+".kind", "must be cloud")
+	}
+	if site.BaseURL == "" {
+		r.at(key+".base_url", "is needed, such as https://acme.atlassian.net")
+	} else if problem := address(site.BaseURL, true); problem != "" {
+		r.at(key+".base_url", "%s", problem)
+	}
+}
+
+func checkApp(r *reader, key string, app OAuth) {
+	if app.ClientID == "" {
+		r.at(key+".client_id", "is needed: the client id of the OAuth 2.0 app in Atlassian's developer console")
+	}
+	if app.ClientSecret == "" {
+		r.at(key+".client_secret", "is needed, as a reference such as env:ACME_CLIENT_SECRET or file:/run/secrets/atlassian")
+	}
+	if len(app.Scopes) == 0 {
+		r.at(key+".scopes", "is needed: what the app may do, such as read:page:confluence")
+	}
+	if app.Refresh != "lazy" && app.Refresh != "proactive" {
+		r.at(key+".refresh", "must be lazy or proactive")
+	}
+	for name, value := range map[string]string{"authorize": app.Endpoints.Authorize, "token": app.Endpoints.Token, "api": app.Endpoints.API} {
+		if problem := address(value, name == "api"); problem != "" {
+			r.at(key+".endpoints."+name, "%s", problem)
+		}
+	}
+}
+
+// resolve fetches what the references name.
+func (s *Settings) resolve(r *reader, env map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(s.Tenants)) {
+		t := s.Tenants[name]
+		if t.OAuth.ClientSecret == "" {
+			continue
+		}
+		value, err := t.OAuth.ClientSecret.fetch(s.Dir, env)
+		if err != nil {
+			r.at(join(join("tenants", name), "oauth.client_secret"), "%s", err)
+		}
+		t.OAuth.Secret = value
+		s.Tenants[name] = t
+	}
+	if s.Network.Egress.Proxy != "" {
+		value, err := s.Network.Egress.Proxy.fetch(s.Dir, env)
+		if err == nil {
+			if u, bad := url.Parse(value.Reveal()); bad != nil || u.Host == "" {
+				err = errors.New("what it refers to is not the address of a proxy")
+			}
+		}
+		if err != nil {
+			r.at("network.egress.proxy", "%s", err)
+		}
+		s.Network.Egress.URL = value
+	}
+}

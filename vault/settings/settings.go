@@ -1,0 +1,152 @@
+package settings
+
+import (
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/secret"
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
+)
+
+// Settings are all settings of a vault. The yaml tags are the keys.
+type Settings struct {
+	Network       Network           `yaml:"network"`
+	Store         Store             `yaml:"store"`
+	Keys          Keys              `yaml:"keys"`
+	Tenants       map[string]Tenant `yaml:"tenants"`
+	Access        policy.Access     `yaml:"access"`
+	Identity      Identity          `yaml:"identity"`
+	Observability Observability     `yaml:"observability"`
+
+	// Dir is the folder that relative names in the settings start from: that
+	// of the settings file.
+	Dir string `yaml:"-"`
+	// Warnings are things that should be looked at and stop nothing.
+	Warnings []string `yaml:"-"`
+
+	sources map[string]string // key -> where its value came from
+}
+
+// Network is where the vault listens and what the world calls it.
+type Network struct {
+	Listen string `yaml:"listen"` // host:port; default 127.0.0.1:8080
+	// PublicURL is the origin under which shims and browsers reach the vault;
+	// default http:// and Listen if that is on loopback.
+	PublicURL string `yaml:"public_url"`
+	TLS       TLS    `yaml:"tls"`
+	Egress    Egress `yaml:"egress"`
+}
+
+// TLS names the vault's certificate. Without it, something in front ends TLS.
+type TLS struct {
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+}
+
+// Egress is the way out to Atlassian.
+type Egress struct {
+	// Proxy is a reference to the proxy's URL, which may hold a password.
+	Proxy  Ref    `yaml:"proxy"`
+	CAFile string `yaml:"ca_file"` // further authorities, PEM
+
+	// URL is what Proxy refers to.
+	URL secret.String `yaml:"-"`
+}
+
+// Store is where everything lasts.
+type Store struct {
+	URL string `yaml:"url"` // sqlite:FILE; default sqlite:vault.db
+}
+
+// Keys is what the sealed values are under.
+type Keys struct {
+	KEK string `yaml:"kek"` // file:NAME; default file:kek
+}
+
+// Tenant is a company or division.
+type Tenant struct {
+	Sites map[string]Site `yaml:"sites"`
+	OAuth OAuth           `yaml:"oauth"`
+}
+
+// Site is one Confluence.
+type Site struct {
+	Kind    string `yaml:"kind"`     // cloud
+	BaseURL string `yaml:"base_url"` // such as https://acme.atlassian.net
+}
+
+// OAuth is a tenant's app at Atlassian.
+type OAuth struct {
+	ClientID     string    `yaml:"client_id"`
+	ClientSecret Ref       `yaml:"client_secret"`
+	Scopes       []string  `yaml:"scopes"`
+	Refresh      string    `yaml:"refresh"` // lazy (default) or proactive
+	Endpoints    Endpoints `yaml:"endpoints"`
+
+	// Secret is what ClientSecret refers to.
+	Secret secret.String `yaml:"-"`
+}
+
+// Endpoints default to Atlassian's.
+type Endpoints struct {
+	Authorize string `yaml:"authorize"`
+	Token     string `yaml:"token"`
+	API       string `yaml:"api"`
+}
+
+// Atlassian's endpoints (developer.atlassian.com, "OAuth 2.0 (3LO) apps").
+const (
+	AtlassianAuthorize = "https://auth.atlassian.com/authorize"
+	AtlassianToken     = "https://auth.atlassian.com/oauth/token"
+	AtlassianAPI       = "https://api.atlassian.com"
+)
+
+// Identity says how long people stay signed in.
+type Identity struct {
+	Session Session `yaml:"session"`
+}
+
+// Session is the life of sessions. Days may be written as 30d.
+type Session struct {
+	Idle     time.Duration `yaml:"idle"`     // default 30 days
+	Absolute time.Duration `yaml:"absolute"` // default 90 days
+}
+
+// Observability is what the vault says of itself.
+type Observability struct {
+	Log string `yaml:"log"` // debug, info (default), warn or error
+}
+
+const day = 24 * time.Hour
+
+// fill sets what was left out.
+func (s *Settings) fill() {
+	text := func(at *string, value string) {
+		if *at == "" {
+			*at = value
+		}
+	}
+	text(&s.Network.Listen, "127.0.0.1:8080")
+	if loopback(s.Network.Listen) {
+		text(&s.Network.PublicURL, "http://"+s.Network.Listen)
+	}
+	text(&s.Store.URL, "sqlite:vault.db")
+	text(&s.Keys.KEK, "file:kek")
+	text(&s.Observability.Log, "info")
+	if s.Identity.Session.Idle == 0 {
+		s.Identity.Session.Idle = 30 * day
+	}
+	if s.Identity.Session.Absolute == 0 {
+		s.Identity.Session.Absolute = 90 * day
+	}
+	for name, t := range s.Tenants {
+		text(&t.OAuth.Refresh, "lazy")
+		text(&t.OAuth.Endpoints.Authorize, AtlassianAuthorize)
+		text(&t.OAuth.Endpoints.Token, AtlassianToken)
+		text(&t.OAuth.Endpoints.API, AtlassianAPI)
+		for key, site := range t.Sites {
+			text(&site.Kind, "cloud")
+			t.Sites[key] = site
+		}
+		s.Tenants[name] = t
+	}
+}

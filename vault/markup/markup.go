@@ -1,5 +1,10 @@
 package markup
 
+import (
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/reading"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
+)
+
 // Options tune a conversion. The zero value is the ordinary choice.
 type Options struct{}
 
@@ -11,8 +16,13 @@ type Document struct {
 }
 
 // ToMarkdown reads storage format.
-func ToMarkdown(storage string, opt Options) (Document, error) {
-	return Document{Markdown: storage}, nil
+func ToMarkdown(body string, _ Options) (Document, error) {
+	doc, err := storage.Parse(body)
+	if err != nil {
+		return Document{}, err
+	}
+	result := reading.Read(doc, reading.Options{})
+	return Document{Markdown: result.Markdown, Lost: result.Lost}, nil
 }
 
 // FromMarkdown writes storage format.

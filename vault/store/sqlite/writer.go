@@ -1,0 +1,206 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// groupSize is how many operations share a commit at most.
+	groupSize = 64
+
+	savepoint        = "SAVEPOINT op"
+	releaseSavepoint = "RELEASE op"
+	rollbackTo       = "ROLLBACK TO op"
+)
+
+// errAborted says that the transaction is gone as a whole, as SQLite decides
+// on a full disk: what ran in it did not happen.
+var errAborted = errors.New("transaction aborted")
+
+// operation is one caller's write.
+type operation struct {
+	ctx  context.Context // without cancellation
+	run  func(ctx context.Context, tx *sql.Tx) error
+	done chan error // capacity 1: the caller may have left
+
+	mu   sync.Mutex // held while run runs
+	left bool       // guarded by mu; the caller waits no more, so run must not run
+	err  error      // what the last run returned; of the writer
+}
+
+// writer owns the connection that writes.
+type writer struct {
+	life  context.Context // of the transactions; ends never
+	db    *sql.DB
+	hot   map[string]*sql.Stmt
+	queue chan *operation // unbuffered: what is not taken did not begin
+	stop  chan struct{}   // closed by close
+	ended chan struct{}   // closed when loop has returned
+}
+
+func startWriter(life context.Context, db *sql.DB, hot map[string]*sql.Stmt) *writer {
+	w := &writer{
+		life: life, db: db, hot: hot,
+		queue: make(chan *operation), stop: make(chan struct{}), ended: make(chan struct{}),
+	}
+	go w.loop() // ends with close
+	return w
+}
+
+func (w *writer) close(patience time.Duration) error {
+	close(w.stop)
+	select {
+	case <-w.ended:
+		return nil
+	case <-time.After(patience):
+		return errors.New("the disk does not answer: a write is not finished")
+	}
+}
+
+func (w *writer) do(ctx context.Context, run func(ctx context.Context, tx *sql.Tx) error) error {
+	op := &operation{ctx: context.WithoutCancel(ctx), run: run, done: make(chan error, 1)}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("writing to the store: %w", err)
+	}
+	select {
+	case w.queue <- op:
+	case <-w.stop:
+		return ErrClosed
+	case <-ctx.Done():
+		return fmt.Errorf("waiting to write to the store: %w", ctx.Err())
+	}
+	select {
+	case err := <-op.done:
+		return err
+	case <-ctx.Done():
+	}
+	// Waits while run runs, which may use what the caller is about to read.
+	op.mu.Lock()
+	op.left = true
+	op.mu.Unlock()
+	select {
+	case err := <-op.done:
+		return err
+	default:
+		return fmt.Errorf("writing to the store, perhaps done: %w", ctx.Err())
+	}
+}
+
+// loop takes what waits and commits it, until the end.
+func (w *writer) loop() {
+	defer close(w.ended)
+	group := make([]*operation, 0, groupSize)
+	for {
+		select {
+		case op := <-w.queue:
+			group = append(group[:0], op)
+		case <-w.stop:
+			return
+		}
+		for more := true; more && len(group) < groupSize; {
+			select {
+			case op := <-w.queue:
+				group = append(group, op)
+			default:
+				more = false
+			}
+		}
+		w.commit(group)
+		clear(group)
+	}
+}
+
+// commit runs the group in one transaction and answers it. When that fails as
+// a whole, each operation gets a transaction of its own, so that one that is
+// too large for the disk does not take others with it.
+func (w *writer) commit(group []*operation) {
+	err := w.transact(group)
+	if err == nil {
+		for _, op := range group {
+			op.done <- op.err
+		}
+		return
+	}
+	alone := len(group) > 1 && errors.Is(err, errAborted)
+	for i := range group {
+		if alone {
+			err = w.transact(group[i : i+1])
+			alone = err == nil || errors.Is(err, errAborted)
+		}
+		if err == nil {
+			err = group[i].err
+		}
+		group[i].done <- err
+	}
+}
+
+// transact runs the group and commits it, or returns why nothing of it
+// happened; the error is [errAborted] as well if trying again makes sense.
+func (w *writer) transact(group []*operation) error {
+	tx, err := w.db.BeginTx(w.life, nil)
+	if err != nil {
+		return fmt.Errorf("beginning a transaction: %w", translate(err))
+	}
+	ran := 0
+	for _, op := range group {
+		op.err = w.perform(op, tx)
+		if errors.Is(op.err, errAborted) {
+			_ = tx.Rollback() // there may be nothing left to roll back
+			return op.err
+		}
+		if op.err == nil {
+			ran++
+		}
+	}
+	if ran == 0 {
+		_ = tx.Rollback() // nothing was changed
+		return nil
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("%w: committing: %w", errAborted, translate(err))
+	}
+	return nil
+}
+
+// perform runs one operation in its savepoint.
+func (w *writer) perform(op *operation, tx *sql.Tx) error {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	if op.left {
+		return context.Canceled // nobody hears this
+	}
+	if err := w.exec(tx, savepoint); err != nil {
+		return fmt.Errorf("%w: %w", errAborted, err)
+	}
+	failed := translate(call(op, tx))
+	if failed != nil {
+		if err := w.exec(tx, rollbackTo); err != nil {
+			return fmt.Errorf("%w: %w", errAborted, failed)
+		}
+	}
+	if err := w.exec(tx, releaseSavepoint); err != nil {
+		return fmt.Errorf("%w: %w", errAborted, errors.Join(failed, err))
+	}
+	return failed
+}
+
+// call runs the operation. A panic must not end the writer, on which everybody
+// waits.
+func call(op *operation, tx *sql.Tx) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic in a store operation: %v", r)
+		}
+	}()
+	return op.run(op.ctx, tx)
+}
+
+func (w *writer) exec(tx *sql.Tx, query string) error {
+	_, err := tx.StmtContext(w.life, w.hot[query]).ExecContext(w.life)
+	return translate(err)
+}

@@ -34,8 +34,9 @@ var (
 	displayPath = regexp.MustCompile(`^/wiki/display/([^/]+)/([^/]+)/?$`)
 )
 
-// ParseAddress reads a bare id or an address on one of sites (their base
-// URLs). Tiny links are decoded here, without asking anyone.
+// ParseAddress reads a bare id, an address on one of sites (their base URLs),
+// or the path of one (/wiki/…). Tiny links are decoded here, without asking
+// anyone.
 func ParseAddress(text string, sites []string) (Address, error) {
 	text = strings.TrimSpace(text)
 	if ValidPageID(text) {
@@ -45,14 +46,15 @@ func ParseAddress(text string, sites []string) (Address, error) {
 		return Address{}, ErrAddress
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil {
+	if err != nil || u.User != nil || u.Host == "" && !strings.HasPrefix(text, "/wiki/") {
 		return Address{}, ErrAddress
 	}
-	site := siteOf(u, sites)
-	if site < 0 {
-		return Address{}, ErrForeign
+	found := Address{Site: -1}
+	if u.Host != "" {
+		if found.Site = siteOf(u, sites); found.Site < 0 {
+			return Address{}, ErrForeign
+		}
 	}
-	found := Address{Site: site}
 	switch path := u.EscapedPath(); {
 	case pagePath.MatchString(path):
 		found.ID = pagePath.FindStringSubmatch(path)[1]

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -49,6 +50,26 @@ type Config struct {
 	Agent string
 	// Log gets one line for each answer that is not a success. Required.
 	Log *slog.Logger
+	// Attrs are added to each line. Optional.
+	Attrs []slog.Attr
+}
+
+// Transport returns a transport fit for one busy upstream: connections are
+// kept in number, and nobody waits for ever. Proxy and TLS settings may be
+// added before its first use.
+func Transport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          256,
+		MaxIdleConnsPerHost:   128, // all calls go to one host; the default of 2 opens a connection for nearly each
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   5 * time.Second,
+		ResponseHeaderTimeout: AttemptTimeout,
+		// A header is a few hundred bytes; the default would take 10 MB.
+		MaxResponseHeaderBytes: 64 << 10,
+	}
 }
 
 // Client calls one site.
@@ -131,7 +152,7 @@ func (c *Client) once(ctx context.Context, r request, body []byte, into any) (ht
 		return nil, transportError(err, r.write())
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, MaxAnswer+1))
+	data, err := readAll(resp)
 	ok := resp.StatusCode >= 200 && resp.StatusCode < 300
 	switch {
 	case err != nil && ok:
@@ -146,6 +167,17 @@ func (c *Client) once(ctx context.Context, r request, body []byte, into any) (ht
 		return nil, &Error{Kind: KindProtocol, Status: resp.StatusCode, TraceID: trace(resp.Header), Unsure: r.write()}
 	}
 	return resp.Header, nil
+}
+
+// readAll reads an answer up to one byte over the limit, which counts what was
+// decompressed.
+func readAll(resp *http.Response) ([]byte, error) {
+	var data bytes.Buffer
+	if resp.ContentLength > 0 && resp.ContentLength <= MaxAnswer {
+		data.Grow(int(resp.ContentLength) + bytes.MinRead)
+	}
+	_, err := data.ReadFrom(io.LimitReader(resp.Body, MaxAnswer+1))
+	return data.Bytes(), err
 }
 
 func (c *Client) headers(req *http.Request, hasBody bool) {
@@ -166,7 +198,7 @@ func (c *Client) log(ctx context.Context, r request, failure *Error, try int) {
 	if failure.Kind == KindUpstream || failure.Kind == KindProtocol || failure.Kind == KindNetwork {
 		level = slog.LevelWarn
 	}
-	c.cfg.Log.Log(ctx, level, "confluence answered with an error",
-		"method", r.method, "path", r.path, "kind", failure.Kind.String(), "status", failure.Status,
-		"atl_traceid", failure.TraceID, "try", try, "err", failure)
+	c.cfg.Log.LogAttrs(ctx, level, "confluence answered with an error", append(c.cfg.Attrs[:len(c.cfg.Attrs):len(c.cfg.Attrs)],
+		slog.String("method", r.method), slog.String("path", r.path), slog.String("kind", failure.Kind.String()), slog.Int("status", failure.Status),
+		slog.String("atl_traceid", failure.TraceID), slog.Int("try", try), slog.Any("err", failure))...)
 }

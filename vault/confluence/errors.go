@@ -148,7 +148,7 @@ func answerError(resp *http.Response, data []byte, write bool) *Error {
 		e.Kind, e.Quota = KindRateLimited, quotaReason(resp.Header)
 	case status >= 500:
 		e.Kind, e.Unsure = KindUpstream, write
-	case strings.Contains(text, "title already exists"):
+	case strings.Contains(text, "title already exists"), strings.Contains(text, "with the same title"):
 		e.Kind = KindDuplicateTitle
 	case strings.Contains(text, "cql"):
 		e.Kind = KindQuery

@@ -130,16 +130,20 @@ func (c *Client) content(ctx context.Context, kind, id string, version int) (Pag
 	return answer.page(kind)
 }
 
-// PagesByTitle returns the current pages of a space whose title is title,
-// compared exactly: Confluence may be more generous. Without body.
-func (c *Client) PagesByTitle(ctx context.Context, spaceID, title string) ([]Page, error) {
+// PagesByTitle returns the pages of a space whose title is title, compared
+// exactly: Confluence may be more generous. Without body. Unless states are
+// named (archived, trashed), the pages are current ones.
+func (c *Client) PagesByTitle(ctx context.Context, spaceID, title string, states ...string) ([]Page, error) {
 	if !numeric.MatchString(spaceID) {
 		return nil, &Error{Kind: KindNotFound}
 	}
 	var answer struct {
 		Results []pageJSON `json:"results"`
 	}
-	query := url.Values{"title": {title}, "status": {"current"}, "limit": {"50"}}
+	if len(states) == 0 {
+		states = []string{"current"}
+	}
+	query := url.Values{"title": {title}, "status": states, "limit": {"50"}}
 	if _, err := c.do(ctx, request{http.MethodGet, "/api/v2/spaces/" + spaceID + "/pages", query, nil}, &answer); err != nil {
 		return nil, err
 	}

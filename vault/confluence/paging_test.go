@@ -130,6 +130,8 @@ func TestParseAddress(t *testing.T) {
 		"https://acme.atlassian.net/wiki/pages/viewpage.action?pageId=55":     {Site: 0, ID: "55"},
 		"https://acme.atlassian.net/wiki/x/D4AB":                              {Site: 0, ID: "98319"},
 		"https://acme.atlassian.net/wiki/display/OPS/On+call":                 {Site: 0, Space: "OPS", Title: "On call"},
+		"/wiki/x/D4AB":                        {Site: -1, ID: "98319"},
+		"/wiki/spaces/OPS/pages/123/My+Title": {Site: -1, ID: "123"},
 	} {
 		got, err := confluence.ParseAddress(text, sites)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -145,7 +147,11 @@ func TestParseAddress(t *testing.T) {
 		"https://acme.atlassian.net/wiki/spaces/OPS/overview":                   confluence.ErrAddress,
 		"https://acme.atlassian.net/wiki/pages/viewpage.action?pageId=1%2F..":   confluence.ErrAddress,
 		"https://acme.atlassian.net/wiki/spaces/OPS/pages/12345678901234567890": confluence.ErrAddress,
-		"Team plan": confluence.ErrAddress, "": confluence.ErrAddress, "-5": confluence.ErrAddress,
+		"//evil.example/wiki/x/D4AB":                                            confluence.ErrForeign,
+		"/wiki/../wiki/x/D4AB":                                                  confluence.ErrAddress,
+		"acme.atlassian.net/wiki/x/D4AB":                                        confluence.ErrAddress,
+		"https:///wiki/spaces/OPS/pages/1":                                      confluence.ErrAddress,
+		"Team plan":                                                             confluence.ErrAddress, "": confluence.ErrAddress, "-5": confluence.ErrAddress,
 	} {
 		if got, err := confluence.ParseAddress(text, sites); err != want {
 			t.Errorf("%s: %+v, %v, want %v", text, got, err, want)

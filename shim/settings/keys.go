@@ -1,0 +1,156 @@
+package settings
+
+import (
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/secret"
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/shim/device"
+	"github.com/coatcheck-mcp/coatcheck/shim/network"
+)
+
+// Names that the code itself looks for.
+const (
+	keyVault = "vault_url"
+	keyProxy = "proxy"
+	// Direct as a proxy means none, whatever the environment says.
+	Direct = "none"
+)
+
+var errPasswordInFlag = errors.New("a password does not belong on the command line, where others can read it: put the proxy into the settings file")
+
+// Key describes one setting.
+type Key struct {
+	Name string // in files, policy and status
+	Flag string // without the dashes
+	Env  string
+
+	system []string // variables of other programs, read last
+	read   func(s *Settings, text string) error
+	show   func(s *Settings) string
+}
+
+// Keys lists all settings, in the order in which they are shown.
+func Keys() []Key {
+	return []Key{
+		{Name: keyVault, Flag: "vault", Env: "COATCHECK_VAULT_URL", read: readVault, show: showVault},
+		{Name: keyProxy, Flag: "proxy", Env: "COATCHECK_PROXY", system: []string{"HTTPS_PROXY", "https_proxy"}, read: readProxy, show: showProxy},
+		{
+			Name: "no_proxy", Flag: "no-proxy", Env: "COATCHECK_NO_PROXY", system: []string{"NO_PROXY", "no_proxy"},
+			read: func(s *Settings, text string) error { s.NoProxy = text; return nil },
+			show: func(s *Settings) string { return s.NoProxy },
+		},
+		{
+			Name: "ca_file", Flag: "ca-file", Env: "COATCHECK_CA_FILE",
+			read: func(s *Settings, text string) error { return absolute(&s.CAFile, text) },
+			show: func(s *Settings) string { return s.CAFile },
+		},
+		{Name: "key_store", Flag: "key-store", Env: "COATCHECK_KEY_STORE", read: readStore, show: func(s *Settings) string { return string(s.KeyStore) }},
+		{Name: "log_level", Flag: "log-level", Env: "COATCHECK_LOG_LEVEL", read: readLevel, show: func(s *Settings) string { return strings.ToLower(s.LogLevel.String()) }},
+		{
+			Name: "log_dir", Flag: "log-dir", Env: "COATCHECK_LOG_DIR",
+			read: func(s *Settings, text string) error { return absolute(&s.LogDir, text) },
+			show: func(s *Settings) string { return s.LogDir },
+		},
+		{Name: "no_browser", Flag: "no-browser", Env: "COATCHECK_NO_BROWSER", read: readNoBrowser, show: func(s *Settings) string { return strconv.FormatBool(s.NoBrowser) }},
+	}
+}
+
+func find(name string) (Key, bool) {
+	for _, key := range Keys() {
+		if key.Name == name {
+			return key, true
+		}
+	}
+	return Key{}, false
+}
+
+func readVault(s *Settings, text string) error {
+	vault, err := ParseVault(text)
+	if err == nil {
+		s.Vault = vault
+	}
+	return err
+}
+
+func showVault(s *Settings) string {
+	if s.Vault == nil {
+		return ""
+	}
+	return s.Vault.String()
+}
+
+func readProxy(s *Settings, text string) error {
+	if text == Direct {
+		s.Proxy = secret.String{}
+		return nil
+	}
+	proxy := secret.New(text)
+	if _, err := network.ParseProxy(proxy); err != nil {
+		said, _ := usererr.From(err)
+		return errors.New(lower(said.Message) + ": " + lower(said.Hint))
+	}
+	s.Proxy = proxy
+	return nil
+}
+
+// showProxy leaves out the password.
+func showProxy(s *Settings) string {
+	u, err := network.ParseProxy(s.Proxy)
+	if err != nil || u == nil {
+		return ""
+	}
+	return u.Redacted()
+}
+
+func readStore(s *Settings, text string) error {
+	switch store := device.Store(text); store {
+	case device.StoreAuto, device.StoreKeychain, device.StoreFile:
+		s.KeyStore = store
+		return nil
+	}
+	return errors.New(`must be "auto", "keychain" or "file"`)
+}
+
+func readLevel(s *Settings, text string) error {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if strings.EqualFold(text, level.String()) {
+			s.LogLevel = level
+			return nil
+		}
+	}
+	return errors.New(`must be "debug", "info", "warn" or "error"`)
+}
+
+func readNoBrowser(s *Settings, text string) error {
+	switch strings.ToLower(text) {
+	case "true", "yes", "1":
+		s.NoBrowser = true
+	case "false", "no", "0":
+		s.NoBrowser = false
+	default:
+		return errors.New("must be true or false")
+	}
+	return nil
+}
+
+// absolute takes a path. A relative one would mean another file for each
+// client, as each starts the shim in a folder of its choice.
+func absolute(to *string, text string) error {
+	if text != "" && !filepath.IsAbs(text) {
+		return errors.New("must be a whole path, from the root on")
+	}
+	*to = text
+	return nil
+}
+
+func lower(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToLower(text[:1]) + text[1:]
+}

@@ -56,6 +56,9 @@ type Sink interface {
 	AuditAppend(ctx context.Context, tenant identity.TenantID, next func(Head) Record) error
 	// AuditRead returns at most limit records after seq in order.
 	AuditRead(ctx context.Context, tenant identity.TenantID, after int64, limit int) ([]Record, error)
+	// AuditHead returns the end of tenant's chain as it was stored last, which
+	// is not in the records themselves: records that were cut off show by it.
+	AuditHead(ctx context.Context, tenant identity.TenantID) (Head, error)
 	// AuditTenants lists the chains that exist.
 	AuditTenants(ctx context.Context) ([]identity.TenantID, error)
 }

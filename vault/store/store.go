@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
@@ -40,8 +41,15 @@ var (
 	ErrClosed = sqlite.ErrClosed
 )
 
+// cleanAtOnce bounds how many rows one cleaning takes away, and so how long
+// other writes wait for it.
+const cleanAtOnce = 5000
+
 // DB is the store. Its methods may be called from many goroutines.
-type DB struct{ engine *sqlite.DB }
+type DB struct {
+	engine        *sqlite.DB
+	proofsCleaned atomic.Int64 // Unix nanoseconds
+}
 
 // Open opens the store that url names, "sqlite:FILE" or "sqlite::memory:",
 // relative to dir, and brings its schema up to date. Its errors are user
@@ -71,7 +79,7 @@ func Open(ctx context.Context, url, dir string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{engine}, nil
+	return &DB{engine: engine}, nil
 }
 
 // scheme is the part of a store's address that may be shown: there may be a
@@ -108,7 +116,9 @@ func (db *DB) read() *sql.DB { return db.engine.Read() }
 
 // hot lists the statements that are worth keeping compiled; a write gets them
 // with db.engine.Hot.
-func hot() []string { return nil }
+func hot() []string {
+	return []string{auditHead, auditInsert, auditMove, proofInsert}
+}
 
 // millis is a time as it is stored.
 func millis(t time.Time) int64 {

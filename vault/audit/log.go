@@ -1,0 +1,116 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+)
+
+const (
+	hashPurpose = "coatcheck audit record v1"
+	// maxList is how many records List returns at most.
+	maxList = 1000
+)
+
+// Config is what a [Log] needs.
+type Config struct {
+	Sink   Sink
+	Logger *slog.Logger // gets each stored record at level debug; default none
+}
+
+// Log records what happens. Its methods may be called from many goroutines.
+type Log struct{ cfg Config }
+
+// New returns a log.
+func New(cfg Config) *Log {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Log{cfg}
+}
+
+// Record adds e to the chain of its tenant. The record is durable when Record
+// returns nil; when it does not, what e is about must not be answered. Texts
+// that are too long are cut, control characters become visible.
+func (l *Log) Record(ctx context.Context, e Entry) error {
+	e = e.tidy()
+	body, err := encode(e)
+	if err != nil {
+		return fmt.Errorf("recording %s: %w", e.Event, err)
+	}
+	var stored Head
+	err = l.cfg.Sink.AuditAppend(ctx, e.Tenant, func(head Head) Record {
+		r := Record{Tenant: e.Tenant, Prev: head.Hash, Time: e.Time, Event: e.Event, Body: body}
+		r.Seq = head.Seq + 1
+		r.Hash = r.sum()
+		stored = r.Head
+		return r
+	})
+	if err != nil {
+		return fmt.Errorf("recording %s: %w", e.Event, err)
+	}
+	l.cfg.Logger.DebugContext(ctx, "audit", "event", e.Event, "outcome", e.Outcome, "tenant", e.Tenant, "person", e.Person,
+		"session", e.Session, "call", e.Call, "tool", e.Tool, "code", e.Code, "seq", stored.Seq)
+	return nil
+}
+
+// encode writes e in the one form that it has: members in the order of the
+// struct, no member that is empty, UTF-8 kept, no white space.
+func encode(e Entry) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(e); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// sum is the hash of r: over a purpose of its own, all that came before, and
+// everything of r, each part with its length.
+func (r Record) sum() []byte {
+	h := sha256.New()
+	var n [8]byte
+	for _, part := range [][]byte{[]byte(hashPurpose), r.Prev, []byte(r.Tenant), r.Body} {
+		binary.BigEndian.PutUint64(n[:], uint64(len(part)))
+		h.Write(n[:])
+		h.Write(part)
+	}
+	binary.BigEndian.PutUint64(n[:], uint64(r.Seq))
+	h.Write(n[:])
+	return h.Sum(nil)
+}
+
+// Entry reads what was recorded.
+func (r Record) Entry() (Entry, error) {
+	var e Entry
+	if err := json.Unmarshal(r.Body, &e); err != nil {
+		return Entry{}, errors.New("an audit record is not readable")
+	}
+	return e, nil
+}
+
+// List returns at most limit records of tenant's chain after seq, the oldest
+// first. A limit of 0 or more than 1,000 means 1,000.
+func (l *Log) List(ctx context.Context, tenant identity.TenantID, after int64, limit int) ([]Record, error) {
+	if limit <= 0 || limit > maxList {
+		limit = maxList
+	}
+	return l.cfg.Sink.AuditRead(ctx, tenant, after, limit)
+}
+
+// Tenants lists the chains that exist.
+func (l *Log) Tenants(ctx context.Context) ([]identity.TenantID, error) {
+	return l.cfg.Sink.AuditTenants(ctx)
+}
+
+// now is the precision of the store.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,151 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+)
+
+// Defaults of [Config].
+const (
+	DefaultIdle     = 30 * 24 * time.Hour
+	DefaultAbsolute = 90 * 24 * time.Hour
+)
+
+const (
+	// touchEvery is how exact the last use of a session is.
+	touchEvery = time.Minute
+	// maxShown is the longest text that is kept for showing, in bytes.
+	maxShown = 200
+)
+
+// Config says how long sessions live. Fields with a default may be zero.
+type Config struct {
+	Store    Store
+	Idle     time.Duration // without use; default 30 days, at most Absolute
+	Absolute time.Duration // from the sign-in; default 90 days
+}
+
+// Keeper starts, finds and ends sessions. It remembers nothing between calls,
+// so that a revocation anywhere is seen by the next call everywhere. Its
+// methods may be called from many goroutines.
+type Keeper struct{ cfg Config }
+
+// New returns a keeper.
+func New(cfg Config) *Keeper {
+	if cfg.Absolute <= 0 {
+		cfg.Absolute = DefaultAbsolute
+	}
+	if cfg.Idle <= 0 {
+		cfg.Idle = DefaultIdle
+	}
+	cfg.Idle = min(cfg.Idle, cfg.Absolute)
+	return &Keeper{cfg}
+}
+
+// Who is somebody who has just signed in. All but Shown is required.
+type Who struct {
+	Device identity.DeviceID
+	Person identity.PersonID
+	Tenant identity.TenantID
+	Shown  Shown
+}
+
+// Start begins a session under a fresh id and ends the one that the device had.
+func (k *Keeper) Start(ctx context.Context, who Who) (Session, error) {
+	if who.Device == "" || who.Person == "" || who.Tenant == "" {
+		return Session{}, errors.New("starting a session: nobody in particular")
+	}
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	s := Session{
+		ID:     identity.SessionID(identity.NewID("s_")),
+		Device: who.Device, Person: who.Person, Tenant: who.Tenant,
+		Created: now, Used: now, IdleUntil: now.Add(k.cfg.Idle), Until: now.Add(k.cfg.Absolute),
+		Shown: who.Shown.tidy(),
+	}
+	if err := k.cfg.Store.SessionStart(ctx, s); err != nil {
+		return Session{}, err
+	}
+	return s, nil
+}
+
+// Current returns the live session of device, or [ErrNone].
+func (k *Keeper) Current(ctx context.Context, device identity.DeviceID) (Session, error) {
+	s, err := k.cfg.Store.SessionCurrent(ctx, device)
+	if err != nil {
+		return Session{}, err
+	}
+	if !s.Live(time.Now()) {
+		return Session{}, ErrNone
+	}
+	return s, nil
+}
+
+// Live reports whether s lasts at the time now.
+func (s Session) Live(now time.Time) bool {
+	return s.ID != "" && s.Revoked.IsZero() && now.Before(s.IdleUntil) && now.Before(s.Until)
+}
+
+// Touch notes that s was used now, which puts off its idle end. [ErrNone] if it
+// has ended: a session does not come back.
+func (k *Keeper) Touch(ctx context.Context, s Session) error {
+	now := time.Now()
+	if !s.Live(now) {
+		return ErrNone
+	}
+	if now.Sub(s.Used) < touchEvery {
+		return nil
+	}
+	idle := now.Add(k.cfg.Idle)
+	if idle.After(s.Until) {
+		idle = s.Until
+	}
+	return k.cfg.Store.SessionTouch(ctx, s.ID, now, idle)
+}
+
+// Revoke ends a session for good and makes every replica look. [ErrNone] if
+// there is no such session; revoking twice is no error.
+func (k *Keeper) Revoke(ctx context.Context, id identity.SessionID) error {
+	return k.cfg.Store.SessionRevoke(ctx, id, time.Now())
+}
+
+// End ends the session of a device that signs out. [ErrNone] if it has none.
+func (k *Keeper) End(ctx context.Context, device identity.DeviceID) error {
+	s, err := k.cfg.Store.SessionCurrent(ctx, device)
+	if err != nil {
+		return err
+	}
+	return k.Revoke(ctx, s.ID)
+}
+
+// List returns all sessions, the latest first, ended ones for a while too.
+func (k *Keeper) List(ctx context.Context) ([]Session, error) { return k.cfg.Store.SessionList(ctx) }
+
+// Epoch is a number that changes with each revocation of anything.
+func (k *Keeper) Epoch(ctx context.Context) (int64, error) { return k.cfg.Store.Epoch(ctx) }
+
+// tidy makes texts that a device or an identity provider made up fit to be
+// stored and shown.
+func (s Shown) tidy() Shown {
+	for _, text := range []*string{&s.Name, &s.Email, &s.Host, &s.User, &s.OS, &s.Version, &s.KeyClass, &s.Address} {
+		*text = tidy(*text)
+	}
+	return s
+}
+
+func tidy(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1 // line breaks, terminal codes, direction marks
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	if len(text) > maxShown {
+		text = strings.ToValidUTF8(text[:maxShown], "") + "…"
+	}
+	return text
+}

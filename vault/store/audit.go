@@ -1,0 +1,96 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+)
+
+var _ audit.Sink = (*DB)(nil)
+
+const (
+	auditHead   = "SELECT seq, hash FROM audit_heads WHERE tenant = $1"
+	auditInsert = "INSERT INTO audit (tenant, seq, at, event, body, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+	auditMove   = "INSERT INTO audit_heads (tenant, seq, hash) VALUES ($1, $2, $3) ON CONFLICT (tenant) DO UPDATE SET seq = excluded.seq, hash = excluded.hash"
+)
+
+// AuditAppend implements [audit.Sink].
+func (db *DB) AuditAppend(ctx context.Context, tenant identity.TenantID, next func(audit.Head) audit.Record) error {
+	return db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		head, err := scanHead(db.engine.Hot(ctx, tx, auditHead).QueryRowContext(ctx, tenant))
+		if err != nil {
+			return err
+		}
+		r := next(head)
+		_, err = db.engine.Hot(ctx, tx, auditInsert).ExecContext(ctx, tenant, r.Seq, millis(r.Time), r.Event, notNull(r.Body), notNull(r.Prev), notNull(r.Hash))
+		if err != nil {
+			return err
+		}
+		_, err = db.engine.Hot(ctx, tx, auditMove).ExecContext(ctx, tenant, r.Seq, notNull(r.Hash))
+		return err
+	})
+}
+
+// notNull keeps the driver from storing an empty slice as NULL.
+func notNull(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+func scanHead(row scanner) (audit.Head, error) {
+	var head audit.Head
+	err := row.Scan(&head.Seq, &head.Hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return audit.Head{}, nil
+	}
+	return head, err
+}
+
+// AuditHead implements [audit.Sink].
+func (db *DB) AuditHead(ctx context.Context, tenant identity.TenantID) (audit.Head, error) {
+	return scanHead(db.read().QueryRowContext(ctx, auditHead, tenant))
+}
+
+// AuditRead implements [audit.Sink].
+func (db *DB) AuditRead(ctx context.Context, tenant identity.TenantID, after int64, limit int) ([]audit.Record, error) {
+	rows, err := db.read().QueryContext(ctx, "SELECT seq, at, event, body, prev, hash FROM audit WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3", tenant, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var all []audit.Record
+	for rows.Next() {
+		r := audit.Record{Tenant: tenant}
+		var at int64
+		if err := rows.Scan(&r.Seq, &at, &r.Event, &r.Body, &r.Prev, &r.Hash); err != nil {
+			return nil, err
+		}
+		r.Time = moment(at)
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+// AuditTenants implements [audit.Sink]. A chain whose records are gone is one
+// of them as long as its end is known, and the other way round.
+func (db *DB) AuditTenants(ctx context.Context) ([]identity.TenantID, error) {
+	rows, err := db.read().QueryContext(ctx, "SELECT tenant FROM audit_heads UNION SELECT DISTINCT tenant FROM audit ORDER BY tenant")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var all []identity.TenantID
+	for rows.Next() {
+		var tenant identity.TenantID
+		if err := rows.Scan(&tenant); err != nil {
+			return nil, err
+		}
+		all = append(all, tenant)
+	}
+	return all, rows.Err()
+}

@@ -23,14 +23,16 @@ type Op[T any] struct {
 	// Page is the page that the arguments name, if they do: an address
 	// chooses the site.
 	Page string
-	// Input are the arguments. A write that is sent again must have the same.
+	// Input are the arguments of a write: sent again, it must have the same.
 	Input any
 	// Run acts. It runs once.
 	Run func(ctx context.Context, w *Wiki) (T, error)
 	// Settle makes the call a write. It is asked when a write was begun at
 	// started and nobody knows whether it happened: it finds out, completes
 	// it where Confluence refuses a second time by itself, and returns the
-	// result. Its error has the code Unknown where it cannot tell.
+	// result. An error of the code Conflict, and one that wraps [ErrRefused],
+	// says that the write certainly did not happen; any other that it cannot
+	// tell.
 	Settle func(ctx context.Context, w *Wiki, started time.Time) (T, error)
 	// Check tells a person how to find out what became of an unknown write.
 	Check string
@@ -39,31 +41,33 @@ type Op[T any] struct {
 // action is an Op without its type.
 type action struct {
 	tool, site, page, check string
-	input                   []byte
+	input                   []byte // nil for a read
 	run                     func(context.Context, *Wiki) (any, error)
 	settle                  func(context.Context, *Wiki, time.Time) (any, error) // nil for a read
 	decode                  func([]byte) (any, error)
 }
 
 // Do makes a call for the caller in ctx and returns its result after the
-// audit record is stored. Every error is a user error. T must survive JSON.
+// audit record is stored. Every error is a user error. The T of a write must
+// survive JSON.
 func Do[T any](ctx context.Context, d *Door, op Op[T]) (T, error) {
 	var zero T
-	input, err := json.Marshal(op.Input)
-	if err != nil {
-		return zero, usererr.Wrap(err, usererr.BadInput, "The arguments cannot be read", "")
-	}
 	a := action{
-		tool: op.Tool, site: op.Site, page: op.Page, check: op.Check, input: input,
+		tool: op.Tool, site: op.Site, page: op.Page, check: op.Check,
 		run: func(ctx context.Context, w *Wiki) (any, error) { return op.Run(ctx, w) },
-		decode: func(data []byte) (any, error) {
+	}
+	if op.Settle != nil {
+		input, err := json.Marshal(op.Input)
+		if err != nil {
+			return zero, usererr.Wrap(err, usererr.BadInput, "The arguments cannot be read", "")
+		}
+		a.input = input
+		a.settle = func(ctx context.Context, w *Wiki, started time.Time) (any, error) { return op.Settle(ctx, w, started) }
+		a.decode = func(data []byte) (any, error) {
 			var out T
 			err := json.Unmarshal(data, &out)
 			return out, err
-		},
-	}
-	if op.Settle != nil {
-		a.settle = func(ctx context.Context, w *Wiki, started time.Time) (any, error) { return op.Settle(ctx, w, started) }
+		}
 	}
 	out, err := d.do(ctx, a)
 	if err != nil {
@@ -77,19 +81,27 @@ func Do[T any](ctx context.Context, d *Door, op Op[T]) (T, error) {
 }
 
 func (d *Door) do(ctx context.Context, a action) (any, error) {
-	caller, ok := identity.From(ctx)
-	if !ok || caller.Guest() || caller.Person == "" || caller.Tenant == "" {
-		return nil, usererr.New(usererr.SignIn, "You are not signed in", "Sign in with the link that your browser shows, then ask again")
+	caller, err := signedIn(ctx)
+	if err != nil {
+		return nil, err
 	}
 	rec := newRecord(caller, a.tool, d.cfg.Policy())
 	var out any
-	var err error
 	if a.settle == nil {
 		out, err = d.read(ctx, rec, a)
 	} else {
 		out, err = d.write(ctx, rec, a)
 	}
 	return d.answer(ctx, rec, out, err)
+}
+
+// signedIn returns the caller, unless it is a guest.
+func signedIn(ctx context.Context) (identity.Caller, error) {
+	caller, ok := identity.From(ctx)
+	if !ok || caller.Guest() || caller.Person == "" || caller.Tenant == "" {
+		return caller, usererr.New(usererr.SignIn, "You are not signed in", "Sign in with the link that your browser shows, then ask again")
+	}
+	return caller, nil
 }
 
 func (d *Door) read(ctx context.Context, rec *record, a action) (any, error) {
@@ -102,35 +114,65 @@ func (d *Door) read(ctx context.Context, rec *record, a action) (any, error) {
 	return a.run(ctx, w)
 }
 
+// Refuse records that a call of tool was refused before it came to [Do], such
+// as for its arguments, and returns the error to answer with. A refusal that
+// is on record already, and one of a guest, is returned as it is.
+func (d *Door) Refuse(ctx context.Context, tool string, refusal error) error {
+	if on := (*recorded)(nil); errors.As(refusal, &on) {
+		return refusal
+	}
+	caller, err := signedIn(ctx)
+	if err != nil {
+		return refusal
+	}
+	_, err = d.answer(ctx, newRecord(caller, tool, nil), nil, refusal)
+	return err
+}
+
+// recorded is an error that is in the audit log.
+type recorded struct{ error }
+
+// Unwrap gives the error itself.
+func (r *recorded) Unwrap() error { return r.error }
+
 // answer is the way out of every call: the session must still live, and the
 // record must be stored, else nothing is answered.
 func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any, error) {
 	// The record is stored also when the caller has gone.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
 	defer cancel()
-	if live := d.cfg.Live(ctx, rec.caller); live != nil {
+	if live := d.live(ctx, rec, "Try again in a minute"); live != nil {
 		err = live
-		if _, ok := usererr.From(live); !ok {
-			err = usererr.Wrap(live, usererr.Unavailable, "The vault cannot tell whether you are still signed in", "Try again in a minute")
-		}
 	}
 	entry, err := d.close(ctx, rec, err)
 	if stored := d.cfg.Audit.Record(ctx, entry); stored != nil {
 		d.cfg.Log.Error("the audit record was not stored, so the answer is withheld", "err", stored,
 			"tenant", rec.caller.Tenant, "person", rec.caller.Person, "stream", rec.caller.Stream, "call", rec.caller.Call)
-		return nil, usererr.Wrap(stored, usererr.Unavailable, "The vault cannot store its audit record, so it may not answer",
+		err = usererr.Wrap(stored, usererr.Unavailable, "The vault cannot store its audit record, so it may not answer",
 			"Try again in a minute; a change may have been made, so look before making it again")
 	}
 	if err != nil {
-		return nil, err
+		return nil, &recorded{err}
 	}
 	return out, nil
+}
+
+// live refuses for a session that has ended.
+func (d *Door) live(ctx context.Context, rec *record, hint string) error {
+	err := d.cfg.Live(ctx, rec.caller)
+	if err == nil {
+		return nil
+	}
+	if _, ok := usererr.From(err); ok {
+		return err
+	}
+	return usererr.Wrap(err, usererr.Unavailable, "The vault cannot tell whether you are still signed in", hint)
 }
 
 // close completes the record and turns err into a user error.
 func (d *Door) close(ctx context.Context, rec *record, err error) (audit.Entry, error) {
 	entry := rec.entry
-	entry.DurationMillis = time.Since(rec.started).Milliseconds()
+	entry.DurationMillis = time.Since(rec.entry.Time).Milliseconds()
 	entry.Objects = rec.objects
 	entry.Event, entry.Outcome = "call", "ok"
 	if rec.withheld > 0 {
@@ -167,30 +209,37 @@ type record struct {
 	entry    audit.Entry
 	caller   identity.Caller
 	policy   *policy.Policy
-	started  time.Time
 	objects  []string
 	details  []string
 	withheld int
 }
 
 func newRecord(caller identity.Caller, tool string, rules *policy.Policy) *record {
-	now := time.Now()
 	return &record{
 		entry: audit.Entry{
-			Time: now, Tenant: caller.Tenant, Person: caller.Person, Device: caller.Device, Session: caller.Session,
-			Stream: caller.Stream, Call: caller.Call, Tool: tool,
+			Time: time.Now(), Tenant: caller.Tenant, Person: caller.Person, Device: caller.Device, Session: caller.Session,
+			Stream: caller.Stream, Call: clip(caller.Call), Tool: tool, Address: caller.Address,
 		},
-		caller: caller, policy: rules, started: now,
+		caller: caller, policy: rules,
 	}
 }
 
 // note names an object that the answer is about.
 func (r *record) note(kind, id, space string) {
-	name := kind + ":" + id
-	if space != "" {
-		name += "@" + space
-	}
 	if len(r.objects) < maxObjects {
-		r.objects = append(r.objects, name)
+		r.objects = append(r.objects, objectName(kind, id, space))
 	}
+}
+
+// denied names an object that policy withheld, and returns the error.
+func (r *record) denied(kind, id, space string) error {
+	r.details = append(r.details, "denied: "+objectName(kind, clip(id), clip(space)))
+	return policy.ErrDenied
+}
+
+func objectName(kind, id, space string) string {
+	if space == "" {
+		return kind + ":" + id
+	}
+	return kind + ":" + id + "@" + space
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
-	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 )
 
@@ -83,14 +82,6 @@ func in(d time.Duration) string {
 		return fmt.Sprintf("in %d seconds", int(math.Ceil(d.Seconds())))
 	}
 	return fmt.Sprintf("in %d minutes", int(math.Ceil(d.Minutes())))
-}
-
-func addressError(err error, sites []grant.Site) error {
-	if errors.Is(err, confluence.ErrForeign) {
-		return usererr.Wrap(err, usererr.BadInput, "The address is not on a Confluence site of yours", "Sites: "+siteNames(sites))
-	}
-	return usererr.Wrap(err, usererr.BadInput, "The page is named in a way that is not understood",
-		"Give its id, its address (…/wiki/spaces/KEY/pages/123/Title), a short link (…/wiki/x/CODE), or space and title")
 }
 
 func queryError(err error) error {

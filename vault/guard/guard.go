@@ -19,6 +19,8 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/flight"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/remember"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
@@ -27,7 +29,6 @@ import (
 // Limits of one call.
 const (
 	CallTimeout  = 40 * time.Second // all of it
-	writeTimeout = 25 * time.Second // sending a write, which leaves time to find out what became of it
 	auditTimeout = 5 * time.Second  // storing the record, also when the caller has gone
 	leastTime    = 10 * time.Second // what a write gets even when its caller is about to give up
 )
@@ -78,13 +79,22 @@ type Config struct {
 // Door is the one door.
 type Door struct {
 	cfg     Config
-	spaces  spaceCache
-	me      accountCache
-	flights flights
+	spaces  remember.Cache[place, confluence.Space]
+	me      remember.Cache[place, Account]
+	flights flight.Group[JournalKey, landed]
 
 	mu      sync.Mutex
 	quotas  map[identity.TenantID]*confluence.Quota // guarded by mu; as many as tenants
 	cleaned time.Time                               // guarded by mu; last cleaning of the journal
+}
+
+// place is where something is known: what one person sees of a site says
+// nothing about another.
+type place struct {
+	tenant identity.TenantID
+	person identity.PersonID
+	site   string // cloud id
+	what   string
 }
 
 // New returns a door.

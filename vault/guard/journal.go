@@ -7,11 +7,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/flight"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 )
@@ -48,7 +48,8 @@ type Journal interface {
 	JournalStart(ctx context.Context, e JournalEntry, replace bool) (JournalEntry, bool, error)
 	// JournalFinish stores the sealed result of the write begun at started.
 	JournalFinish(ctx context.Context, key JournalKey, started time.Time, result []byte) error
-	// JournalDrop forgets a write that certainly did not happen.
+	// JournalDrop forgets a write that certainly did not happen. One that has
+	// a result stays: another process has settled it meanwhile.
 	JournalDrop(ctx context.Context, key JournalKey, started time.Time) error
 	// JournalClean forgets what was begun before.
 	JournalClean(ctx context.Context, before time.Time) (int64, error)
@@ -62,25 +63,46 @@ type finished struct {
 	Result  json.RawMessage `json:"result"`
 }
 
+// landed is what a write leaves to calls that came again while it was made.
+type landed struct {
+	out     any
+	err     error
+	objects []string
+}
+
 // write makes a write once. From here on the caller's patience does not
 // count: a write that was begun is brought to an end, so that its outcome is
 // known when the call is sent again.
 func (d *Door) write(ctx context.Context, rec *record, a action) (any, error) {
 	ctx, cancel := patient(ctx)
 	defer cancel()
-	key := JournalKey{rec.caller.Device, rec.caller.Stream, rec.caller.Call}
+	key := JournalKey{rec.caller.Device, rec.caller.Stream, callName(rec.caller.Call)}
 	print := fingerprint(rec.caller, a)
-	f, first := d.flights.join(key, print)
+	f, first := d.flights.Join(key, string(print))
 	if !first {
 		return d.wait(ctx, rec, f, print)
 	}
-	defer d.flights.leave(key, f)
-	f.out, f.err = d.begun(ctx, rec, a, JournalEntry{
+	end := landed{err: unknown(errors.New("the write came to no end"), a)} // if what follows panics
+	defer func() { d.flights.Land(key, f, end) }()
+	out, err := d.begun(ctx, rec, a, JournalEntry{
 		JournalKey: key, Person: rec.caller.Person, Tenant: rec.caller.Tenant, Tool: a.tool, Print: print,
 		Started: time.Now().Truncate(time.Millisecond),
 	})
-	f.objects = rec.objects
-	return f.out, f.err
+	end = landed{out, err, rec.objects}
+	return out, err
+}
+
+// wait gives a call that came again the result of the one that still runs.
+func (d *Door) wait(ctx context.Context, rec *record, f *flight.Flight[landed], print []byte) (any, error) {
+	if !rec.caller.Replayed || string(print) != f.Label {
+		return nil, usererr.New(usererr.BadInput, "A call with this id is already under way", "Use a new id for each call")
+	}
+	end, err := f.Wait(ctx)
+	if err != nil {
+		return nil, usererr.Wrap(err, usererr.Timeout, "The change is still being made", "Ask again in a minute; it is not made twice")
+	}
+	rec.objects, rec.details = end.objects, append(rec.details, "sent again: waited for the first")
+	return end.out, end.err
 }
 
 // patient is ctx without its cancellation, but with a deadline.
@@ -90,6 +112,16 @@ func patient(ctx context.Context) (context.Context, context.CancelFunc) {
 		limit = max(min(limit, time.Until(at)), leastTime)
 	}
 	return context.WithTimeout(context.WithoutCancel(ctx), limit)
+}
+
+// callName is the id of a call for the journal; a long one is shortened
+// without becoming another's.
+func callName(id string) string {
+	if len(id) <= 100 {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 func fingerprint(caller identity.Caller, a action) []byte {
@@ -108,7 +140,7 @@ func (d *Door) begun(ctx context.Context, rec *record, a action, e JournalEntry)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.live(ctx, rec); err != nil {
+	if err := d.live(ctx, rec, "Nothing was changed; try again in a minute"); err != nil {
 		return nil, err
 	}
 	stands, fresh, err := d.cfg.Journal.JournalStart(ctx, e, !rec.caller.Replayed)
@@ -127,24 +159,18 @@ func (d *Door) begun(ctx context.Context, rec *record, a action, e JournalEntry)
 	return d.settle(ctx, w, a, stands)
 }
 
-// live refuses to begin a write for a session that has ended.
-func (d *Door) live(ctx context.Context, rec *record) error {
-	err := d.cfg.Live(ctx, rec.caller)
-	if err == nil {
-		return nil
-	}
-	if _, ok := usererr.From(err); ok {
-		return err
-	}
-	return usererr.Wrap(err, usererr.Unavailable, "The vault cannot tell whether you are still signed in", "Nothing was changed; try again in a minute")
-}
-
-// make sends the write.
+// make sends the write. Three eighths of the time are kept for finding out
+// what became of it.
 func (d *Door) make(ctx context.Context, w *Wiki, a action, e JournalEntry) (any, error) {
-	sending, cancel := context.WithTimeout(ctx, writeTimeout)
+	limit := CallTimeout
+	if at, ok := ctx.Deadline(); ok {
+		limit = time.Until(at)
+	}
+	sending, cancel := context.WithTimeout(ctx, limit*5/8)
 	out, err := a.run(sending, w)
+	late := sending.Err() != nil && w.wrote && !errors.Is(err, ErrRefused)
 	cancel()
-	if err != nil && (confluence.Unsure(err) || sending.Err() != nil && w.wrote) {
+	if err != nil && (late || confluence.Unsure(err)) {
 		w.rec.details = append(w.rec.details, "outcome unclear: settled")
 		return d.settle(ctx, w, a, e)
 	}
@@ -158,18 +184,18 @@ func (d *Door) settle(ctx context.Context, w *Wiki, a action, e JournalEntry) (a
 	case code == usererr.SignIn || code == usererr.Revoked:
 		return nil, err // and the journal keeps the entry for the next time
 	case err != nil && undecided(err):
-		return nil, usererr.Wrap(err, usererr.Unknown, "It is not known whether the change was made", a.check)
+		return nil, unknown(err, a)
 	}
 	return d.finish(ctx, w, e, out, err)
 }
 
 // undecided reports whether err leaves the outcome open.
 func undecided(err error) bool {
-	switch usererr.CodeOf(err) {
-	case usererr.Conflict, usererr.BadInput, usererr.TooLarge:
-		return confluence.Unsure(err)
-	}
-	return true
+	return confluence.Unsure(err) || !errors.Is(err, ErrRefused) && usererr.CodeOf(err) != usererr.Conflict
+}
+
+func unknown(err error, a action) error {
+	return usererr.Wrap(err, usererr.Unknown, "It is not known whether the change was made", a.check)
 }
 
 // finish stores a result, or forgets a write that certainly did not happen.
@@ -215,8 +241,8 @@ func (d *Door) stored(rec *record, a action, e JournalEntry) (any, error) {
 	}
 	rec.objects = kept.Objects
 	for _, key := range kept.Spaces {
-		if err := rec.policy.Space(key); err != nil {
-			return nil, missing("The page", err)
+		if rec.policy.Space(key) != nil {
+			return nil, missing("The page", rec.denied("space", key, ""))
 		}
 	}
 	out, err := a.decode(kept.Result)
@@ -252,55 +278,5 @@ func (d *Door) Clean(ctx context.Context) {
 	}
 	if _, err := d.cfg.Journal.JournalClean(ctx, time.Now().Add(-JournalLife)); err != nil {
 		d.cfg.Log.Warn("the call journal was not cleaned", "err", err)
-	}
-}
-
-// flights are the writes under way in this process.
-type flights struct {
-	mu  sync.Mutex
-	all map[JournalKey]*flight // guarded by mu
-}
-
-// flight is one write. out, err and objects may be read when done is closed.
-type flight struct {
-	done    chan struct{}
-	print   []byte
-	out     any
-	err     error
-	objects []string
-}
-
-func (fs *flights) join(key JournalKey, print []byte) (f *flight, first bool) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if f, ok := fs.all[key]; ok {
-		return f, false
-	}
-	if fs.all == nil {
-		fs.all = map[JournalKey]*flight{}
-	}
-	f = &flight{done: make(chan struct{}), print: print}
-	fs.all[key] = f
-	return f, true
-}
-
-func (fs *flights) leave(key JournalKey, f *flight) {
-	fs.mu.Lock()
-	delete(fs.all, key)
-	fs.mu.Unlock()
-	close(f.done)
-}
-
-// wait gives a call that came again the result of the one that still runs.
-func (d *Door) wait(ctx context.Context, rec *record, f *flight, print []byte) (any, error) {
-	if !rec.caller.Replayed || !bytes.Equal(print, f.print) {
-		return nil, usererr.New(usererr.BadInput, "A call with this id is already under way", "Use a new id for each call")
-	}
-	select {
-	case <-f.done:
-		rec.objects, rec.details = f.objects, append(rec.details, "sent again: waited for the first")
-		return f.out, f.err
-	case <-ctx.Done():
-		return nil, usererr.Wrap(ctx.Err(), usererr.Timeout, "The change is still being made", "Ask again in a minute; it is not made twice")
 	}
 }

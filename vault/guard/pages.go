@@ -3,10 +3,13 @@ package guard
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
+	"github.com/coatcheck-mcp/coatcheck/vault/grant"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/sites"
 )
 
 // Page is a page or blog post of a space that the person may reach.
@@ -25,9 +28,9 @@ type Page struct {
 
 // Page returns a page named by id or address, as it is now.
 func (w *Wiki) Page(ctx context.Context, ref string) (Page, error) {
-	at, err := confluence.ParseAddress(ref, []string{w.site.URL})
+	at, err := sites.Page(ref, []grant.Site{w.site})
 	if err != nil {
-		return Page{}, addressError(err, w.token.Sites)
+		return Page{}, err
 	}
 	if at.ID == "" {
 		return w.PageByTitle(ctx, at.Space, at.Title)
@@ -55,6 +58,9 @@ func (w *Wiki) admit(ctx context.Context, what string, p confluence.Page) (Page,
 	if err != nil {
 		return Page{}, explain(err, what, scopeReadSpace)
 	}
+	if w.rec.policy.Space(space.Key) != nil {
+		return Page{}, missing(what, w.rec.denied(p.Type, p.ID, space.Key))
+	}
 	w.rec.note(p.Type, p.ID, space.Key)
 	w.seen = append(w.seen, space.Key)
 	path := p.Path
@@ -71,6 +77,15 @@ func (w *Wiki) admit(ctx context.Context, what string, p confluence.Page) (Page,
 // PageByTitle returns the page of a space with exactly this title, read
 // after any write: the search index is not asked.
 func (w *Wiki) PageByTitle(ctx context.Context, space, title string) (Page, error) {
+	return w.titled(ctx, space, title, "current")
+}
+
+// PutAway is PageByTitle for pages that were archived or put into the trash.
+func (w *Wiki) PutAway(ctx context.Context, space, title string) (Page, error) {
+	return w.titled(ctx, space, title, "archived", "trashed")
+}
+
+func (w *Wiki) titled(ctx context.Context, space, title string, states ...string) (Page, error) {
 	what := "The page " + quote(title) + " in space " + clip(space)
 	s, err := w.Space(ctx, space)
 	if err != nil {
@@ -78,7 +93,7 @@ func (w *Wiki) PageByTitle(ctx context.Context, space, title string) (Page, erro
 	}
 	var found []confluence.Page
 	err = w.ask(ctx, func(c *confluence.Client) (err error) {
-		found, err = c.PagesByTitle(ctx, s.ID, title)
+		found, err = c.PagesByTitle(ctx, s.ID, title, states...)
 		return err
 	})
 	if err == nil && len(found) == 0 {
@@ -87,15 +102,38 @@ func (w *Wiki) PageByTitle(ctx context.Context, space, title string) (Page, erro
 	if err != nil {
 		return Page{}, explain(err, what, scopeReadPage)
 	}
-	return w.PageVersion(ctx, found[0].ID, 0)
+	newest := slices.MaxFunc(found, func(a, b confluence.Page) int { return a.Created.Compare(b.Created) })
+	return w.PageVersion(ctx, newest.ID, 0)
 }
 
-// ErrConflict and ErrDuplicate are in the chain of the errors of writes that
-// Confluence refused for the version or for the title.
+// ErrConflict, ErrDuplicate and ErrRefused are in the chain of the errors of
+// writes that did not happen: Confluence refused the version, or the title,
+// or they were refused for another reason, by Confluence or before.
 var (
 	ErrConflict  = errors.New("the version is not the next one")
 	ErrDuplicate = errors.New("the space has a page of this title")
+	ErrRefused   = errors.New("the write was refused")
 )
+
+// refused is a user error for a write that was never sent.
+func refused(code usererr.Code, message, hint string) error {
+	return usererr.Wrap(ErrRefused, code, message, hint)
+}
+
+// explainWrite is explain for a write: it adds ErrRefused where Confluence has
+// looked at the write and said no, which it would have said before too.
+func explainWrite(err error, what string) error {
+	var e *confluence.Error
+	for _, no := range []confluence.Kind{
+		confluence.KindToken, confluence.KindScope, confluence.KindForbidden, confluence.KindNotFound,
+		confluence.KindBadRequest, confluence.KindTooLarge, confluence.KindGone,
+	} {
+		if errors.As(err, &e) && e.Kind == no && !e.Unsure {
+			return errors.Join(ErrRefused, explain(err, what, scopeWritePage))
+		}
+	}
+	return explain(err, what, scopeWritePage)
+}
 
 // NewPage is a page to be created. Body is storage format; Parent is an id or
 // address, and without it the page goes below the home page of the space.
@@ -115,7 +153,7 @@ func (w *Wiki) CreatePage(ctx context.Context, n NewPage) (Page, error) {
 			return Page{}, err
 		}
 		if parent.SpaceID != space.ID {
-			return Page{}, usererr.New(usererr.BadInput, "The parent page is in space "+parent.Space+", not in "+space.Key, "Give the space of the parent, or another parent")
+			return Page{}, refused(usererr.BadInput, "The parent page is in space "+parent.Space+", not in "+space.Key, "Give the space of the parent, or another parent")
 		}
 	}
 	what := "The page " + quote(n.Title)
@@ -130,7 +168,7 @@ func (w *Wiki) CreatePage(ctx context.Context, n NewPage) (Page, error) {
 			"The space "+space.Key+" has a page titled "+quote(n.Title)+" already", "Update that page or choose another title")
 	}
 	if err != nil {
-		return Page{}, explain(err, what, scopeWritePage)
+		return Page{}, explainWrite(err, what)
 	}
 	return w.admitted(ctx, what, page)
 }
@@ -148,21 +186,27 @@ func (w *Wiki) admitted(ctx context.Context, what string, p confluence.Page) (Pa
 // Edit replaces title and body of a page. Number is the version that is
 // written: the current one plus one.
 type Edit struct {
-	ID, Title, Body, Message string
-	Number                   int
+	Title, Body, Message string
+	Number               int
 }
 
-// UpdatePage writes a version of a page. The caller has read the page through
-// this Wiki, which checked its space; it is checked again here.
+// UpdatePage writes a version of a page that was read through this Wiki.
 func (w *Wiki) UpdatePage(ctx context.Context, before Page, e Edit) (Page, error) {
-	what := "The page " + clip(e.ID)
-	if err := w.rec.policy.Space(before.Space); err != nil || before.ID != e.ID {
-		return Page{}, missing(what, err)
+	what := "The page " + clip(before.ID)
+	if w.rec.policy.Space(before.Space) != nil {
+		return Page{}, missing(what, w.rec.denied(before.Type, before.ID, before.Space))
+	}
+	switch {
+	case before.Type != "page":
+		return Page{}, refused(usererr.BadInput, "This is a blog post; only pages can be updated", "Edit it in the browser: "+before.URL)
+	case before.Status != "current":
+		// Confluence would take it out of the trash and ignore the new body.
+		return Page{}, refused(usererr.BadInput, what+" is "+clip(before.Status)+", so it cannot be updated", "Restore it in the browser first: "+before.URL)
 	}
 	var page confluence.Page
 	err := w.ask(ctx, func(c *confluence.Client) (err error) {
 		w.wrote = true
-		page, err = c.UpdatePage(ctx, confluence.Edit{ID: e.ID, Title: e.Title, Body: e.Body, Message: e.Message, Number: e.Number})
+		page, err = c.UpdatePage(ctx, confluence.Edit{ID: before.ID, Title: e.Title, Body: e.Body, Message: e.Message, Number: e.Number})
 		return err
 	})
 	switch {
@@ -172,7 +216,7 @@ func (w *Wiki) UpdatePage(ctx context.Context, before Page, e Edit) (Page, error
 		return Page{}, usererr.Wrap(errors.Join(ErrDuplicate, err), usererr.Conflict,
 			"The space "+before.Space+" has another page titled "+quote(e.Title), "Choose another title")
 	case err != nil:
-		return Page{}, explain(err, what, scopeWritePage)
+		return Page{}, explainWrite(err, what)
 	}
 	return w.admitted(ctx, what, page)
 }

@@ -77,6 +77,9 @@ func (d *Door) Cursor(ctx context.Context, tool string, value any) (string, erro
 
 // OpenCursor reads what Cursor has sealed. Anything else is refused alike.
 func (d *Door) OpenCursor(ctx context.Context, tool, text string, into any) error {
+	if _, err := signedIn(ctx); err != nil {
+		return err
+	}
 	bad := usererr.New(usererr.BadInput, "The cursor cannot be used: it is damaged, too old, or from another person or tool", "Make the call again without cursor")
 	if len(text) > 16<<10 {
 		return bad

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"log/slog"
 	"net/url"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/sites"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 )
 
@@ -42,11 +44,11 @@ func (d *Door) enter(ctx context.Context, rec *record, a action) (*Wiki, error) 
 	if err != nil {
 		return nil, tokenError(err)
 	}
-	site, err := chooseSite(token.Sites, a.site, a.page)
+	site, err := sites.Choose(token.Sites, a.site, a.page)
 	if err != nil {
 		return nil, err
 	}
-	rec.entry.Site = site.Name
+	rec.entry.Site, rec.entry.Grant = site.Name, token.Grant
 	w := &Wiki{door: d, rec: rec, site: site}
 	w.use(token)
 	return w, nil
@@ -67,7 +69,9 @@ func (w *Wiki) use(token grant.Token) {
 		HTTP:  w.door.cfg.HTTP,
 		Base:  strings.TrimSuffix(w.door.cfg.APIBase(w.rec.caller.Tenant), "/") + "/ex/confluence/" + url.PathEscape(w.site.CloudID) + "/wiki",
 		Token: token.Value, Quota: w.door.quota(w.rec.caller.Tenant), Agent: w.door.cfg.Agent,
-		Log: w.door.cfg.Log.With("tenant", w.rec.caller.Tenant, "person", w.rec.caller.Person, "call", w.rec.caller.Call),
+		Log: w.door.cfg.Log, Attrs: []slog.Attr{
+			slog.String("tenant", string(w.rec.caller.Tenant)), slog.String("person", string(w.rec.caller.Person)), slog.String("call", w.rec.entry.Call),
+		},
 	})
 }
 
@@ -85,69 +89,6 @@ func (w *Wiki) ask(ctx context.Context, request func(*confluence.Client) error) 
 	}
 	w.use(token)
 	return request(w.client)
-}
-
-// chooseSite finds the site that the arguments mean.
-func chooseSite(sites []grant.Site, name, page string) (grant.Site, error) {
-	if len(sites) == 0 {
-		return grant.Site{}, usererr.New(usererr.Denied, "Your sign-in reaches no Confluence site",
-			"Ask the administrator which site to choose, then sign in again with: coatcheck login")
-	}
-	byPage := -1
-	if strings.Contains(page, "://") {
-		found, err := confluence.ParseAddress(page, addresses(sites))
-		if err != nil {
-			return grant.Site{}, addressError(err, sites)
-		}
-		byPage = found.Site
-	}
-	byName := -1
-	if name != "" {
-		if byName = siteNamed(sites, name); byName < 0 {
-			return grant.Site{}, usererr.New(usererr.BadInput, "There is no site "+clip(name), "Sites: "+siteNames(sites))
-		}
-	}
-	switch {
-	case byPage >= 0 && byName >= 0 && byPage != byName:
-		return grant.Site{}, usererr.New(usererr.BadInput, "The page's address is on another site than the one named", "Leave out site")
-	case byPage >= 0:
-		return sites[byPage], nil
-	case byName >= 0:
-		return sites[byName], nil
-	case len(sites) == 1:
-		return sites[0], nil
-	}
-	return grant.Site{}, usererr.New(usererr.BadInput, "You have several sites, and the call does not say which", "Give site, one of: "+siteNames(sites))
-}
-
-func siteNamed(sites []grant.Site, name string) int {
-	host := name
-	if u, err := url.Parse(name); err == nil && u.Host != "" {
-		host = u.Host
-	}
-	for i, s := range sites {
-		u, err := url.Parse(s.URL)
-		if strings.EqualFold(s.Name, name) || s.CloudID == name || err == nil && strings.EqualFold(u.Host, host) {
-			return i
-		}
-	}
-	return -1
-}
-
-func addresses(sites []grant.Site) []string {
-	list := make([]string, len(sites))
-	for i, s := range sites {
-		list[i] = s.URL
-	}
-	return list
-}
-
-func siteNames(sites []grant.Site) string {
-	list := make([]string, len(sites))
-	for i, s := range sites {
-		list[i] = s.Name + " (" + s.URL + ")"
-	}
-	return strings.Join(list, ", ")
 }
 
 // Site names the site.
@@ -184,7 +125,7 @@ func (w *Wiki) Spaces(ctx context.Context, limit int, cursor string) ([]Space, s
 			continue
 		}
 		w.rec.note("space", s.Key, "")
-		w.door.spaces.put(w.spaceAt(s.ID), s)
+		w.know(s)
 		allowed = append(allowed, w.space(s))
 	}
 	return allowed, next, nil
@@ -197,43 +138,51 @@ func (w *Wiki) space(s confluence.Space) Space {
 // Space returns the space with key.
 func (w *Wiki) Space(ctx context.Context, key string) (Space, error) {
 	what := "The space " + clip(key)
-	if err := w.rec.policy.Space(key); err != nil {
-		return Space{}, missing(what, err)
+	if w.rec.policy.Space(key) != nil {
+		return Space{}, missing(what, w.rec.denied("space", key, ""))
 	}
-	var found confluence.Space
-	err := w.ask(ctx, func(c *confluence.Client) (err error) {
-		found, err = c.SpaceByKey(ctx, key)
-		return err
-	})
-	if err != nil {
-		return Space{}, explain(err, what, scopeReadSpace)
-	}
-	// The key may be an alias: what counts is the one that came back.
-	if err := w.rec.policy.Space(found.Key); err != nil {
-		return Space{}, missing(what, err)
-	}
-	w.door.spaces.put(w.spaceAt(found.ID), found)
-	return w.space(found), nil
-}
-
-// spaceByID resolves the space of an object and checks it.
-func (w *Wiki) spaceByID(ctx context.Context, id string) (confluence.Space, error) {
-	found, ok := w.door.spaces.get(w.spaceAt(id))
-	if !ok {
+	found, known := w.door.spaces.Get(w.place("key:" + policy.Fold(key)))
+	if !known {
 		err := w.ask(ctx, func(c *confluence.Client) (err error) {
-			found, err = c.SpaceByID(ctx, id)
+			found, err = c.SpaceByKey(ctx, key)
 			return err
 		})
 		if err != nil {
-			return confluence.Space{}, err
+			return Space{}, explain(err, what, scopeReadSpace)
 		}
-		w.door.spaces.put(w.spaceAt(id), found)
+		w.know(found)
 	}
-	return found, w.rec.policy.Space(found.Key)
+	// The key may be an alias: what counts is the one that came back.
+	if w.rec.policy.Space(found.Key) != nil {
+		return Space{}, missing(what, w.rec.denied("space", found.Key, ""))
+	}
+	return w.space(found), nil
 }
 
-func (w *Wiki) spaceAt(id string) spaceAt {
-	return spaceAt{w.rec.caller.Tenant, w.rec.caller.Person, w.site.CloudID, id}
+// spaceByID resolves the space of an object, which is not checked yet.
+func (w *Wiki) spaceByID(ctx context.Context, id string) (confluence.Space, error) {
+	found, ok := w.door.spaces.Get(w.place("id:" + id))
+	if ok {
+		return found, nil
+	}
+	err := w.ask(ctx, func(c *confluence.Client) (err error) {
+		found, err = c.SpaceByID(ctx, id)
+		return err
+	})
+	if err == nil {
+		w.know(found)
+	}
+	return found, err
+}
+
+// know remembers a space, which saves a request for each of its pages.
+func (w *Wiki) know(s confluence.Space) {
+	w.door.spaces.Put(w.place("id:"+s.ID), s)
+	w.door.spaces.Put(w.place("key:"+policy.Fold(s.Key)), s)
+}
+
+func (w *Wiki) place(what string) place {
+	return place{w.rec.caller.Tenant, w.rec.caller.Person, w.site.CloudID, what}
 }
 
 // Account is the person as the site knows it.
@@ -243,8 +192,8 @@ type Account struct {
 
 // Me returns the person's own account.
 func (w *Wiki) Me(ctx context.Context) (Account, error) {
-	at := w.spaceAt("")
-	if me, ok := w.door.me.get(at); ok {
+	at := w.place("me")
+	if me, ok := w.door.me.Get(at); ok {
 		return me, nil
 	}
 	var user confluence.User
@@ -256,7 +205,7 @@ func (w *Wiki) Me(ctx context.Context) (Account, error) {
 		return Account{}, explain(err, "Your account", scopeReadDetail)
 	}
 	me := Account{ID: user.AccountID, Name: user.Name}
-	w.door.me.put(at, me)
+	w.door.me.Put(at, me)
 	return me, nil
 }
 
@@ -271,11 +220,10 @@ type Search struct {
 
 // Hits are the results that the person may see.
 type Hits struct {
-	Hits     []Hit
-	Total    int // -1 if not known
-	Withheld int
-	Cursor   string // "" at the end
-	Start    int
+	Hits   []Hit
+	Total  int    // -1 if not known
+	Cursor string // "" at the end
+	Start  int
 }
 
 // Hit is one result.
@@ -300,9 +248,13 @@ func (w *Wiki) Search(ctx context.Context, s Search) (Hits, error) {
 		return Hits{}, explain(err, "The search", scopeSearch)
 	}
 	hits := Hits{Total: found.Total, Cursor: found.Cursor, Start: found.Start}
+	withheld := 0
 	for _, h := range found.Hits {
-		if h.ID == "" || w.rec.policy.Space(h.SpaceKey) != nil {
-			hits.Withheld++
+		if h.ID == "" {
+			continue // a person or a space, not content
+		}
+		if w.rec.policy.Space(h.SpaceKey) != nil {
+			withheld++
 			continue
 		}
 		w.rec.note(h.Type, h.ID, h.SpaceKey)
@@ -311,10 +263,12 @@ func (w *Wiki) Search(ctx context.Context, s Search) (Hits, error) {
 			URL: w.link(h.Path), Modified: h.Modified,
 		})
 	}
-	if hits.Total >= 0 {
-		hits.Total = max(hits.Total-hits.Withheld, len(hits.Hits))
+	// The query leaves out what is denied. If something came back all the
+	// same, the count cannot be told without telling that too.
+	if withheld > 0 {
+		hits.Total = -1
 	}
-	w.rec.withheld += hits.Withheld
+	w.rec.withheld += withheld
 	return hits, nil
 }
 
@@ -327,8 +281,8 @@ func (w *Wiki) query(s Search) (string, error) {
 	}
 	var narrow []string
 	if s.Space != "" {
-		if err := w.rec.policy.Space(s.Space); err != nil {
-			return "", missing("The space "+clip(s.Space), err)
+		if w.rec.policy.Space(s.Space) != nil {
+			return "", missing("The space "+clip(s.Space), w.rec.denied("space", s.Space, ""))
 		}
 		narrow = append(narrow, "space = "+policy.Quote(s.Space))
 	}

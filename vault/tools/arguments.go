@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -35,10 +38,20 @@ func asDetailed(err error) (*detailed, bool) {
 	return d, ok
 }
 
+// number reads a whole number; models send 10 as "10" and as 10.0 as well.
+func number(data []byte) (int, bool) {
+	n, err := strconv.ParseFloat(strings.Trim(string(data), `"`), 64)
+	if err != nil || n != math.Trunc(n) || math.Abs(n) > 1e9 {
+		return 0, false
+	}
+	return int(n), true
+}
+
 // arguments reads the arguments of one tool.
 type arguments struct {
 	of     reflect.Type
 	fields []argument
+	names  []string
 	known  string // names for people
 }
 
@@ -52,7 +65,6 @@ type argument struct {
 // argumentsOf reads the fields of In and their json tags.
 func argumentsOf[In any]() arguments {
 	a := arguments{of: reflect.TypeFor[In]()}
-	var names []string
 	for i := range a.of.NumField() {
 		field := a.of.Field(i)
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
@@ -64,10 +76,10 @@ func argumentsOf[In any]() arguments {
 			want = "a text or a whole number"
 		}
 		a.fields = append(a.fields, argument{name, i, !strings.Contains(options, "omit"), want})
-		names = append(names, name)
+		a.names = append(a.names, name)
 	}
-	a.known = "It takes: " + strings.Join(names, ", ")
-	if len(names) == 0 {
+	a.known = "It takes: " + strings.Join(a.names, ", ")
+	if len(a.names) == 0 {
 		a.known = "It takes no arguments"
 	}
 	return a
@@ -82,43 +94,117 @@ func (a arguments) read(raw json.RawMessage) (any, error) {
 			return nil, usererr.New(usererr.BadInput, "The arguments are not a JSON object", a.known)
 		}
 	}
+	// What is not known comes first: it may be what is missing, misspelt.
+	if err := a.unknown(members); err != nil {
+		return nil, err
+	}
 	in := reflect.New(a.of).Elem()
 	for _, field := range a.fields {
 		value, given := members[field.name]
-		delete(members, field.name)
 		if !given || bytes.Equal(value, []byte("null")) {
 			if field.required {
 				return nil, usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q is missing", field.name), a.known)
 			}
 			continue
 		}
-		target := in.Field(field.index)
-		if err := json.Unmarshal(value, target.Addr().Interface()); err != nil {
-			return nil, usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q must be %s", field.name, field.want), a.known)
+		if err := field.set(in.Field(field.index), value); err != nil {
+			return nil, err
 		}
-		if target.Kind() == reflect.String && (strings.ContainsRune(target.String(), 0) || field.required && strings.TrimSpace(target.String()) == "") {
-			return nil, usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q is empty or has characters that cannot be stored", field.name), "")
-		}
-	}
-	if len(members) > 0 {
-		return nil, usererr.New(usererr.BadInput, unknown(members), a.known)
 	}
 	return in.Interface(), nil
 }
 
-func unknown(members map[string]json.RawMessage) string {
-	names := make([]string, 0, len(members))
-	for name := range members {
-		names = append(names, fmt.Sprintf("%q", clip(name, 40)))
+func (f argument) set(target reflect.Value, value json.RawMessage) error {
+	wrong := usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q must be %s", f.name, f.want), "")
+	if target.Kind() == reflect.Int {
+		n, ok := number(value)
+		if !ok {
+			return wrong
+		}
+		target.SetInt(int64(n))
+		return nil
 	}
-	slices.Sort(names)
+	if err := json.Unmarshal(value, target.Addr().Interface()); err != nil {
+		return wrong
+	}
+	if text := target.String(); strings.ContainsRune(text, 0) || f.required && strings.TrimSpace(text) == "" {
+		return usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q is empty or has characters that cannot be stored", f.name), "")
+	}
+	return nil
+}
+
+// unknown refuses members that are no arguments, by name, and says which name
+// was perhaps meant.
+func (a arguments) unknown(members map[string]json.RawMessage) error {
+	var names []string
+	meant := ""
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if slices.Contains(a.names, name) {
+			continue
+		}
+		names = append(names, fmt.Sprintf("%q", clip(name, 40)))
+		if meant == "" {
+			meant = a.near(name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
 	if len(names) > 5 {
 		names = append(names[:5], "…")
 	}
-	if len(names) == 1 {
-		return "There is no argument " + names[0]
+	text := "There is no argument " + names[0]
+	if len(names) > 1 {
+		text = "There are no arguments " + strings.Join(names, ", ")
 	}
-	return "There are no arguments " + strings.Join(names, ", ")
+	hint := a.known
+	if meant != "" {
+		hint = fmt.Sprintf("Did you mean %q? ", meant) + hint
+	}
+	return usererr.New(usererr.BadInput, text, hint)
+}
+
+// near finds the argument whose name is most like name, if any is.
+func (a arguments) near(name string) string {
+	plain := func(s string) string { return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(s)) }
+	name = plain(name)
+	if len(name) > 40 {
+		return ""
+	}
+	best, least := "", 3 // a distance from which it is another word
+	for _, known := range a.names {
+		is := plain(known)
+		away := distance(name, is)
+		if strings.HasPrefix(name, is) || len(name) >= 3 && strings.HasPrefix(is, name) {
+			away = min(away, 1) // pageId for page, max for max_chars
+		}
+		if away < least && away < len(is) {
+			best, least = known, away
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be changed, added or taken out to make b
+// of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // clip shortens text to n characters.

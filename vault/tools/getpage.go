@@ -21,22 +21,23 @@ type getPageIn struct {
 }
 
 type getPageOut struct {
-	Notice     string `json:"notice"`
-	ID         string `json:"id"`
-	Title      string `json:"title"`
-	Type       string `json:"type"`
-	Space      string `json:"space"`
-	Site       string `json:"site"`
-	Version    int    `json:"version"`
-	URL        string `json:"url"`
-	ParentID   string `json:"parent_id,omitempty"`
-	Status     string `json:"status"`
-	Created    string `json:"created,omitempty"`
-	Updated    string `json:"updated,omitempty"`
-	Author     string `json:"author_id,omitempty" jsonschema:"account id of who wrote this version"`
-	Markdown   string `json:"markdown"`
-	Part       string `json:"part,omitempty" jsonschema:"what is left out, if anything"`
-	NextCursor string `json:"next_cursor,omitempty" jsonschema:"absent at the end"`
+	Notice     string   `json:"notice"`
+	ID         string   `json:"id"`
+	Title      string   `json:"title"`
+	Type       string   `json:"type"`
+	Space      string   `json:"space"`
+	Site       string   `json:"site"`
+	Version    int      `json:"version"`
+	URL        string   `json:"url"`
+	ParentID   string   `json:"parent_id,omitempty"`
+	Status     string   `json:"status"`
+	Created    string   `json:"created,omitempty"`
+	Updated    string   `json:"updated,omitempty"`
+	Author     string   `json:"author_id,omitempty" jsonschema:"account id of who wrote this version"`
+	Markdown   string   `json:"markdown"`
+	Lost       []string `json:"lost,omitempty" jsonschema:"what Markdown cannot show; an update drops it"`
+	Part       string   `json:"part,omitempty" jsonschema:"what is left out, if anything"`
+	NextCursor string   `json:"next_cursor,omitempty" jsonschema:"absent at the end"`
 }
 
 const getPage = "confluence_get_page"
@@ -111,6 +112,9 @@ func (t *toolset) part(ctx context.Context, w *guard.Wiki, in getPageIn, at page
 		ParentID: page.ParentID, Status: page.Status, Created: stamp(page.Created), Updated: stamp(page.Updated), Author: page.Author,
 		Markdown: shown,
 	}
+	if at.Offset == 0 {
+		out.Lost = some(doc.Lost)
+	}
 	if at.Offset > 0 || end < len(text) {
 		out.Part = fmt.Sprintf("Characters %d to %d of %d are shown.", utf8.RuneCountInString(text[:at.Offset])+1,
 			utf8.RuneCountInString(text[:end]), utf8.RuneCountInString(text))
@@ -168,13 +172,14 @@ func pageText(out getPageOut) string {
 		}
 	}
 	b.WriteString("\n" + out.URL + "\n")
+	if len(out.Lost) > 0 {
+		b.WriteString("Markdown cannot show these, and an update drops them: " + strings.Join(out.Lost, ", ") + "\n")
+	}
 	if out.Part != "" {
 		b.WriteString(out.Part + "\n")
 	}
-	b.WriteString("\n" + notice + "\n\n" + out.Markdown)
-	if !strings.HasSuffix(out.Markdown, "\n") {
-		b.WriteString("\n")
-	}
+	// Before the content, so that nobody else can have written it.
 	more(&b, out.NextCursor)
+	b.WriteString("\n" + notice + "\n\n" + out.Markdown)
 	return b.String()
 }

@@ -37,23 +37,17 @@ func register[In, Out any](s *mcp.Server, t *toolset, def tool[In, Out]) {
 			IdempotentHint: true, OpenWorldHint: new(!def.closed),
 		},
 	}, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		in, err := args.read(req.Params.Arguments)
-		if err != nil {
-			return t.refuse(ctx, def.name, err), nil
-		}
 		var out Out
 		var text string
-		call := func(ctx context.Context) (err error) {
-			out, text, err = def.run(ctx, t, in.(In))
-			return err
-		}
-		if def.anonymous {
-			err = call(ctx)
-		} else {
-			err = t.signedIn(ctx, call)
+		in, err := args.read(req.Params.Arguments)
+		if err == nil {
+			err = t.signedIn(ctx, !def.anonymous, func(ctx context.Context) (err error) {
+				out, text, err = def.run(ctx, t, in.(In))
+				return err
+			})
 		}
 		if err != nil {
-			return t.refuse(ctx, def.name, err), nil
+			return t.refuse(ctx, def.name, t.cfg.Door.Refuse(ctx, def.name, err)), nil
 		}
 		return t.answer(ctx, def.name, out, text), nil
 	})

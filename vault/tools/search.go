@@ -138,7 +138,7 @@ func searchText(out searchOut) string {
 // more says how to go on.
 func more(b *strings.Builder, cursor string) {
 	if cursor != "" {
-		b.WriteString("\nThere is more: call again with cursor " + cursor + "\n")
+		b.WriteString("There is more: call again with cursor " + cursor + "\n")
 	}
 }
 

@@ -77,20 +77,22 @@ func New(cfg Config) *mcp.Server {
 
 type toolset struct{ cfg Config }
 
-// signedIn runs call, and once more after a sign-in if it needs one.
-func (t *toolset) signedIn(ctx context.Context, call func(context.Context) error) error {
+// signedIn runs call, and once more after a sign-in if it needs one and may
+// wait for it.
+func (t *toolset) signedIn(ctx context.Context, wait bool, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err := call(ctx)
-	if usererr.CodeOf(err) != usererr.SignIn {
+	if !wait || usererr.CodeOf(err) != usererr.SignIn {
 		return err
 	}
+	before, _ := identity.From(ctx) // a guest has begun nothing
 	caller, err := t.cfg.SignIn.Await(ctx)
 	if err != nil {
 		return err
 	}
 	// A write that was under way when the sign-in ended is looked up in the
 	// journal, not made again.
-	caller.Replayed = true
+	caller.Replayed = before.Replayed || !before.Guest()
 	return call(identity.With(ctx, caller))
 }

@@ -32,12 +32,13 @@ var updatePageTool = tool[updateIn, writeOut]{
 
 // edit is one update, on its way.
 type edit struct {
-	in   updateIn
-	body string // storage format
+	in    updateIn
+	body  string // storage format
+	begun time.Time
 }
 
 func update(ctx context.Context, t *toolset, in updateIn) (writeOut, string, error) {
-	in.Title = strings.TrimSpace(in.Title)
+	in.Title, in.Message = strings.TrimSpace(in.Title), strings.TrimSpace(in.Message)
 	if err := errors.Join(oneLine("title", in.Title, maxTitle), oneLine("message", in.Message, maxMessage)); err != nil {
 		return writeOut{}, "", err
 	}
@@ -48,7 +49,7 @@ func update(ctx context.Context, t *toolset, in updateIn) (writeOut, string, err
 	if err != nil {
 		return writeOut{}, "", err
 	}
-	e := edit{in, body}
+	e := edit{in, body, time.Now()}
 	out, err := guard.Do(ctx, t.cfg.Door, guard.Op[writeOut]{
 		Tool: updatePage, Site: in.Site, Page: string(in.Page), Input: in,
 		Run:    e.run,
@@ -63,28 +64,45 @@ func (e edit) run(ctx context.Context, w *guard.Wiki) (writeOut, error) {
 	if err != nil {
 		return writeOut{}, err
 	}
-	if page.Type != "page" {
-		return writeOut{}, usererr.New(usererr.BadInput, "This is a blog post; only pages can be updated", "Edit it in the browser: "+page.URL)
-	}
 	if page.Version != e.in.Expected {
 		return writeOut{}, e.conflict(ctx, w, page)
 	}
 	out, err := e.put(ctx, w, page)
-	if errors.Is(err, guard.ErrConflict) {
-		now, readErr := w.PageVersion(ctx, page.ID, 0)
-		if readErr != nil {
-			return writeOut{}, err
-		}
-		return writeOut{}, e.conflict(ctx, w, now)
+	if !errors.Is(err, guard.ErrConflict) {
+		return out, err
 	}
-	return out, err
+	now, readErr := w.PageVersion(ctx, page.ID, 0)
+	if readErr != nil {
+		return writeOut{}, err
+	}
+	// A proxy on the way to Confluence may have sent it twice, and what was
+	// refused is the second.
+	if next, err := e.next(ctx, w, now); err == nil && e.made(ctx, w, next, e.begun) == ours {
+		return e.done(w, next, now, nil), nil
+	}
+	return writeOut{}, e.conflict(ctx, w, now)
 }
 
 func (e edit) put(ctx context.Context, w *guard.Wiki, before guard.Page) (writeOut, error) {
 	page, err := w.UpdatePage(ctx, before, guard.Edit{
-		ID: before.ID, Title: e.title(before), Body: e.body, Message: e.in.Message, Number: e.in.Expected + 1,
+		Title: e.title(before), Body: e.body, Message: e.in.Message, Number: e.in.Expected + 1,
 	})
-	return written(w, page, fmt.Sprintf("The page was updated to version %d.", page.Version)), err
+	if err != nil {
+		return writeOut{}, err
+	}
+	return e.done(w, page, page, dropped(before.Body, e.body)), nil
+}
+
+// done is the answer about the version that was written.
+func (e edit) done(w *guard.Wiki, written, now guard.Page, lost []string) writeOut {
+	message := fmt.Sprintf("The page was updated to version %d.", written.Version)
+	if now.Version != written.Version {
+		message += fmt.Sprintf(" It has changed since and is at version %d.", now.Version)
+	}
+	if len(lost) > 0 {
+		message += fmt.Sprintf(" Left out, since Markdown cannot write it: %s. Version %d still has it.", strings.Join(lost, ", "), e.in.Expected)
+	}
+	return answered(w, written, message)
 }
 
 func (e edit) title(before guard.Page) string {
@@ -107,7 +125,7 @@ func (e edit) settle(ctx context.Context, w *guard.Wiki, started time.Time) (wri
 		case page.Version < e.in.Expected:
 			return writeOut{}, e.conflict(ctx, w, page)
 		case page.Version > e.in.Expected:
-			return e.ours(ctx, w, page, started)
+			return e.settled(ctx, w, page, started)
 		}
 		out, err := e.put(ctx, w, page)
 		if !errors.Is(err, guard.ErrConflict) {
@@ -117,41 +135,32 @@ func (e edit) settle(ctx context.Context, w *guard.Wiki, started time.Time) (wri
 	return writeOut{}, usererr.New(usererr.Unknown, "The page changes while it is looked at", "Read the page and compare")
 }
 
-// ours decides whether the version after the expected one is what we wrote:
-// by the same account, in time, with the same title, message and text.
-func (e edit) ours(ctx context.Context, w *guard.Wiki, now guard.Page, started time.Time) (writeOut, error) {
-	me, err := w.Me(ctx)
+func (e edit) settled(ctx context.Context, w *guard.Wiki, now guard.Page, started time.Time) (writeOut, error) {
+	next, err := e.next(ctx, w, now)
 	if err != nil {
 		return writeOut{}, err
 	}
-	next := now
-	if now.Version != e.in.Expected+1 {
-		if next, err = w.PageVersion(ctx, now.ID, e.in.Expected+1); err != nil {
-			return writeOut{}, err
-		}
-	}
-	if next.Author != me.ID || next.Updated.Before(started.Add(-clockSkew)) {
+	switch e.made(ctx, w, next, started) {
+	case ours:
+		return e.done(w, next, now, nil), nil
+	case others:
 		return writeOut{}, e.conflict(ctx, w, now)
 	}
-	if next.Title != e.title(next) || next.Message != e.in.Message || !sameText(next.Body, e.body) {
-		return writeOut{}, usererr.New(usererr.Unknown, "You changed this page at the same moment, with another text", "Read the page and compare")
-	}
-	message := fmt.Sprintf("The page was updated to version %d.", next.Version)
-	if now.Version != next.Version {
-		message += fmt.Sprintf(" It has changed since and is at version %d.", now.Version)
-	}
-	return written(w, next, message), nil
+	return writeOut{}, usererr.New(usererr.Unknown, "You changed this page at the same moment, with another text", "Read the page and compare")
 }
 
-// sameText compares two bodies as people read them: Confluence adds ids of
-// its own to what it stores.
-func sameText(a, b string) bool {
-	if a == b {
-		return true
+// next is the version after the expected one, of a page that has it.
+func (e edit) next(ctx context.Context, w *guard.Wiki, now guard.Page) (guard.Page, error) {
+	if now.Version == e.in.Expected+1 {
+		return now, nil
 	}
-	x, err1 := markup.ToMarkdown(a, markup.Options{})
-	y, err2 := markup.ToMarkdown(b, markup.Options{})
-	return err1 == nil && err2 == nil && strings.Join(strings.Fields(x.Markdown), " ") == strings.Join(strings.Fields(y.Markdown), " ")
+	return w.PageVersion(ctx, now.ID, e.in.Expected+1)
+}
+
+// made decides whose the version is that stands where ours should.
+func (e edit) made(ctx context.Context, w *guard.Wiki, next guard.Page, started time.Time) whose {
+	same := next.Title == e.title(next) && strings.TrimSpace(next.Message) == e.in.Message && sameText(next.Body, e.body)
+	return wrote(ctx, w, next, started, same)
 }
 
 // conflict says what changed since the version that the caller knows.

@@ -19,9 +19,6 @@ const (
 	maxMessage = 500     // characters
 )
 
-// clockSkew is how far Confluence's clock may be behind ours.
-const clockSkew = 2 * time.Minute
-
 type writeOut struct {
 	ID       string `json:"id"`
 	Title    string `json:"title"`
@@ -33,7 +30,7 @@ type writeOut struct {
 	Message  string `json:"message"`
 }
 
-func written(w *guard.Wiki, p guard.Page, message string) writeOut {
+func answered(w *guard.Wiki, p guard.Page, message string) writeOut {
 	return writeOut{p.ID, p.Title, p.Space, w.Site(), p.Version, p.URL, p.ParentID, message}
 }
 
@@ -90,75 +87,112 @@ func create(ctx context.Context, t *toolset, in createIn) (writeOut, string, err
 	if err != nil {
 		return writeOut{}, "", err
 	}
+	c := creation{in, body}
 	out, err := guard.Do(ctx, t.cfg.Door, guard.Op[writeOut]{
 		Tool: createPage, Site: in.Site, Page: string(in.Parent), Input: in,
-		Run: func(ctx context.Context, w *guard.Wiki) (writeOut, error) {
-			page, err := createOnce(ctx, w, in, body)
-			if errors.Is(err, guard.ErrDuplicate) {
-				return writeOut{}, taken(ctx, w, in, err)
-			}
-			return written(w, page, "The page was created."), err
-		},
-		Settle: func(ctx context.Context, w *guard.Wiki, started time.Time) (writeOut, error) {
-			page, err := settleCreate(ctx, w, in, body, started)
-			return written(w, page, "The page was created."), err
-		},
-		Check: "Look for the page with confluence_get_page by space and title before creating it again",
+		Run:    c.run,
+		Settle: c.settle,
+		Check:  "Look for the page with confluence_get_page by space and title before creating it again",
 	})
 	return out, writeText(out), err
 }
 
-func createOnce(ctx context.Context, w *guard.Wiki, in createIn, body string) (guard.Page, error) {
-	return w.CreatePage(ctx, guard.NewPage{Space: in.Space, Parent: string(in.Parent), Title: in.Title, Body: body})
+// creation is one new page, on its way.
+type creation struct {
+	in   createIn
+	body string // storage format
 }
 
-// taken adds to a refusal where the page of that title is.
-func taken(ctx context.Context, w *guard.Wiki, in createIn, refusal error) error {
-	page, err := w.PageByTitle(ctx, in.Space, in.Title)
-	if err != nil {
-		return &detailed{refusal, "The other page is archived, or you may not see it."}
+func (c creation) run(ctx context.Context, w *guard.Wiki) (writeOut, error) {
+	out, err := c.put(ctx, w)
+	if !errors.Is(err, guard.ErrDuplicate) {
+		return out, err
 	}
-	return &detailed{refusal, fmt.Sprintf("The page: %s (id %s, version %d)", page.URL, page.ID, page.Version)}
+	page, readErr := w.PageByTitle(ctx, c.in.Space, c.in.Title)
+	if readErr != nil {
+		return writeOut{}, &detailed{err, "The other page is archived, or you may not see it."}
+	}
+	return writeOut{}, &detailed{err, where(page)}
 }
 
-// settleCreate finds the page by its title. If the title is free the page was
-// not created and is now; Confluence refuses a second one, so that two who
-// settle at once cannot make two.
-func settleCreate(ctx context.Context, w *guard.Wiki, in createIn, body string, started time.Time) (guard.Page, error) {
+func (c creation) put(ctx context.Context, w *guard.Wiki) (writeOut, error) {
+	page, err := w.CreatePage(ctx, guard.NewPage{Space: c.in.Space, Parent: string(c.in.Parent), Title: c.in.Title, Body: c.body})
+	if err != nil {
+		return writeOut{}, err
+	}
+	return answered(w, page, "The page was created."), nil
+}
+
+func where(page guard.Page) string {
+	return fmt.Sprintf("The page: %s (id %s, version %d, created %s)", page.URL, page.ID, page.Version, stamp(page.Created))
+}
+
+// settle finds the page by its title. If the title is free the page was not
+// created and is now; Confluence refuses a second one, so that two who settle
+// at once cannot make two.
+func (c creation) settle(ctx context.Context, w *guard.Wiki, started time.Time) (writeOut, error) {
 	var refusal error
 	for range 2 {
-		page, err := w.PageByTitle(ctx, in.Space, in.Title)
+		page, err := w.PageByTitle(ctx, c.in.Space, c.in.Title)
 		if err == nil {
-			return ourCreation(ctx, w, page, started)
+			return c.settled(ctx, w, page, started)
 		}
 		if usererr.CodeOf(err) != usererr.NotFound {
-			return guard.Page{}, err
+			return writeOut{}, err
 		}
-		page, err = createOnce(ctx, w, in, body)
+		if err := c.putAway(ctx, w, started); err != nil {
+			return writeOut{}, err
+		}
+		out, err := c.put(ctx, w)
 		if !errors.Is(err, guard.ErrDuplicate) {
-			return page, err
+			return out, err
 		}
 		refusal = err // it appeared between the two: look again
 	}
-	return guard.Page{}, refusal
+	return writeOut{}, refusal
 }
 
-func ourCreation(ctx context.Context, w *guard.Wiki, page guard.Page, started time.Time) (guard.Page, error) {
-	me, err := w.Me(ctx)
-	if err != nil {
-		return guard.Page{}, err
-	}
-	first := page
-	if page.Version > 1 {
-		if first, err = w.PageVersion(ctx, page.ID, 1); err != nil {
-			return guard.Page{}, err
+func (c creation) settled(ctx context.Context, w *guard.Wiki, page guard.Page, started time.Time) (writeOut, error) {
+	by, err := c.made(ctx, w, page, started)
+	switch {
+	case err != nil:
+		return writeOut{}, err
+	case by == ours:
+		return answered(w, page, "The page was created."), nil
+	case by == others:
+		return writeOut{}, &detailed{
+			usererr.Wrap(guard.ErrDuplicate, usererr.Conflict, "The space "+page.Space+" has a page of this title already", "Update that page or choose another title"),
+			where(page),
 		}
 	}
-	if first.Author == me.ID && !page.Created.Before(started.Add(-clockSkew)) {
-		return page, nil
+	return writeOut{}, usererr.New(usererr.Unknown, "You created a page of this title at the same moment, with another text", "Read the page and compare")
+}
+
+// putAway refuses to create a page that may have been created already and
+// archived or deleted since, which frees its title.
+func (c creation) putAway(ctx context.Context, w *guard.Wiki, started time.Time) error {
+	page, err := w.PutAway(ctx, c.in.Space, c.in.Title)
+	if usererr.CodeOf(err) == usererr.NotFound {
+		return nil
 	}
-	return guard.Page{}, &detailed{
-		usererr.Wrap(guard.ErrDuplicate, usererr.Conflict, "The space "+page.Space+" has a page of this title already", "Update that page or choose another title"),
-		fmt.Sprintf("The page: %s (id %s, version %d)", page.URL, page.ID, page.Version),
+	by := others
+	if err == nil {
+		by, err = c.made(ctx, w, page, started)
 	}
+	if err == nil && by != others {
+		err = usererr.New(usererr.Unknown, "A page of this title was created and put away at the same moment", "Look into the trash of the space")
+	}
+	return err
+}
+
+func (c creation) made(ctx context.Context, w *guard.Wiki, page guard.Page, started time.Time) (whose, error) {
+	first := page
+	if page.Version > 1 {
+		var err error
+		if first, err = w.PageVersion(ctx, page.ID, 1); err != nil {
+			return unclear, err
+		}
+	}
+	first.Updated = page.Created
+	return wrote(ctx, w, first, started, sameText(first.Body, c.body)), nil
 }

@@ -11,10 +11,18 @@
 package atlassiansim
 
 import (
+	"cmp"
+	"context"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/directory"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/oauth"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/seed"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
 )
 
 // Person is somebody with an Atlassian account.
@@ -73,81 +81,113 @@ type Options struct {
 // Sim is a simulated Atlassian. Its methods may be called from several
 // goroutines.
 type Sim struct {
-	opt    Options
-	people *directory.Directory
+	opt     Options
+	people  *directory.Directory
+	wiki    *wiki.Wiki
+	oauth   *oauth.Server
+	auth    *http.ServeMux
+	api     *rest.API
+	journal journal
+
+	latency, lag atomic.Int64 // of type time.Duration
+	faults       faults
 }
 
 // New returns a simulated Atlassian.
 func New(opt Options) *Sim {
-	return &Sim{opt: opt, people: directory.New(opt.People, opt.Sites)}
+	opt = opt.filled()
+	s := &Sim{opt: opt, people: directory.New(opt.People, opt.Sites), auth: http.NewServeMux()}
+	s.wiki = wiki.New(s.people.Sites())
+	apps := make([]oauth.App, len(opt.Apps))
+	for i, a := range opt.Apps {
+		apps[i] = oauth.App(a)
+	}
+	s.oauth = oauth.New(oauth.Config{
+		Directory: s.people, Apps: apps, Canary: opt.Canary, AccessLife: opt.AccessTokenLife, CodeLife: opt.CodeLife,
+		Leeway: opt.Leeway, Inactivity: opt.Inactivity, IgnorePKCE: opt.IgnorePKCE,
+	})
+	s.oauth.Register(s.auth)
+	s.SetLatency(opt.Latency)
+	s.SetIndexLag(opt.IndexLag)
+	s.api = rest.New(rest.Config{
+		Wiki: s.wiki, People: s.people, Check: s.oauth.Check,
+		Lag: func() time.Duration { return time.Duration(s.lag.Load()) },
+	})
+	if sites := s.people.Sites(); !opt.Empty && len(sites) > 0 {
+		seed.Fill(s.wiki, s.people, sites[0].CloudID)
+	}
+	return s
+}
+
+func (o Options) filled() Options {
+	if o.People == nil {
+		o.People = seed.People()
+	}
+	if o.Sites == nil {
+		o.Sites = []Site{{Name: "acme"}}
+	}
+	o.Canary = cmp.Or(o.Canary, "SIMCANARY")
+	o.AccessTokenLife = cmp.Or(o.AccessTokenLife, time.Hour)
+	o.CodeLife = cmp.Or(o.CodeLife, 10*time.Minute)
+	o.Leeway = cmp.Or(o.Leeway, 10*time.Minute)
+	o.Inactivity = cmp.Or(o.Inactivity, 90*24*time.Hour)
+	return o
 }
 
 // ServeHTTP implements http.Handler.
-func (s *Sim) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, "not built yet", http.StatusNotImplemented)
+func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.Path
+	switch {
+	case strings.HasPrefix(path, controlPrefix):
+		s.control(w, r)
+	case strings.HasPrefix(path, rest.MediaPrefix):
+		rest.Media(w, r)
+	case strings.HasPrefix(path, "/wiki/") || strings.HasPrefix(path, "/_edge/") || s.isSite(r.Host):
+		s.journal.note(s, w, r, s.siteHost)
+	case s.opt.NoJournal && s.opt.Record == nil:
+		s.answer(w, r)
+	default:
+		s.journal.note(s, w, r, s.answer)
+	}
 }
 
-// SiteURL is the address of a site's own host, "" if there is no such site.
-func (s *Sim) SiteURL(name string) string {
-	site, _ := s.people.Site(name)
-	return site.URL
+// answer is the gateway and the authorization server.
+func (s *Sim) answer(w http.ResponseWriter, r *http.Request) {
+	api := isAPI(r)
+	if api || r.URL.Path == tokenPath {
+		if !pause(r.Context(), time.Duration(s.latency.Load())) {
+			return
+		}
+	}
+	switch {
+	case api:
+		s.faults.around(w, r, s.api)
+	default:
+		s.auth.ServeHTTP(w, r)
+	}
 }
 
-// Page is a page of the wiki, for tests.
-type Page struct {
-	ID, Space, Title, Status string
-	Version                  int
-	Body                     string // storage format
+const tokenPath = "/oauth/token"
+
+func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, rest.Prefix) }
+
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
-// AnyPage returns a page of a space that everybody may read; always the same.
-func (s *Sim) AnyPage(string) Page { return Page{} }
+// SetLatency changes how long is waited before each answer of the token
+// endpoint and the API.
+func (s *Sim) SetLatency(d time.Duration) { s.latency.Store(int64(d)) }
 
-// PageByTitle finds a current page.
-func (s *Sim) PageByTitle(string, string) (Page, bool) { return Page{}, false }
-
-// CountPages counts the current pages with a title in a space.
-func (s *Sim) CountPages(string, string) int { return 0 }
-
-// CreatePages adds n pages for load to a space.
-func (s *Sim) CreatePages(string, int) []Page { return nil }
-
-// MintToken gives a person a grant of the first app without a browser.
-func (s *Sim) MintToken(string, []string) (string, string) { return "", "" }
-
-// AddPerson adds a person to the company.
-func (s *Sim) AddPerson(p Person) Person { return s.people.AddPerson(p) }
-
-// Secrets lists every token, code and verifier seen or handed out so far.
-func (s *Sim) Secrets() []string { return nil }
-
-// Request is an entry of the journal.
-type Request struct {
-	Time   time.Time
-	Method string
-	Path   string
-	Query  string
-	Auth   bool // an Authorization header was there
-	Status int  // 0 if the answer was dropped
-	Body   string
-}
-
-// Requests lists all requests.
-func (s *Sim) Requests() []Request { return nil }
-
-// TokenRequests lists the requests to the token endpoint.
-func (s *Sim) TokenRequests() []Request { return nil }
-
-// Writes lists the requests that changed the wiki, or tried to.
-func (s *Sim) Writes() []Request { return nil }
-
-// FailNext answers the next n API requests with status and body.
-func (s *Sim) FailNext(int, int, string) {}
-
-// Exchange is one request to the API and its answer.
-type Exchange struct {
-	Request *http.Request // its body has been read
-	Body    []byte
-	Status  int
-	Answer  []byte
-}
+// SetIndexLag changes how far CQL search is behind the wiki.
+func (s *Sim) SetIndexLag(d time.Duration) { s.lag.Store(int64(d)) }

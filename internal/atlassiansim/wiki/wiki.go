@@ -279,3 +279,36 @@ func (w *Wiki) Ancestors(cloudID string, who directory.Person, id int64) ([]Page
 	slices.Reverse(all)
 	return all, nil
 }
+
+// KeyOf is the key of a space, "" if there is no such space.
+func (w *Wiki) KeyOf(cloudID string, id int64) string {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if space := w.sites[cloudID].space(id); space != nil {
+		return space.Key
+	}
+	return ""
+}
+
+// All lists the pages of a space whatever their status and whoever may see
+// them, by id; of all spaces if key is "".
+func (w *Wiki) All(cloudID, key string) []Page {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	s := w.sites[cloudID]
+	var all []Page
+	for _, id := range s.order {
+		p := s.pages[id]
+		if space := s.space(p.Space); key == "" || space != nil && space.Key == key {
+			all = append(all, *p)
+		}
+	}
+	return all
+}
+
+// Count counts the pages of a site.
+func (w *Wiki) Count(cloudID string) int {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return len(w.sites[cloudID].order)
+}

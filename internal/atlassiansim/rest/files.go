@@ -1,0 +1,147 @@
+package rest
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
+)
+
+// MediaPrefix is the path below which the media service serves files to
+// whoever has a signed address. The real one is another host, so a token must
+// not come along.
+const MediaPrefix = "/_media/"
+
+var inBody = regexp.MustCompile(`<ri:attachment[^>]* ri:filename="([^"]+)"`)
+
+// files are the names of the attachments of a page: those that its body
+// mentions. What is in them is made up.
+func files(p wiki.Page) []string {
+	var names []string
+	for _, m := range inBody.FindAllStringSubmatch(p.Newest().Body, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+type attachmentJSON struct {
+	ID           string      `json:"id"`
+	Status       string      `json:"status"`
+	Title        string      `json:"title"`
+	CreatedAt    string      `json:"createdAt"`
+	PageID       string      `json:"pageId"`
+	MediaType    string      `json:"mediaType"`
+	FileSize     int         `json:"fileSize"`
+	FileID       string      `json:"fileId"`
+	WebUILink    string      `json:"webuiLink"`
+	DownloadLink string      `json:"downloadLink"`
+	Version      versionJSON `json:"version"`
+	Links        struct {
+		WebUI    string `json:"webui"`
+		Download string `json:"download"`
+	} `json:"_links"`
+}
+
+func attachments(c *call) (any, error) {
+	p, err := c.page()
+	if err != nil {
+		return nil, err
+	}
+	type numbered struct {
+		n    int
+		name string
+	}
+	var all []numbered
+	for i, name := range files(p) {
+		if want := c.URL.Query().Get("filename"); want == "" || want == name {
+			all = append(all, numbered{i, name})
+		}
+	}
+	return cut(c, all, func(f numbered) attachmentJSON {
+		a := attachmentJSON{
+			ID: attachmentID(p.ID, f.n), Status: "current", Title: f.name, CreatedAt: when(p.Created()), PageID: id(p.ID),
+			MediaType: mediaType(f.name), FileSize: len(Content(f.name)), FileID: fmt.Sprintf("sim-%d-%d", p.ID, f.n), Version: showVersion(p.Versions[0]),
+			WebUILink:    "/pages/viewpageattachments.action?pageId=" + id(p.ID),
+			DownloadLink: "/download/attachments/" + id(p.ID) + "/" + url.PathEscape(f.name) + "?version=1&api=v2",
+		}
+		a.Links.WebUI, a.Links.Download = a.WebUILink, a.DownloadLink
+		return a
+	})
+}
+
+func attachmentID(page int64, n int) string { return fmt.Sprintf("att%d%02d", page, n) }
+
+func mediaType(name string) string {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".png":
+		return "image/png"
+	case ".svg":
+		return "image/svg+xml"
+	case ".csv":
+		return "text/csv"
+	case ".pdf":
+		return "application/pdf"
+	}
+	return "application/octet-stream"
+}
+
+// Content is the made-up content of a file.
+func Content(name string) []byte {
+	return []byte("This is " + name + " of the simulated Atlassian.\n" + strings.Repeat(name+"\n", 64))
+}
+
+// download sends the caller on to the media service. Without the scope it is
+// a 401 as everywhere.
+func (a *API) download(w http.ResponseWriter, r *http.Request) {
+	c, ok := r.Context().Value(callKey{}).(*call)
+	if !ok {
+		panic("rest: a request that did not pass the gateway") // ServeHTTP is the only way in
+	}
+	c.Request = r
+	if !c.access.Can("readonly:content.attachment:confluence", "read:attachment:confluence") {
+		w.Header().Set("X-Failure-Category", "FAILURE_CLIENT_SCOPE_CHECK")
+		gatewayError(w, http.StatusUnauthorized, "Unauthorized; scope does not match")
+		return
+	}
+	p, err := c.page()
+	if err != nil {
+		c.fail(w, err)
+		return
+	}
+	for i, name := range files(p) {
+		if attachmentID(p.ID, i) == c.PathValue("attachment") {
+			w.Header().Set("Location", mediaHost(r)+MediaPrefix+strconv.FormatInt(p.ID, 10)+"/"+url.PathEscape(name)+"?token=signed")
+			w.WriteHeader(http.StatusFound)
+			return
+		}
+	}
+	c.fail(w, wiki.NotFound())
+}
+
+// mediaHost is this server under another name, so that it is another origin.
+func mediaHost(r *http.Request) string {
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	if rest, ok := strings.CutPrefix(r.Host, "127.0.0.1"); ok {
+		return scheme + "localhost" + rest
+	}
+	return scheme + "media." + r.Host
+}
+
+// Media is the media service. A request with a token is refused.
+func Media(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "" || r.URL.Query().Get("token") != "signed" {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	name := path.Base(r.URL.Path)
+	w.Header().Set("Content-Type", mediaType(name))
+	_, _ = w.Write(Content(name)) // the caller has gone: nothing to do
+}

@@ -1,0 +1,139 @@
+// Package rest is Confluence Cloud's REST API as it looks through the API
+// gateway: v2, what is left of v1, and 410 for the rest. It checks tokens and
+// scopes as the gateway does and answers errors in the shapes that were
+// measured, which are several.
+package rest
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/directory"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/oauth"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
+)
+
+// Prefix is the path below which the gateway serves sites by their cloud id.
+const Prefix = "/ex/confluence/"
+
+// Config says what is served. All fields are required.
+type Config struct {
+	Wiki   *wiki.Wiki
+	People *directory.Directory
+	// Check finds what an access token allows.
+	Check func(token string) (oauth.Access, bool)
+	// Lag is how far the search index is behind.
+	Lag func() time.Duration
+}
+
+// API is the gateway with Confluence behind it. It may be used from several
+// goroutines.
+type API struct {
+	cfg Config
+	mux *http.ServeMux
+}
+
+// New returns an API.
+func New(cfg Config) *API {
+	a := &API{cfg: cfg, mux: http.NewServeMux()}
+	a.routes()
+	return a
+}
+
+// call is one request that passed the gateway.
+type call struct {
+	*http.Request
+	api    *API
+	access oauth.Access
+	site   directory.Site
+}
+
+func (c *call) who() directory.Person { return c.access.Person }
+
+// number reads a number from the path. One that is none is a bad request.
+func (c *call) number(name string) (int64, error) {
+	return number(name, c.PathValue(name))
+}
+
+// callKey is where a request's context keeps its call.
+type callKey struct{}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	traceHeaders(w.Header())
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete:
+	default:
+		// The edge refuses PATCH before anybody looks at the token.
+		htmlPage(w, http.StatusMethodNotAllowed, "405 Method Not Allowed")
+		return
+	}
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	access, ok := a.cfg.Check(token)
+	if !ok {
+		gatewayError(w, http.StatusUnauthorized, "Unauthorized")
+		return
+	}
+	cloudID, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, Prefix), "/")
+	site, ok := a.cfg.Wiki.Site(cloudID)
+	if !ok {
+		gatewayError(w, http.StatusNotFound, "No message available")
+		return
+	}
+	if !has(access, site) {
+		writeJSON(w, http.StatusForbidden, notPermitted{"Current user not permitted to use Confluence", http.StatusForbidden})
+		return
+	}
+	c := &call{api: a, access: access, site: site}
+	inner := r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+	inner.URL = &url.URL{Path: "/" + path, RawQuery: r.URL.RawQuery}
+	a.mux.ServeHTTP(w, inner)
+}
+
+// has reports whether a token reaches a site and its person may use it.
+func has(access oauth.Access, site directory.Site) bool {
+	if access.Person.NoLicence || !site.Has(access.Person.Name) {
+		return false
+	}
+	for _, id := range access.Sites {
+		if id == site.CloudID {
+			return true
+		}
+	}
+	return false
+}
+
+// operation answers a call. Its error is a [wiki.Error]; nil, nil is 204.
+type operation func(*call) (any, error)
+
+// handle adds an operation. The token needs one of the scopes.
+func (a *API) handle(pattern, scopes string, op operation) {
+	anyOf := strings.Fields(scopes)
+	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		c, ok := r.Context().Value(callKey{}).(*call)
+		if !ok {
+			panic("rest: a request that did not pass the gateway") // ServeHTTP is the only way in
+		}
+		c.Request = r
+		if !c.access.Can(anyOf...) {
+			w.Header().Set("X-Failure-Category", "FAILURE_CLIENT_SCOPE_CHECK")
+			gatewayError(w, http.StatusUnauthorized, "Unauthorized; scope does not match")
+			return
+		}
+		body, err := op(c)
+		switch {
+		case err != nil:
+			c.fail(w, err)
+		case body == nil:
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			if linked, ok := body.(linker); ok {
+				linked.header(w.Header())
+			}
+			writeJSON(w, http.StatusOK, body)
+		}
+	})
+}

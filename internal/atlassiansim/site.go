@@ -1,0 +1,38 @@
+package atlassiansim
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+func isAPIPath(path string) bool { return strings.HasPrefix(path, "/ex/confluence/") }
+
+// asks reports whether a POST to a path changes nothing.
+func asks(path string) bool { return strings.HasSuffix(path, "/users-bulk") }
+
+// isSite reports whether a host is that of a site.
+func (s *Sim) isSite(host string) bool {
+	return slices.ContainsFunc(s.people.Sites(), func(site Site) bool {
+		u, err := url.Parse(site.URL)
+		return err == nil && u.Host == host && strings.HasSuffix(host, ".atlassian.net")
+	})
+}
+
+// siteHost is a site's own address. Tokens of apps do not work there, however
+// valid they are.
+func (s *Sim) siteHost(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	if r.URL.Path == "/_edge/tenant_info" {
+		sites := s.people.Sites()
+		i := max(0, slices.IndexFunc(sites, func(site Site) bool { return strings.HasSuffix(site.URL, "//"+r.Host) }))
+		if len(sites) > 0 {
+			_, _ = w.Write([]byte(`{"cloudId":"` + sites[i].CloudID + `"}`)) // the caller has gone: nothing to do
+			return
+		}
+	}
+	w.Header().Set("WWW-Authenticate", `OAuth realm="`+url.QueryEscape("https://"+r.Host+"/wiki")+`"`)
+	w.WriteHeader(http.StatusUnauthorized)
+	_, _ = w.Write([]byte(`{"message":"Client must be authenticated to access this resource.","status-code":401}`)) // as above
+}

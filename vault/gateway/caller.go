@@ -178,8 +178,13 @@ func (g *Gateway) Live(ctx context.Context, who identity.Caller) error {
 
 // same accepts a newer session of the same person on the same device.
 func same(now session.Session, who identity.Caller) error {
-	if now.ID == "" || now.Person != who.Person || now.Tenant != who.Tenant {
+	if !sameParty(now, session.Session{Person: who.Person, Tenant: who.Tenant}) {
 		return errGone()
 	}
 	return nil
+}
+
+// sameParty reports whether now is a session of the person and tenant of had.
+func sameParty(now, had session.Session) bool {
+	return now.ID != "" && now.Person == had.Person && now.Tenant == had.Tenant
 }

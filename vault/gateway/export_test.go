@@ -56,3 +56,6 @@ func CheckControl(data []byte) error {
 	}
 	return nil
 }
+
+// Buffered is how many bytes wait for shims.
+func (g *Gateway) Buffered() int64 { return g.buffered.Load() }

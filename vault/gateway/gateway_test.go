@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,8 +150,8 @@ func TestCutsDuringTraffic(t *testing.T) {
 		}
 	}
 	r.calls.Range(func(name, n any) bool {
-		if *n.(*int32) != 1 {
-			t.Errorf("call %v ran %d times", name, *n.(*int32))
+		if ran := n.(*atomic.Int32).Load(); ran != 1 {
+			t.Errorf("call %v ran %d times", name, ran)
 		}
 		return true
 	})
@@ -328,6 +329,45 @@ func TestRevokedWhileTheLinkIsLost(t *testing.T) {
 		case <-time.After(100 * time.Millisecond):
 		}
 		break
+	}
+}
+
+// TestSomebodyElseSignsInOnTheDevice must get a conversation of their own.
+func TestSomebodyElseSignsInOnTheDevice(t *testing.T) {
+	for name, notice := range map[string]func(*rig, *shim){
+		"the sign-in ended here": func(r *rig, s *shim) { r.LoginDone(s.device, wire.LoginDone{OK: true}) },
+		"seen by the epoch":      func(r *rig, _ *shim) { r.sessions.move() },
+		"the link was lost":      func(_ *rig, s *shim) { s.cut() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			s := r.shim(t)
+			r.sessions.signIn(s.device, "p_ada")
+			s.connect()
+			s.initialize()
+			s.send(toolCall("1", "slow", `{"text":"for Ada"}`))
+			time.Sleep(20 * time.Millisecond)
+			r.sessions.signIn(s.device, "p_bob")
+			notice(r, s)
+			<-s.gone
+			close(r.release)
+			delete(s.open, "1")
+			if got := s.connect(); got.Resumed || !got.SignedIn {
+				t.Errorf("resumed = %+v", got)
+			}
+			for s.send(toolCall("2", "private", `{"text":""}`)); ; {
+				a := s.next()
+				if strings.Contains(a.text(), "Ada") {
+					t.Errorf("an answer for somebody else: %+v", a)
+				}
+				if string(a.ID) == "2" {
+					if a.text() != "hello p_bob" {
+						t.Errorf("the new person: %+v", a)
+					}
+					return
+				}
+			}
+		})
 	}
 }
 

@@ -182,11 +182,17 @@ func TestAReaderThatNeverReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = conn.WriteBinary(wire.Encode(wire.KindHello, wire.Hello{Stream: s.stream}))
+	for range 300 {
+		if r.Streams() == 1 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	_ = conn.WriteText([]byte(`{"jsonrpc":"2.0","id":"init","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`))
-	for i := range 20 {
+	for i := range 8 { // 32 MiB, more than the limit
 		_ = conn.WriteText([]byte(toolCall(fmt.Sprint(i), "echo", fmt.Sprintf(`{"text":"","size":%d}`, 4<<20))))
 	}
-	for range 300 {
+	for range 1500 {
 		if r.Streams() == 0 {
 			break
 		}
@@ -194,6 +200,9 @@ func TestAReaderThatNeverReads(t *testing.T) {
 	}
 	if r.Streams() != 0 {
 		t.Error("the stream of a reader that never reads lives on")
+	}
+	if n := r.Buffered(); n != 0 {
+		t.Errorf("%d bytes are still counted as waiting", n)
 	}
 	_ = conn.Close(1000, "")
 }

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,6 +81,12 @@ func (s *sessions) revoke(device identity.DeviceID) {
 	s.epoch++
 }
 
+func (s *sessions) move() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.epoch++
+}
+
 func (s *sessions) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +111,7 @@ type rig struct {
 	stop     context.CancelFunc
 	ended    chan struct{}
 	release  chan struct{} // ends calls of "slow"
-	calls    sync.Map      // argument of "echo" -> *int32: how often it ran
+	calls    sync.Map      // argument of "echo" -> *atomic.Int32: how often it ran
 	callers  chan identity.Caller
 }
 
@@ -169,8 +176,8 @@ func (r *rig) tools() *mcp.Server {
 		case r.callers <- who:
 		default:
 		}
-		n, _ := r.calls.LoadOrStore(args.Text, new(int32))
-		*n.(*int32)++
+		n, _ := r.calls.LoadOrStore(args.Text, new(atomic.Int32))
+		n.(*atomic.Int32).Add(1)
 		return text(args.Text + strings.Repeat("x", args.Size)), nil, nil
 	})
 	mcp.AddTool(server, &mcp.Tool{Name: "slow"}, func(ctx context.Context, _ *mcp.CallToolRequest, args echoArgs) (*mcp.CallToolResult, any, error) {

@@ -156,7 +156,7 @@ func (g *Gateway) look(ctx context.Context, s *stream) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	if now, err := g.cfg.Sessions.Current(ctx, s.device); err == nil {
-		s.adopt(now)
+		_ = s.check(now, nil) // only an error is passed on
 	}
 }
 
@@ -217,11 +217,17 @@ func refused(done wire.LoginDone) error {
 }
 
 // settle ends the waiting on s. Without an outcome that is wrong, now is the
-// new session.
+// new session; a stream of somebody else who had signed in on the device ends.
 func (s *stream) settle(now session.Session, outcome error) {
 	s.mu.Lock()
-	if s.closed {
+	had := s.session
+	switch {
+	case s.closed:
 		s.mu.Unlock()
+		return
+	case outcome == nil && had.ID != "" && !sameParty(now, had):
+		s.mu.Unlock()
+		s.cut(had)
 		return
 	}
 	waits := s.login
@@ -244,7 +250,7 @@ func (s *stream) check(now session.Session, err error) error {
 	s.mu.Unlock()
 	switch {
 	case closed, had.ID == "" && now.ID == "":
-	case had.ID == "" || now.ID != "" && now.Person == had.Person && now.Tenant == had.Tenant:
+	case had.ID == "" || sameParty(now, had):
 		s.adopt(now)
 	default:
 		s.cut(had)

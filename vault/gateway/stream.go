@@ -139,7 +139,7 @@ func (s *stream) resume(l *link, received uint64, who session.Session) bool {
 	// Nothing received means that the shim may never have learned of this
 	// stream; there is nothing to lose either.
 	fits := !s.closed && s.received > 0 && received <= s.sent && received >= s.sent-uint64(len(s.tail)) &&
-		(s.session.ID == "" || s.session.Person == who.Person)
+		(s.session.ID == "" || sameParty(s.session, who))
 	if !fits {
 		s.mu.Unlock()
 		return false

@@ -35,7 +35,7 @@ type State string
 const (
 	Live        State = "live"
 	SignInAgain State = "sign_in_again" // the refresh token was refused; the sealed bytes stay
-	Superseded  State = "superseded"    // a newer consent took its place
+	Superseded  State = "superseded"    // a newer consent took its place; key and tokens dropped
 	Revoked     State = "revoked"       // tombstone; key and tokens destroyed
 )
 
@@ -60,7 +60,8 @@ type Grant struct {
 	Used         time.Time // last, to the minute
 	TokenExpires time.Time // of the access token
 	Expires      time.Time // of the whole grant if nobody uses it
-	NextRefresh  time.Time // proactive strategy only
+	NextRefresh  time.Time // zero unless the vault refreshes it by itself
+	Ended        time.Time // when it was revoked or superseded; zero before
 	LastError    string    // plain words for operators, never from upstream bytes
 }
 
@@ -82,13 +83,14 @@ type Tokens struct {
 	Scopes          []string  // as answered
 }
 
-// Refresher spends a refresh token: one POST, never repeated by itself.
+// Refresher spends a refresh token: one POST, never repeated by itself, within
+// the time of ctx. Its errors carry nothing of what the server sent.
 type Refresher interface {
 	Refresh(ctx context.Context, tenant identity.TenantID, refresh secret.String) (Tokens, error)
 }
 
 // Row is a grant as it is stored. Key is the wrapped data key; Access and
-// Refresh are sealed under it. All three are nil once revoked.
+// Refresh are sealed under it. All three are nil once revoked or superseded.
 type Row struct {
 	Grant
 	Version              int64 // grows with each stored pair
@@ -102,9 +104,10 @@ type Row struct {
 
 // Store keeps grants. All methods are atomic and durable when they return.
 type Store interface {
-	// GrantPut inserts r and supersedes any grant of the same person and
-	// tenant that is not revoked.
-	GrantPut(ctx context.Context, r Row) error
+	// GrantPut inserts r and supersedes the live or sign-in-again grant of
+	// the same person and tenant, whose id it returns if there was one. If it
+	// was live the epoch moves.
+	GrantPut(ctx context.Context, r Row) (superseded identity.GrantID, err error)
 	// GrantFind returns the live or sign-in-again grant, or [ErrNone].
 	GrantFind(ctx context.Context, person identity.PersonID, tenant identity.TenantID) (Row, error)
 	GrantGet(ctx context.Context, id identity.GrantID) (Row, error)
@@ -117,15 +120,24 @@ type Store interface {
 
 // RefreshStore is the part of a store that refreshing needs.
 type RefreshStore interface {
-	// GrantClaim takes the claim on a live grant at version for claim, and
-	// notes the intent: now unless an earlier intent stands, which is kept.
-	// [ErrBusy] while another claim lasts; [ErrFenced] when version is old or
-	// the grant is not live.
-	GrantClaim(ctx context.Context, id identity.GrantID, version int64, claim string, now, until time.Time) (Row, error)
-	// GrantRefreshed stores the rotated pair as version+1 and ends claim and
-	// intent; [ErrFenced] if the claim is not held any more.
+	// GrantClaim takes the claim on a live grant and notes the intent: now,
+	// unless an earlier intent stands, which is kept. [ErrBusy] while another
+	// claim lasts; [ErrFenced] when the version is old or the grant is not
+	// live.
+	GrantClaim(ctx context.Context, c Claim) (Row, error)
+	// GrantRefreshed stores the rotated pair of r, whose Version is the one
+	// that was claimed, as the next version and ends claim and intent;
+	// [ErrFenced] if somebody else has the claim or the grant ended.
 	GrantRefreshed(ctx context.Context, r Row, claim string) error
 	// GrantFailed ends the claim. State SignInAgain keeps the sealed bytes;
-	// Live leaves the intent standing for the next try.
+	// Live leaves the intent standing for the next try. [ErrFenced] as above.
 	GrantFailed(ctx context.Context, id identity.GrantID, claim string, state State, lastError string) error
+}
+
+// Claim is the exclusive right to refresh one version of a grant.
+type Claim struct {
+	Grant     identity.GrantID
+	Version   int64
+	By        string // unguessable; ends the claim
+	At, Until time.Time
 }

@@ -13,6 +13,7 @@ CREATE TABLE grants (
   token_expires BIGINT NOT NULL,
   expires       BIGINT NOT NULL,
   next_refresh  BIGINT NOT NULL,
+  ended         BIGINT NOT NULL, -- when revoked or superseded, 0 before
   last_error    TEXT   NOT NULL,
   version       BIGINT NOT NULL, -- grows with each stored pair; the fence
   data_key      BYTEA,           -- wrapped; NULL when revoked or superseded, like the two below

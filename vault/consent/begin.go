@@ -1,0 +1,270 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/secret"
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+)
+
+// The holder of the tab counts as gone only some time after it got it, since
+// links break and heal; a vault that was just started has seen nobody yet.
+const (
+	openGrace  = 5 * time.Second
+	bootGrace  = 30 * time.Second
+	maxStream  = 128
+	startWords = "st_"
+)
+
+// Ask is a process that needs its device signed in.
+type Ask struct {
+	Device    identity.DeviceID
+	Tenant    identity.TenantID // "" lets the vault choose
+	Stream    identity.StreamID // "" for a process without one
+	Loopback  string
+	Challenge string
+	Asker     Asker
+	// Force asks for a tab whatever was before: a person typed a command.
+	Force bool
+	// Start is this process's earlier start, if there was one; OpenFailed says
+	// that it was to open the tab and could not.
+	Start      StartID
+	OpenFailed bool
+}
+
+// Begun answers Ask.
+type Begun struct {
+	Login Login
+	Start StartID
+	Link  secret.String // the last part of the page's address
+	// Open says that this process should open a tab.
+	Open bool
+	// Fresh says that the login began with this ask.
+	Fresh bool
+	// Already says that the device has been signed in a moment ago: there is
+	// nothing to open and nothing to finish.
+	Already bool
+}
+
+func (a Ask) check() error {
+	if CheckLoopback(a.Loopback) != nil || !challengeForm.MatchString(a.Challenge) || len(a.Stream) > maxStream {
+		return usererr.New(usererr.BadInput, "The vault does not understand how this program wants to sign in", "Update coatcheck")
+	}
+	return nil
+}
+
+// tenant chooses the tenant where there is no choice.
+func (d *Desk) tenant(wanted identity.TenantID) (identity.TenantID, error) {
+	all := d.cfg.Tenants()
+	switch {
+	case len(all) == 0:
+		return "", usererr.New(usererr.Settings, "This vault has no tenant to sign in to", "Ask its administrator")
+	case wanted != "" && !slices.Contains(all, wanted):
+		return "", usererr.New(usererr.Settings, "This vault does not know the tenant that was asked for", "Check the tenant in the settings of coatcheck")
+	case wanted == "" && len(all) == 1:
+		return all[0], nil
+	}
+	return wanted, nil
+}
+
+// Begin registers a process under the device's login, which it begins if there
+// is none.
+func (d *Desk) Begin(ctx context.Context, ask Ask) (Begun, error) {
+	if err := ask.check(); err != nil {
+		return Begun{}, err
+	}
+	tenant, err := d.tenant(ask.Tenant)
+	if err != nil {
+		return Begun{}, err
+	}
+	now := time.Now()
+	recent, err := d.cfg.Logins.LoginRecent(ctx, ask.Device, now.Add(-rateTime-Life))
+	if err != nil {
+		return Begun{}, fmt.Errorf("looking for logins: %w", err)
+	}
+	if len(recent) == 0 || recent[0].Phase.Over() || !now.Before(recent[0].Expires) {
+		if begun, ok, err := d.afterwards(ask, recent, now); ok || err != nil {
+			return begun, err
+		}
+	}
+	fresh, err := d.fresh(ask, tenant, now)
+	if err != nil {
+		return Begun{}, err
+	}
+	l, err := d.cfg.Logins.LoginBegin(ctx, fresh)
+	if err != nil {
+		return Begun{}, fmt.Errorf("beginning a login: %w", err)
+	}
+	begun, err := d.register(ctx, l, ask)
+	begun.Fresh = l.ID == fresh.ID
+	return begun, err
+}
+
+// afterwards decides whether a new login may begin after the recent ones.
+func (d *Desk) afterwards(ask Ask, recent []Login, now time.Time) (Begun, bool, error) {
+	if len(recent) > 0 && !ask.Force {
+		last := recent[0]
+		switch age := now.Sub(last.Ended); {
+		case last.Phase == Refused && age < quietTime:
+			return Begun{}, false, usererr.New(usererr.Refused, "The sign-in was declined a moment ago",
+				"Ask again in a minute, or run 'coatcheck login' to sign in now")
+		case last.Phase == Done && age < lateTime:
+			s, err := d.open(last)
+			return Begun{Login: last, Start: newStartID(), Link: hidden(s.Link), Already: true}, err == nil, err
+		}
+	}
+	count := 0
+	for _, l := range recent {
+		if now.Sub(l.Created) < rateTime {
+			count++
+		}
+	}
+	if count >= maxLogins {
+		return Begun{}, false, usererr.New(usererr.RateLimited, "This computer has begun too many sign-ins", "Wait ten minutes, then try again")
+	}
+	return Begun{}, false, nil
+}
+
+func newStartID() StartID { return StartID(identity.NewID(startWords)) }
+
+func (d *Desk) fresh(ask Ask, tenant identity.TenantID, now time.Time) (Login, error) {
+	s := secrets{Link: token(), Form: token()}
+	l := Login{
+		ID:      identity.LoginID(identity.NewID("l_")),
+		Device:  ask.Device,
+		Tenant:  tenant,
+		Phase:   Open,
+		Created: now,
+		Expires: now.Add(Life),
+		Link:    hash(s.Link),
+		Details: Details{Asker: Asker{Host: atlassian.Clean(ask.Asker.Host), User: atlassian.Clean(ask.Asker.User), Address: ask.Asker.Address}},
+	}
+	return l, d.seal(&l, s)
+}
+
+// register stores the process's start and settles who opens the tab.
+func (d *Desk) register(ctx context.Context, l Login, ask Ask) (Begun, error) {
+	start, err := d.start(ctx, l, ask)
+	if err != nil {
+		return Begun{}, err
+	}
+	s, err := d.open(l)
+	if err != nil {
+		return Begun{}, err
+	}
+	begun := Begun{Start: start.ID, Link: hidden(s.Link)}
+	begun.Login, err = d.change(ctx, Find{ID: l.ID}, func(l *Login) (bool, error) {
+		before := l.Details.Opener
+		begun.Open = d.mayOpen(ctx, l, start, ask)
+		return l.Details.Opener != before || begun.Open && ask.Force, nil
+	})
+	return begun, err
+}
+
+// start finds or stores the start of the process that asks.
+func (d *Desk) start(ctx context.Context, l Login, ask Ask) (Start, error) {
+	now := time.Now()
+	if ask.Start != "" {
+		s, err := d.cfg.Starts.StartGet(ctx, ask.Start)
+		switch {
+		case err != nil && !errors.Is(err, ErrNone):
+			return Start{}, fmt.Errorf("looking for a start: %w", err)
+		case err == nil && s.Login == l.ID && s.Device == ask.Device:
+			if s.Loopback != ask.Loopback || s.Challenge != ask.Challenge {
+				// Where the browser will go must not change once it is known.
+				return Start{}, usererr.New(usererr.BadInput, "A sign-in cannot move to another address", "Start a new one")
+			}
+			s.Seen, s.NoTab = now, s.NoTab || ask.OpenFailed
+			return s, d.cfg.Starts.StartSave(ctx, s)
+		}
+	}
+	all, err := d.cfg.Starts.StartList(ctx, l.ID)
+	if err != nil {
+		return Start{}, fmt.Errorf("listing starts: %w", err)
+	}
+	// The answer to an earlier ask may have been lost.
+	for _, s := range all {
+		if s.Loopback == ask.Loopback && s.Challenge == ask.Challenge {
+			s.Seen, s.NoTab = now, s.NoTab || ask.OpenFailed
+			return s, d.cfg.Starts.StartSave(ctx, s)
+		}
+	}
+	if len(all) >= maxStarts {
+		return Start{}, usererr.New(usererr.RateLimited, "Too many programs on this computer wait for the same sign-in", "Finish it in your browser")
+	}
+	s := Start{
+		ID: newStartID(), Login: l.ID, Device: ask.Device, Stream: ask.Stream,
+		Loopback: ask.Loopback, Challenge: ask.Challenge, Created: now, Seen: now, NoTab: ask.OpenFailed,
+	}
+	return s, d.cfg.Starts.StartSave(ctx, s)
+}
+
+// mayOpen decides whether start should open a tab and notes so in l. One start
+// holds that right. It passes on when its holder could not open a tab, or is
+// gone and no browser has shown the page.
+func (d *Desk) mayOpen(ctx context.Context, l *Login, start Start, ask Ask) bool {
+	holder := &l.Details.Opener
+	if start.NoTab {
+		if *holder == start.ID {
+			*holder = ""
+		}
+		return false
+	}
+	if l.Phase.Over() {
+		return false
+	}
+	if ask.Force || *holder == "" || *holder != start.ID && d.gone(ctx, l) {
+		*holder, l.Details.Opened = start.ID, time.Now()
+	}
+	return *holder == start.ID
+}
+
+// gone reports whether the holder of the tab left before it opened one.
+func (d *Desk) gone(ctx context.Context, l *Login) bool {
+	if l.Phase != Open || l.Details.Viewed || time.Since(l.Details.Opened) < openGrace || time.Since(d.began) < bootGrace {
+		return false
+	}
+	holder, err := d.cfg.Starts.StartGet(ctx, l.Details.Opener)
+	return errors.Is(err, ErrNone) || err == nil && !d.alive(holder)
+}
+
+// alive reports whether a process lives. One without a stream cannot be seen;
+// it has asked, so it is taken to live as long as its login.
+func (d *Desk) alive(s Start) bool {
+	return s.Stream == "" || d.cfg.Alive(s.Device, s.Stream)
+}
+
+// choose picks the start where the browser goes: one whose process lives, and
+// among these the one that opened the tab.
+func (d *Desk) choose(ctx context.Context, l Login) (Start, error) {
+	all, err := d.cfg.Starts.StartList(ctx, l.ID)
+	if err != nil {
+		return Start{}, fmt.Errorf("listing starts: %w", err)
+	}
+	if len(all) == 0 {
+		return Start{}, ErrNone
+	}
+	slices.SortStableFunc(all, func(a, b Start) int {
+		return rank(b.ID == l.Details.Opener) - rank(a.ID == l.Details.Opener)
+	})
+	for _, s := range all {
+		if d.alive(s) {
+			return s, nil
+		}
+	}
+	// A vault that was just started knows of nobody yet.
+	return all[0], nil
+}
+
+func rank(first bool) int {
+	if first {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,171 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/secret"
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/grant"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+)
+
+// Errors of stores.
+var (
+	// ErrNone says that there is no such login or start.
+	ErrNone = errors.New("no such login")
+	// ErrMoved says that somebody else changed a login meanwhile.
+	ErrMoved = errors.New("the login was changed elsewhere")
+)
+
+// Phase is how far a login has come.
+type Phase string
+
+// The phases of a login. It goes forward only, except from finishing to parked
+// when Atlassian could not be reached.
+const (
+	Open      Phase = "open"      // nobody has clicked yet
+	Asking    Phase = "asking"    // one browser went on to Atlassian
+	Parked    Phase = "parked"    // the code is here; the browser goes to the loopback
+	Finishing Phase = "finishing" // the code is being redeemed
+	Granted   Phase = "granted"   // the grant is stored; the session is not
+	Done      Phase = "done"      // signed in
+	Refused   Phase = "refused"   // the person said no
+	Failed    Phase = "failed"    // Reason says why
+	Expired   Phase = "expired"   // nobody finished it in time
+)
+
+// Over reports whether a login in this phase has ended.
+func (p Phase) Over() bool {
+	return p == Done || p == Refused || p == Failed || p == Expired
+}
+
+// StartID names one process's part in a login.
+type StartID string
+
+// Login is one run of the browser dance, as it is stored. Link, State and
+// Details.Cookie and .Ticket are SHA-256 hashes; Secrets and Code are sealed.
+type Login struct {
+	ID      identity.LoginID
+	Device  identity.DeviceID
+	Tenant  identity.TenantID // "" until it is chosen
+	Phase   Phase
+	Version int64 // grows with each change
+	Created time.Time
+	Expires time.Time
+	Ended   time.Time // zero while it has not
+	Link    []byte    // names the page
+	State   []byte    // what the callback must bring; nil before Asking
+	Details Details
+	Secrets []byte
+	Code    []byte // only while Parked or Finishing
+}
+
+// Details are what nobody looks for.
+type Details struct {
+	Asker  Asker     `json:"asker"`
+	Opener StartID   `json:"opener,omitempty"` // holds the right to open the tab
+	Opened time.Time `json:"opened,omitzero"`  // when Opener got it
+	Viewed bool      `json:"viewed,omitempty"` // a browser has shown the page
+	Cookie []byte    `json:"cookie,omitempty"`
+	// What Parked begins.
+	Chosen      StartID   `json:"chosen,omitempty"`
+	Ticket      []byte    `json:"ticket,omitempty"`
+	TicketUntil time.Time `json:"ticket_until,omitzero"`
+	Tries       int       `json:"tries,omitempty"`
+	BusyUntil   time.Time `json:"busy_until,omitzero"` // one finish at a time
+	Result      Result    `json:"result,omitzero"`
+	Reason      Reason    `json:"reason,omitzero"`
+}
+
+// Asker is who asked for a login, for people to recognise. The first two are
+// what the machine says of itself.
+type Asker struct {
+	Host    string `json:"host,omitempty"`
+	User    string `json:"user,omitempty"` // of the operating system
+	Address string `json:"address,omitempty"`
+}
+
+// Result is what a login led to.
+type Result struct {
+	Person  identity.PersonID  `json:"person,omitempty"`
+	Name    string             `json:"name,omitempty"`
+	Email   string             `json:"email,omitempty"`
+	Grant   identity.GrantID   `json:"grant,omitempty"`
+	Session identity.SessionID `json:"session,omitempty"`
+	Sites   []grant.Site       `json:"sites,omitempty"`
+}
+
+// Reason is why a login failed, in words for people.
+type Reason struct {
+	Code    usererr.Code `json:"code,omitempty"`
+	Message string       `json:"message,omitempty"`
+	Hint    string       `json:"hint,omitempty"`
+}
+
+// Err returns the reason as a user error.
+func (r Reason) Err() *usererr.Error { return usererr.New(r.Code, r.Message, r.Hint) }
+
+// Start is one process's part in a login: where it waits for the browser, and
+// how it will show that it is the one.
+type Start struct {
+	ID        StartID
+	Login     identity.LoginID
+	Device    identity.DeviceID
+	Stream    identity.StreamID // "" for a process that has none
+	Loopback  string
+	Challenge string // S256 of a verifier that only the process knows
+	Created   time.Time
+	Seen      time.Time // when it last asked
+	NoTab     bool      // it tried to open a tab and could not
+}
+
+// Find says which login is meant: exactly one field is set.
+type Find struct {
+	ID          identity.LoginID
+	Link, State []byte
+}
+
+// LoginStore keeps logins. Its methods are atomic and durable when they return.
+type LoginStore interface {
+	// LoginBegin returns the login that fresh.Device has under way at
+	// fresh.Created, or stores fresh and returns it. At most one login of a
+	// device is under way, over all replicas.
+	LoginBegin(ctx context.Context, fresh Login) (Login, error)
+	// LoginFind returns a login, or [ErrNone].
+	LoginFind(ctx context.Context, by Find) (Login, error)
+	// LoginSave stores l as version l.Version+1, or returns [ErrMoved] if the
+	// stored one is not of l.Version any more.
+	LoginSave(ctx context.Context, l Login) error
+	// LoginRecent returns the logins of a device that began after since, newest
+	// first.
+	LoginRecent(ctx context.Context, device identity.DeviceID, since time.Time) ([]Login, error)
+	// LoginExpire ends what is over at now, without secrets, and returns what
+	// ended so since the last call.
+	LoginExpire(ctx context.Context, now time.Time) ([]Login, error)
+	// LoginForget deletes logins that ended before, with their starts.
+	LoginForget(ctx context.Context, before time.Time) error
+}
+
+// StartStore keeps starts.
+type StartStore interface {
+	// StartSave stores s, or Seen and NoTab of one that is stored already.
+	StartSave(ctx context.Context, s Start) error
+	// StartGet returns a start, or [ErrNone].
+	StartGet(ctx context.Context, id StartID) (Start, error)
+	// StartList returns the starts of a login, the one that asked last first.
+	StartList(ctx context.Context, login identity.LoginID) ([]Start, error)
+}
+
+// secrets are what a login must be able to say again, sealed together.
+type secrets struct {
+	Link     string `json:"link"`
+	Form     string `json:"form,omitempty"`     // proves that a form came from our page
+	State    string `json:"state,omitempty"`    // for Atlassian to send back
+	Verifier string `json:"verifier,omitempty"` // of PKCE
+	Cookie   string `json:"cookie,omitempty"`   // of the browser that went on
+}
+
+// hidden gives a value as one that cannot be printed.
+func hidden(text string) secret.String { return secret.New(text) }

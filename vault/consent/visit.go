@@ -1,0 +1,256 @@
+package consent
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/secret"
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+)
+
+// Why a browser is not let through.
+var (
+	// ErrForm says that a form was not sent from the login's own page.
+	ErrForm = errors.New("the form is not from this login's page")
+	// ErrElsewhere says that the login is under way in another browser, or
+	// that this one keeps no cookies.
+	ErrElsewhere = errors.New("the login belongs to another browser")
+	// ErrUsed says that a step was taken before.
+	ErrUsed = errors.New("the login has gone past this step")
+	// ErrState says that a callback belongs to no login.
+	ErrState = errors.New("the callback belongs to no login")
+)
+
+// Words that a callback may be cut to.
+const (
+	maxCode  = 8 << 10
+	maxState = 128
+	denied   = "access_denied" // RFC 6749 §4.1.2.1
+)
+
+// Ref is a short public name of the login that tells the cookies of several
+// logins in one browser apart.
+func (l Login) Ref() string { return hex.EncodeToString(l.Link)[:12] }
+
+// Mine reports whether the browser that sent cookie is the one that went on.
+func (l Login) Mine(cookie string) bool { return matches(cookie, l.Details.Cookie) }
+
+// Visit is a browser looking at a login's page.
+type Visit struct {
+	Login Login
+	Form  secret.String // must come back with each form of the page
+	// Tenants to choose from; empty when there is no choice.
+	Tenants []identity.TenantID
+	// Scopes and Sites are what is asked for, once the tenant is known.
+	Scopes, Sites []string
+}
+
+// Visit finds the login of a page; [ErrNone] if the link leads nowhere. It
+// changes nothing that matters, so programs that follow links do no harm; look
+// notes that a person's browser has shown the page.
+func (d *Desk) Visit(ctx context.Context, link string, look bool) (Visit, error) {
+	l, err := d.cfg.Logins.LoginFind(ctx, Find{Link: hash(link)})
+	if err != nil {
+		return Visit{}, err
+	}
+	if !l.Phase.Over() && !time.Now().Before(l.Expires) {
+		l.Phase = Expired // the next sweep will say so too
+		return Visit{Login: l}, nil
+	}
+	if l.Phase == Open && look && !l.Details.Viewed {
+		if l, err = d.change(ctx, Find{ID: l.ID}, func(l *Login) (bool, error) {
+			save := l.Phase == Open && !l.Details.Viewed
+			l.Details.Viewed = true
+			return save, nil
+		}); err != nil {
+			return Visit{}, err
+		}
+	}
+	s, err := d.open(l)
+	if err != nil {
+		return Visit{}, err
+	}
+	v := Visit{Login: l, Form: hidden(s.Form)}
+	if l.Tenant == "" {
+		v.Tenants = d.cfg.Tenants()
+	} else if app, ok := d.cfg.App(l.Tenant); ok {
+		v.Scopes, v.Sites = app.Scopes(), app.SiteNames()
+	}
+	return v, nil
+}
+
+// Onward is the way to the authorization server.
+type Onward struct {
+	URL    string        // contains the state
+	Cookie secret.String // for this browser
+	Login  Login
+}
+
+// Continue takes the person's click: this browser, and no other, goes on. The
+// same browser may click again.
+func (d *Desk) Continue(ctx context.Context, link, form string, tenant identity.TenantID, cookie string) (Onward, error) {
+	var s secrets
+	l, err := d.change(ctx, Find{Link: hash(link)}, func(l *Login) (bool, error) {
+		var err error
+		if s, err = d.clicked(*l, form, cookie); err != nil || l.Phase == Asking {
+			return false, err
+		}
+		if l.Tenant == "" {
+			l.Tenant = tenant
+		}
+		if !slices.Contains(d.cfg.Tenants(), l.Tenant) {
+			return false, usererr.New(usererr.BadInput, "Choose where to sign in", "Go back and choose one of those shown")
+		}
+		s.State, s.Verifier, s.Cookie = token(), token(), token()
+		l.Phase, l.State, l.Details.Cookie = Asking, hash(s.State), hash(s.Cookie)
+		return true, d.seal(l, s)
+	})
+	if err != nil {
+		return Onward{}, err
+	}
+	app, err := d.app(l.Tenant)
+	if err != nil {
+		return Onward{}, err
+	}
+	return Onward{URL: app.AuthorizeURL(hidden(s.State), hidden(s.Verifier)), Cookie: hidden(s.Cookie), Login: l}, nil
+}
+
+// clicked checks a form of the login's page.
+func (d *Desk) clicked(l Login, form, cookie string) (secrets, error) {
+	if l.Phase.Over() || !time.Now().Before(l.Expires) || l.Phase != Open && l.Phase != Asking {
+		return secrets{}, ErrUsed
+	}
+	s, err := d.open(l)
+	if err != nil {
+		return secrets{}, err
+	}
+	if !matches(form, hash(s.Form)) {
+		return secrets{}, ErrForm
+	}
+	if l.Phase == Asking && !l.Mine(cookie) {
+		return secrets{}, ErrElsewhere
+	}
+	return s, nil
+}
+
+func (d *Desk) app(tenant identity.TenantID) (*atlassian.App, error) {
+	if app, ok := d.cfg.App(tenant); ok {
+		return app, nil
+	}
+	return nil, usererr.New(usererr.Settings, "This vault has no OAuth app for the tenant any more", tellAdministrator)
+}
+
+// Decline takes the person's no on the login's own page.
+func (d *Desk) Decline(ctx context.Context, link, form, cookie string) (Login, error) {
+	return d.change(ctx, Find{Link: hash(link)}, func(l *Login) (bool, error) {
+		if _, err := d.clicked(*l, form, cookie); err != nil {
+			return false, err
+		}
+		return true, d.end(l, Refused, nil)
+	})
+}
+
+// Callback is what the authorization server sent a browser back with.
+type Callback struct {
+	Tenant                     identity.TenantID // of the callback's path
+	State, Code, Error, Issuer string
+	HasIssuer                  bool
+	// Cookie finds the cookie of a login.
+	Cookie func(Login) string
+}
+
+// Returned says where a browser goes from a callback.
+type Returned struct {
+	Login Login
+	// Loopback is the way to the shim, with the ticket. Without one the login
+	// has ended and its page says how.
+	Loopback string
+	Link     secret.String // the last part of the page's address
+}
+
+// Return takes a callback. State, cookie, tenant and issuer are checked before
+// anything else that it says. The errors are [ErrState], [ErrElsewhere] and
+// [ErrUsed], which change nothing; with the last two comes the login.
+func (d *Desk) Return(ctx context.Context, back Callback) (Returned, error) {
+	if back.State == "" || len(back.State) > maxState {
+		return Returned{}, ErrState
+	}
+	by := Find{State: hash(back.State)}
+	var to Returned
+	l, err := d.change(ctx, by, func(l *Login) (bool, error) {
+		to = Returned{}
+		if err := back.genuine(*l); err != nil {
+			return false, err
+		}
+		s, err := d.open(*l)
+		if err != nil {
+			return false, err
+		}
+		to.Link = hidden(s.Link)
+		return true, d.arrive(ctx, l, back, &to)
+	})
+	if errors.Is(err, ErrNone) {
+		err = ErrState
+	}
+	to.Login = l
+	return to, err
+}
+
+// genuine checks whether a callback belongs to this login in this browser now.
+func (back Callback) genuine(l Login) error {
+	switch {
+	case back.Tenant != l.Tenant:
+		return ErrState
+	case !l.Mine(back.Cookie(l)):
+		return ErrElsewhere
+	case l.Phase != Asking:
+		return ErrUsed
+	}
+	return nil
+}
+
+// arrive is the edit that takes a genuine callback.
+func (d *Desk) arrive(ctx context.Context, l *Login, back Callback, to *Returned) error {
+	app, err := d.app(l.Tenant)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !time.Now().Before(l.Expires):
+		return d.end(l, Failed, usererr.New(usererr.Timeout, "The sign-in was not completed in time", askAgain))
+	case back.HasIssuer && back.Issuer != app.Issuer():
+		return d.end(l, Failed, usererr.New(usererr.Denied, "The answer did not come from Atlassian, so the sign-in was stopped", tellAdministrator))
+	case back.Error == denied:
+		return d.end(l, Refused, nil)
+	case back.Error != "":
+		return d.end(l, Failed, usererr.New(usererr.Unavailable, "Atlassian could not complete the sign-in", askAgain))
+	case back.Code == "" || len(back.Code) > maxCode:
+		return d.end(l, Failed, usererr.New(usererr.Unavailable, "Atlassian sent the browser back without an answer", askAgain))
+	}
+	return d.park(ctx, l, back.Code, to)
+}
+
+// park keeps the code, sealed, and makes the ticket that the browser takes to
+// the loopback of a living shim.
+func (d *Desk) park(ctx context.Context, l *Login, code string, to *Returned) error {
+	start, err := d.choose(ctx, *l)
+	if err != nil {
+		return err
+	}
+	if l.Code, err = d.cfg.Box.Seal([]byte(code), place(l.ID, "code")); err != nil {
+		return fmt.Errorf("sealing a code: %w", err)
+	}
+	ticket := token()
+	l.Phase = Parked
+	l.Details.Chosen, l.Details.Ticket = start.ID, hash(ticket)
+	l.Details.TicketUntil = time.Now().Add(ticketLife)
+	to.Loopback = withQuery(start.Loopback, url.Values{"ticket": {ticket}, "start": {string(start.ID)}})
+	return nil
+}

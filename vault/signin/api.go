@@ -1,0 +1,271 @@
+package signin
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
+	"github.com/coatcheck-mcp/coatcheck/internal/secret"
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/session"
+)
+
+// reply is what an API function answers with: a body, or an error and the page
+// where a waiting browser should go.
+type reply struct {
+	body any
+	page string
+	err  error
+}
+
+type apiFunc func(r *http.Request, device identity.DeviceID) reply
+
+// api proves who calls and turns what serve returns into JSON.
+func (h *Handler) api(serve apiFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.common(w)
+		if !h.addresses.allowAddress(h.cfg.Address(r), time.Now()) {
+			h.answer(w, r, reply{err: errTooMuch()})
+			return
+		}
+		thumbprint, err := dpop.FromRequest(h.cfg.Verifier, r, h.cfg.PublicURL)
+		if err != nil {
+			if !errors.Is(err, dpop.ErrNonce) {
+				h.cfg.Log.InfoContext(r.Context(), "a proof was refused", "path", r.URL.Path, "address", h.address(r), "err", err)
+			}
+			dpop.Refuse(w, h.cfg.Nonces, err)
+			return
+		}
+		w.Header().Set(dpop.NonceHeader, h.cfg.Nonces.Issue())
+		if !h.devices.allow(thumbprint, time.Now()) {
+			h.answer(w, r, reply{err: errTooMuch()})
+			return
+		}
+		h.answer(w, r, serve(r, identity.DeviceID(thumbprint)))
+	})
+}
+
+func errTooMuch() error {
+	return usererr.New(usererr.RateLimited, "Too many requests at once", "Wait a moment, then try again")
+}
+
+// statusOf is the HTTP status of each code that may come up here.
+func statusOf(code usererr.Code) int {
+	switch code {
+	case usererr.BadInput:
+		return http.StatusBadRequest
+	case usererr.Unauthorized:
+		return http.StatusUnauthorized
+	case usererr.Denied, usererr.Refused, usererr.Scope, usererr.Revoked:
+		return http.StatusForbidden
+	case usererr.NotFound:
+		return http.StatusNotFound
+	case usererr.Conflict, usererr.Version:
+		return http.StatusConflict
+	case usererr.Timeout:
+		return http.StatusGone
+	case usererr.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case usererr.RateLimited:
+		return http.StatusTooManyRequests
+	case usererr.Unavailable:
+		return http.StatusServiceUnavailable
+	case usererr.Internal, usererr.Settings, usererr.SignIn, usererr.SignInOpen, usererr.Unknown:
+	}
+	return http.StatusInternalServerError
+}
+
+// answer writes a reply. What is not meant for people goes to the log, under a
+// reference that they get.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, a reply) {
+	status, body := http.StatusOK, a.body
+	if a.err != nil {
+		status = statusOf(usererr.CodeOf(a.err))
+		body = h.problem(r, a)
+	}
+	if body == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the caller has gone: nothing to do
+}
+
+func (h *Handler) problem(r *http.Request, a reply) wire.Problem {
+	why, ok := usererr.From(a.err)
+	if !ok {
+		reference := identity.NewID("e_")
+		h.cfg.Log.ErrorContext(r.Context(), "a sign-in request failed", "path", r.URL.Path, "reference", reference, "err", a.err)
+		return wire.Problem{
+			Code:    string(usererr.Internal),
+			Message: "Internal error (reference " + reference + ")",
+			Hint:    "Ask the administrator of the vault to look for this reference in its log",
+			Page:    a.page,
+		}
+	}
+	h.cfg.Log.InfoContext(r.Context(), "a sign-in request was refused", "path", r.URL.Path, "code", why.Code, "address", h.address(r), "err", a.err)
+	return wire.Problem{Code: string(why.Code), Message: why.Message, Hint: why.Hint, Page: a.page}
+}
+
+// read takes a JSON body.
+func read(r *http.Request, into any) error {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return usererr.New(usererr.BadInput, "The request is not JSON", "Update coatcheck")
+	}
+	dec := json.NewDecoder(r.Body)
+	err := dec.Decode(into)
+	if err == nil {
+		_, err = dec.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return usererr.New(usererr.TooLarge, "The request is too large", "Update coatcheck")
+	}
+	// The cause may quote the body: it is not kept.
+	return usererr.New(usererr.BadInput, "The request is not the JSON that was expected", "Update coatcheck")
+}
+
+// start is POST /v1/login/start.
+func (h *Handler) start(r *http.Request, device identity.DeviceID) reply {
+	var body wire.LoginStart
+	if err := read(r, &body); err != nil {
+		return reply{err: err}
+	}
+	ctx := r.Context()
+	begun, err := h.cfg.Desk.Begin(ctx, consent.Ask{
+		Device:     device,
+		Tenant:     identity.TenantID(body.Tenant),
+		Stream:     identity.StreamID(body.Stream),
+		Loopback:   body.Loopback,
+		Challenge:  body.Challenge,
+		Asker:      consent.Asker{Host: body.Host, User: body.User, Address: h.address(r)},
+		Force:      body.Force,
+		Start:      consent.StartID(body.Start),
+		OpenFailed: body.OpenFailed,
+	})
+	if usererr.CodeOf(err) == usererr.Refused {
+		// Calls that wait would wait in vain.
+		h.cfg.Streams.LoginDone(device, wire.LoginDone{Message: usererr.Text(err, "")})
+	}
+	if err != nil {
+		return reply{err: err}
+	}
+	l := begun.Login
+	if begun.Fresh {
+		if err := h.cfg.Audit.Record(ctx, entry(l, "login.started", "ok")); err != nil {
+			return reply{err: err}
+		}
+		h.cfg.Log.InfoContext(ctx, "a login began", "login", l.ID, "device", device, "address", l.Details.Asker.Address)
+	}
+	if begun.Already {
+		h.cfg.Streams.LoginDone(device, wire.LoginDone{OK: true})
+	}
+	return reply{body: wire.LoginStarted{
+		Login:            string(l.ID),
+		Start:            string(begun.Start),
+		URL:              h.pageURL(begun.Link.Reveal()),
+		Open:             begun.Open,
+		ExpiresInSeconds: max(int64(time.Until(l.Expires)/time.Second), 1),
+	}}
+}
+
+// entry is the audit record of something that happened to a login.
+func entry(l consent.Login, event, outcome string) audit.Entry {
+	result := l.Details.Result
+	return audit.Entry{
+		Event:   event,
+		Outcome: outcome,
+		Tenant:  l.Tenant,
+		Person:  result.Person,
+		Device:  l.Device,
+		Session: result.Session,
+		Grant:   result.Grant,
+		Address: l.Details.Asker.Address,
+		Objects: []string{string(l.ID)},
+		Time:    time.Now(),
+	}
+}
+
+// finish is POST /v1/login/finish.
+func (h *Handler) finish(r *http.Request, device identity.DeviceID) reply {
+	var body wire.LoginFinish
+	if err := read(r, &body); err != nil {
+		return reply{err: err}
+	}
+	ctx := r.Context()
+	done, err := h.cfg.Desk.Finish(ctx, consent.Claim{
+		Device:   device,
+		Start:    consent.StartID(body.Start),
+		Ticket:   secret.New(body.Ticket),
+		Verifier: secret.New(body.Verifier),
+	})
+	page := h.pageURL(done.Link.Reveal())
+	if done.Ended {
+		h.ended(ctx, done.Login, "")
+	}
+	if err == nil && done.Fresh {
+		err = h.signedIn(r, done.Login)
+	}
+	if err != nil {
+		return reply{err: err, page: page}
+	}
+	return reply{body: wire.LoginFinished{OK: true, Page: page}}
+}
+
+// signedIn makes the session of a granted login. Its record is stored before
+// anybody hears of it.
+func (h *Handler) signedIn(r *http.Request, l consent.Login) error {
+	ctx := r.Context()
+	result := l.Details.Result
+	s, err := h.cfg.Sessions.Start(ctx, session.Who{
+		Device: l.Device, Person: result.Person, Tenant: l.Tenant,
+		Shown: session.Shown{Name: result.Name, Email: result.Email, Host: l.Details.Asker.Host, User: l.Details.Asker.User, Address: l.Details.Asker.Address},
+	})
+	if err == nil {
+		record := entry(l, "login.done", "ok")
+		record.Session = s.ID
+		err = h.cfg.Audit.Record(ctx, record)
+	}
+	if err != nil {
+		return errors.Join(usererr.Wrap(err, usererr.Unavailable, "The vault could not store the sign-in", "Try again in a moment"),
+			h.cfg.Desk.Release(ctx, l.ID))
+	}
+	if l, err = h.cfg.Desk.Complete(ctx, l.ID, s.ID); err != nil {
+		return err
+	}
+	h.cfg.Log.InfoContext(ctx, "a person signed in", "login", l.ID, "person", result.Person, "device", l.Device, "session", s.ID)
+	h.cfg.Streams.LoginDone(l.Device, wire.LoginDone{OK: true})
+	return nil
+}
+
+// logout is POST /v1/logout.
+func (h *Handler) logout(r *http.Request, device identity.DeviceID) reply {
+	ctx := r.Context()
+	s, err := h.cfg.Sessions.Current(ctx, device)
+	if errors.Is(err, session.ErrNone) {
+		return reply{}
+	}
+	if err == nil {
+		if err = h.cfg.Sessions.End(ctx, device); errors.Is(err, session.ErrNone) {
+			err = nil
+		}
+	}
+	if err == nil {
+		err = h.cfg.Audit.Record(ctx, audit.Entry{
+			Time: time.Now(), Event: "session.ended", Outcome: "ok", Tenant: s.Tenant, Person: s.Person,
+			Device: device, Session: s.ID, Address: h.address(r), Detail: "logged out on the device",
+		})
+	}
+	return reply{err: err}
+}

@@ -1,0 +1,286 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+)
+
+// declined is what waiting calls hear of a refusal.
+const declined = "The sign-in was declined in the browser"
+
+// page does what all pages have in common.
+func (h *Handler) page(serve http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.common(w)
+		switch {
+		case !h.addresses.allowAddress(h.cfg.Address(r), time.Now()):
+			h.pages.note(w, tooMuch())
+		case h.crossSite.Check(r) != nil:
+			h.cfg.Log.WarnContext(r.Context(), "a form from elsewhere was refused", "address", h.address(r))
+			h.pages.note(w, strangeForm())
+		default:
+			serve(w, r)
+		}
+	})
+}
+
+// ended records that a login ended without a session and tells those who wait.
+// The login is over in any case, so a record that cannot be stored is only
+// logged.
+func (h *Handler) ended(ctx context.Context, l consent.Login, detail string) {
+	record, done := entry(l, "login.failed", "error"), wire.LoginDone{}
+	switch l.Phase {
+	case consent.Refused:
+		record.Event, record.Outcome, record.Code = "login.refused", "denied", string(usererr.Refused)
+		done.Message = declined
+	case consent.Failed:
+		record.Code, done.Message = string(l.Details.Reason.Code), l.Details.Reason.Message
+	default:
+		record.Code, done.Message = string(usererr.Timeout), "The sign-in was not completed in time"
+	}
+	record.Detail = detail
+	if err := h.cfg.Audit.Record(ctx, record); err != nil {
+		h.cfg.Log.ErrorContext(ctx, "recording the end of a login", "login", l.ID, "event", record.Event, "err", err)
+	}
+	h.cfg.Log.InfoContext(ctx, "a login ended", "login", l.ID, "device", l.Device, "event", record.Event, "code", record.Code)
+	h.cfg.Streams.LoginDone(l.Device, done)
+}
+
+// cookieName is of one login, so that two in one browser (a laptop and a
+// virtual machine on it) do not meet.
+func (h *Handler) cookieName(l consent.Login) string {
+	if h.https {
+		return "__Host-coatcheck-" + l.Ref()
+	}
+	return "coatcheck-" + l.Ref()
+}
+
+func (h *Handler) cookie(r *http.Request, l consent.Login) string {
+	// Two cookies of one name are somebody's trick.
+	if all := r.CookiesNamed(h.cookieName(l)); len(all) == 1 {
+		return all[0].Value
+	}
+	return ""
+}
+
+// ahead reports whether a browser fetches a page that nobody asked for yet.
+func ahead(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch") || strings.Contains(r.Header.Get("Purpose"), "prefetch")
+}
+
+// show is GET /login/{link}: whatever there is to say about the login now.
+func (h *Handler) show(w http.ResponseWriter, r *http.Request) {
+	look := r.Method == http.MethodGet && !ahead(r)
+	v, err := h.cfg.Desk.Visit(r.Context(), r.PathValue("link"), look)
+	if err != nil {
+		h.trouble(w, r, err)
+		return
+	}
+	l := v.Login
+	mine := l.Mine(h.cookie(r, l))
+	switch {
+	case l.Phase == consent.Open, l.Phase == consent.Asking && mine:
+		h.pages.consent(w, h.question(r, v))
+	case l.Phase == consent.Expired:
+		h.pages.note(w, expired())
+	case l.Phase == consent.Refused && len(l.Details.Cookie) == 0:
+		h.pages.note(w, refused(l)) // on our own page, before any cookie
+	case !mine && l.Phase.Over():
+		h.pages.note(w, used())
+	case !mine:
+		h.pages.note(w, elsewhere())
+	case l.Phase == consent.Done:
+		h.pages.note(w, success(l))
+	case l.Phase == consent.Refused:
+		h.pages.note(w, refused(l))
+	case l.Phase == consent.Failed:
+		h.pages.note(w, failed(l.Details.Reason))
+	default:
+		h.pages.note(w, finishing())
+	}
+}
+
+// question fills the consent page.
+func (h *Handler) question(r *http.Request, v consent.Visit) question {
+	asker := v.Login.Details.Asker
+	q := question{
+		Action:  wire.LoginPagePrefix + r.PathValue("link") + "/",
+		Form:    v.Form.Reveal(),
+		Host:    asker.Host,
+		User:    asker.User,
+		Address: asker.Address,
+		Minutes: max(int(time.Until(v.Login.Expires).Minutes()), 1),
+		Sites:   v.Sites,
+		Rights:  rights(v.Scopes),
+	}
+	for _, tenant := range v.Tenants {
+		q.Tenants = append(q.Tenants, string(tenant))
+	}
+	here, asked := h.cfg.Address(r), parse(asker.Address)
+	// One machine may use one address of each family.
+	if here.IsValid() && asked.IsValid() && here != asked && here.Is4() == asked.Is4() {
+		q.Here = here.String()
+	}
+	return q
+}
+
+func parse(address string) netip.Addr {
+	at, err := netip.ParseAddr(address)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return at
+}
+
+// trouble shows a page for an error.
+func (h *Handler) trouble(w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case errors.Is(err, consent.ErrNone):
+		h.pages.note(w, unknown())
+	case errors.Is(err, consent.ErrForm):
+		h.pages.note(w, strangeForm())
+	case errors.Is(err, consent.ErrElsewhere):
+		h.pages.note(w, elsewhere())
+	case errors.Is(err, consent.ErrUsed):
+		h.pages.note(w, used())
+	case errors.Is(err, consent.ErrState):
+		h.pages.note(w, stray())
+	default:
+		if why, ok := usererr.From(err); ok {
+			h.cfg.Log.WarnContext(r.Context(), "a sign-in page failed", "code", why.Code, "err", err)
+			h.pages.note(w, failed(consent.Reason{Code: why.Code, Message: why.Message, Hint: why.Hint}))
+			return
+		}
+		reference := identity.NewID("e_")
+		h.cfg.Log.ErrorContext(r.Context(), "a sign-in page failed", "reference", reference, "err", err)
+		h.pages.note(w, broken(reference))
+	}
+}
+
+// login finds the login of the path.
+func (h *Handler) login(r *http.Request) (consent.Login, error) {
+	v, err := h.cfg.Desk.Visit(r.Context(), r.PathValue("link"), false)
+	return v.Login, err
+}
+
+// proceed is POST /login/{link}/continue: the person's click.
+func (h *Handler) proceed(w http.ResponseWriter, r *http.Request) {
+	l, err := h.login(r)
+	if err != nil {
+		h.trouble(w, r, err)
+		return
+	}
+	link, tenant := r.PathValue("link"), identity.TenantID(r.PostFormValue("tenant"))
+	onward, err := h.cfg.Desk.Continue(r.Context(), link, r.PostFormValue("form"), tenant, h.cookie(r, l))
+	if errors.Is(err, consent.ErrUsed) {
+		h.back(w, r, link)
+		return
+	}
+	if err != nil {
+		h.trouble(w, r, err)
+		return
+	}
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever there is TLS: plain http is for loopback only
+		Name:     h.cookieName(onward.Login),
+		Value:    onward.Cookie.Reveal(),
+		Path:     "/",
+		MaxAge:   max(int(time.Until(onward.Login.Expires)/time.Second), 1),
+		HttpOnly: true,
+		Secure:   h.https,
+		SameSite: http.SameSiteLaxMode, // the callback is a visit from another site
+	})
+	h.pages.onward(w, onward.URL)
+}
+
+// cancel is POST /login/{link}/cancel: the person's no on our own page.
+func (h *Handler) cancel(w http.ResponseWriter, r *http.Request) {
+	l, err := h.login(r)
+	if err != nil {
+		h.trouble(w, r, err)
+		return
+	}
+	link := r.PathValue("link")
+	l, err = h.cfg.Desk.Decline(r.Context(), link, r.PostFormValue("form"), h.cookie(r, l))
+	switch {
+	case err == nil:
+		h.ended(r.Context(), l, "cancelled on the vault's page")
+		h.back(w, r, link)
+	case errors.Is(err, consent.ErrUsed):
+		h.back(w, r, link)
+	default:
+		h.trouble(w, r, err)
+	}
+}
+
+// back sends the browser to the login's page, which shows what there is.
+func (h *Handler) back(w http.ResponseWriter, r *http.Request, link string) {
+	http.Redirect(w, r, wire.LoginPagePrefix+url.PathEscape(link), http.StatusSeeOther)
+}
+
+// callback is GET /callback/{tenant}, where the authorization server sends the
+// browser.
+func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet || ahead(r) {
+		w.WriteHeader(http.StatusServiceUnavailable) // only a person's own visit counts
+		return
+	}
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	twice := slices.ContainsFunc(slices.Collect(maps.Values(q)), func(values []string) bool { return len(values) != 1 })
+	if err != nil || twice || len(r.URL.RawQuery) > maxQuery {
+		h.pages.note(w, stray())
+		return
+	}
+	to, err := h.cfg.Desk.Return(r.Context(), consent.Callback{
+		Tenant:    identity.TenantID(r.PathValue("tenant")),
+		State:     q.Get("state"),
+		Code:      q.Get("code"),
+		Error:     q.Get("error"),
+		Issuer:    q.Get("iss"),
+		HasIssuer: q.Has("iss"),
+		Cookie:    func(l consent.Login) string { return h.cookie(r, l) },
+	})
+	switch {
+	case err == nil && to.Loopback != "":
+		h.cfg.Log.InfoContext(r.Context(), "a browser came back", "login", to.Login.ID, "start", to.Login.Details.Chosen)
+		http.Redirect(w, r, to.Loopback, http.StatusSeeOther)
+	case err == nil:
+		h.ended(r.Context(), to.Login, "")
+		h.back(w, r, to.Link.Reveal())
+	default:
+		h.rejected(r, to.Login, err)
+		h.trouble(w, r, err)
+	}
+}
+
+// rejected notes a callback that was not let through. Only one that names a
+// login of ours is worth a record: the others are anybody's noise.
+func (h *Handler) rejected(r *http.Request, l consent.Login, err error) {
+	h.cfg.Log.WarnContext(r.Context(), "a callback was refused", "login", l.ID, "address", h.address(r), "err", err)
+	if !errors.Is(err, consent.ErrElsewhere) {
+		return
+	}
+	record := entry(l, "login.rejected", "denied")
+	record.Address, record.Code, record.Detail = h.address(r), string(usererr.Denied), "the callback came from another browser"
+	if err := h.cfg.Audit.Record(r.Context(), record); err != nil {
+		h.cfg.Log.ErrorContext(r.Context(), "recording a refused callback", "login", l.ID, "err", err)
+	}
+}
+
+// mark is the picture in the browser's tab.
+func (h *Handler) mark(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "image/svg+xml")
+	w.Header().Set("Cache-Control", "public, max-age=86400")
+	_, _ = w.Write(h.pages.icon) // the browser has gone: nothing to do
+}

@@ -1,0 +1,179 @@
+package signin
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/consent"
+)
+
+// right is one thing that is asked for, in plain words.
+type right struct {
+	Words string
+	// Strong marks what changes or deletes something.
+	Strong bool
+}
+
+// meaning says what scopes allow, in the order in which people should read it.
+// A scope is matched by its beginning, without ":confluence".
+type meaning struct {
+	right
+	scopes []string
+}
+
+func meanings() []meaning {
+	return []meaning{
+		{right{"Search Confluence for you", false}, []string{"search:"}},
+		{right{"Read the pages, blog posts and comments that you may see", false}, []string{
+			"read:page", "read:blogpost", "read:comment", "read:content", "read:hierarchical-content", "read:confluence-content", "read:custom-content",
+			"read:whiteboard", "read:database", "read:folder", "read:embed", "read:task", "read:template", "read:label", "read:analytics", "read:watcher",
+		}},
+		{right{"Read attached files", false}, []string{"read:attachment", "readonly:content.attachment"}},
+		{right{"See which spaces there are", false}, []string{"read:space", "read:confluence-space"}},
+		{right{"Read the names of people you work with", false}, []string{"read:user", "read:group", "read:confluence-user", "read:confluence-groups"}},
+		{right{"Create and change pages as you", true}, []string{
+			"write:page", "write:blogpost", "write:content", "write:confluence-content", "write:custom-content",
+			"write:whiteboard", "write:database", "write:folder", "write:embed", "write:template",
+		}},
+		{right{"Write comments as you", true}, []string{"write:comment"}},
+		{right{"Add labels, watches and tasks as you", true}, []string{"write:label", "write:watcher", "write:task", "write:confluence-props"}},
+		{right{"Attach files as you", true}, []string{"write:attachment", "write:confluence-file"}},
+		{right{"Change spaces and their settings as you", true}, []string{"write:space", "write:confluence-space", "write:configuration"}},
+		{right{"Delete what you may delete", true}, []string{"delete:"}},
+		{right{"Know which Atlassian account is yours", false}, []string{"read:me"}},
+		{right{"Stay connected until you take this back", false}, []string{"offline_access"}},
+	}
+}
+
+// rights says in plain words what scopes allow; what has no words yet is shown
+// as it is, never left out.
+func rights(scopes []string) []right {
+	rest := slices.Clone(scopes)
+	var all []right
+	for _, m := range meanings() {
+		before := len(rest)
+		rest = slices.DeleteFunc(rest, func(scope string) bool {
+			return slices.ContainsFunc(m.scopes, func(prefix string) bool { return strings.HasPrefix(scope, prefix) })
+		})
+		if len(rest) < before {
+			all = append(all, m.right)
+		}
+	}
+	for _, scope := range rest {
+		all = append(all, right{Words: "Use the permission " + scope, Strong: true})
+	}
+	return all
+}
+
+const closeTab = "You may close this tab."
+
+func success(l consent.Login) note {
+	result := l.Details.Result
+	n := note{
+		Status: http.StatusOK, Kind: "good", Title: "You are signed in",
+		Text: []string{"Your assistant goes on by itself with what you asked. " + closeTab},
+		Hint: "Not the account you meant? Run “coatcheck logout”, then sign in again.",
+	}
+	account := result.Name
+	if result.Email != "" && result.Email != account {
+		account = strings.TrimSpace(account + " (" + result.Email + ")")
+	}
+	var sites []string
+	for _, site := range result.Sites {
+		sites = append(sites, strings.TrimPrefix(site.URL, "https://"))
+	}
+	for _, f := range []fact{{"Atlassian account", account}, {"Confluence", strings.Join(sites, ", ")}, {"Computer", l.Details.Asker.Host}} {
+		if f.Value != "" {
+			n.Facts = append(n.Facts, f)
+		}
+	}
+	return n
+}
+
+func refused(consent.Login) note {
+	return note{
+		Status: http.StatusOK, Kind: "no", Title: "You declined",
+		Text: []string{"Nothing was stored and nobody was signed in. Your assistant has been told. " + closeTab},
+		Hint: "Changed your mind? Run “coatcheck login”, or ask your assistant again in a minute.",
+	}
+}
+
+func failed(why consent.Reason) note {
+	return note{
+		Status: http.StatusOK, Kind: "bad", Title: "Sign-in did not complete",
+		Text: []string{why.Message + "."}, Hint: sentence(why.Hint),
+	}
+}
+
+func sentence(hint string) string {
+	if hint == "" {
+		return ""
+	}
+	return hint + "."
+}
+
+func finishing() note {
+	return note{
+		Status: http.StatusOK, Kind: "wait", Title: "Almost done",
+		Text: []string{"Your computer is finishing the sign-in. This page will tell you when it is done."}, Again: true,
+	}
+}
+
+func expired() note {
+	return note{
+		Status: http.StatusGone, Kind: "bad", Title: "This sign-in has expired",
+		Text: []string{"A sign-in must be completed within ten minutes. Nothing was stored."}, Hint: "Ask your assistant again to start a new one.",
+	}
+}
+
+func used() note {
+	return note{
+		Status: http.StatusGone, Kind: "no", Title: "This sign-in is over",
+		Text: []string{"The link works once, and it was used. If your assistant says that you are signed in, all is well. " + closeTab},
+		Hint: "Otherwise ask your assistant again to start a new sign-in.",
+	}
+}
+
+func elsewhere() note {
+	return note{
+		Status: http.StatusConflict, Kind: "bad", Title: "This sign-in is open in another browser",
+		Text: []string{"It can only be finished where it was begun: in the same browser, on the computer that asked. Nobody was signed in here."},
+		Hint: "If this is that browser, let it keep cookies for this site, then ask your assistant again. If somebody sent you this link, close this tab: it may have been meant to trick you.",
+	}
+}
+
+func unknown() note {
+	return note{
+		Status: http.StatusNotFound, Kind: "bad", Title: "This link leads nowhere",
+		Text: []string{"The sign-in that it belonged to is long over, or the link is not complete."}, Hint: "Ask your assistant again to start a new sign-in.",
+	}
+}
+
+func stray() note {
+	return note{
+		Status: http.StatusBadRequest, Kind: "bad", Title: "There is no sign-in for this page",
+		Text: []string{"It can only be reached from a sign-in that is under way in this browser. Nobody was signed in."}, Hint: "Ask your assistant again to start a new sign-in.",
+	}
+}
+
+func strangeForm() note {
+	return note{
+		Status: http.StatusForbidden, Kind: "bad", Title: "This did not come from our page",
+		Text: []string{"The request was sent from somewhere else, so nothing was done."}, Hint: "Go back to the sign-in page and click there.",
+	}
+}
+
+func tooMuch() note {
+	return note{
+		Status: http.StatusTooManyRequests, Kind: "bad", Title: "Too many requests",
+		Text: []string{"More came from your network at once than this page answers."}, Hint: "Wait a moment, then reload this page.",
+	}
+}
+
+func broken(reference string) note {
+	return note{
+		Status: http.StatusInternalServerError, Kind: "bad", Title: "Something went wrong on our side",
+		Text: []string{"Nothing was stored."}, Hint: "Ask the administrator of the vault to look for " + reference + " in its log.",
+	}
+}

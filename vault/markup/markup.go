@@ -1,41 +1,80 @@
 package markup
 
 import (
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/adf"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/parsing"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/printing"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/reading"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/writing"
 )
 
+// ErrTooLarge is what both directions answer for texts beyond storage.MaxSize.
+var ErrTooLarge = errors.New("the text is larger than 8 MiB")
+
 // Options tune a conversion. The zero value is the ordinary choice.
-type Options struct{}
+type Options struct {
+	// UserName tells the display name of an account when a page is read; nil or "" means that it is unknown.
+	UserName func(account string) string
+	// Original answers, when a page is written, the storage format that a placeholder was made for. Without it,
+	// placeholders are written as the text they are.
+	Original func(placeholder string) (storage string, ok bool)
+}
 
 // Document is a page in Markdown.
 type Document struct {
 	Markdown string
 	// Lost lists what Markdown has no form for, as the placeholders that stand in its place.
 	Lost []string
+	// Originals holds the storage format of those that can be put back as a whole, by placeholder: what
+	// Options.Original answers from. It is for the vault, not for the model.
+	Originals map[string]string
+	// Flattened names the constructs whose content is there but whose frame or look is not: layout, colour, …
+	Flattened []string
 }
 
-// ToMarkdown reads storage format.
-func ToMarkdown(body string, _ Options) (Document, error) {
+// ToMarkdown reads storage format, or a body in Atlassian's document format. The error is [ErrTooLarge] or a
+// [*storage.Error].
+func ToMarkdown(body string, opt Options) (Document, error) {
+	if len(body) > storage.MaxSize {
+		return Document{}, ErrTooLarge
+	}
+	if read, ok := adf.Read(body); ok {
+		return document(read), nil
+	}
 	doc, err := storage.Parse(body)
 	if err != nil {
 		return Document{}, err
 	}
-	result := reading.Read(doc, reading.Options{})
-	return Document{Markdown: result.Markdown, Lost: result.Lost}, nil
+	return document(reading.Read(doc, reading.Options{UserName: opt.UserName})), nil
 }
 
-// FromMarkdown writes storage format.
+func document(read reading.Result) Document {
+	made := Document{Markdown: printing.Print(read.Blocks), Flattened: read.Flattened}
+	for _, lost := range read.Lost {
+		made.Lost = append(made.Lost, lost.Placeholder)
+		if lost.Original == "" {
+			continue
+		}
+		if made.Originals == nil {
+			made.Originals = map[string]string{}
+		}
+		made.Originals[lost.Placeholder] = lost.Original
+	}
+	return made
+}
+
+// FromMarkdown writes storage format. Characters that XML cannot carry are left out. The error is [ErrTooLarge].
 func FromMarkdown(md string, opt Options) (string, error) {
-	return md, nil
-}
-
-// Split cuts Markdown at a block boundary: head has at most maxChars characters, rest is what comes after.
-func Split(md string, maxChars int) (head, rest string) {
-	return md, ""
-}
-
-// Diff shows what changed between two texts, line by line, in at most about maxChars characters.
-func Diff(oldMD, newMD string, maxChars int) string {
-	return ""
+	if len(md) > storage.MaxSize {
+		return "", ErrTooLarge
+	}
+	if !utf8.ValidString(md) {
+		md = strings.ToValidUTF8(md, "")
+	}
+	return writing.Write(parsing.Parse(md), writing.Options{Original: opt.Original}), nil
 }

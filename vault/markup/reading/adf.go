@@ -3,12 +3,13 @@ package reading
 import (
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
 
 // extension adds ac:adf-extension: a node of Atlassian's document format beside a fallback that repeats it in HTML. The
 // fallback counts only where the node itself has no content.
-func (b *builder) extension(n *storage.Node, c context) {
+func (b *builder) extension(n *storage.Node, c setting) {
 	node, fallback := n.Child("ac:adf-node"), n.Child("ac:adf-fallback")
 	for child := n.First; child != nil; child = child.Next {
 		if child != node && child != fallback {
@@ -23,9 +24,9 @@ func (b *builder) extension(n *storage.Node, c context) {
 	}
 	switch kind := node.Attr("type"); kind {
 	case "panel":
-		b.add(block{kind: alert, name: panelName(attribute(node, "panel-type")), kids: b.r.contents(node, fallback)})
+		b.add(page.Block{Kind: page.Alert, Name: panelName(attribute(node, "panel-type")), Kids: b.r.contents(node, fallback)})
 	case "expand", "nested-expand":
-		b.add(block{kind: details, title: oneLine(attribute(node, "title")), kids: b.r.contents(node, fallback)})
+		b.add(page.Block{Kind: page.Details, Title: page.OneLine(attribute(node, "title")), Kids: b.r.contents(node, fallback)})
 	case "decision-list":
 		b.decisions(node, fallback)
 	default:
@@ -33,10 +34,8 @@ func (b *builder) extension(n *storage.Node, c context) {
 		if name == "" {
 			name = "extension"
 		}
-		b.token(name, adfMeaning(node), c)
-		if inner := b.r.contents(node, fallback); len(inner) > 0 {
-			b.enclose(name, inner)
-		}
+		number := b.token(name, adfMeaning(node), n.Raw(), c)
+		b.enclose(name, number, b.r.contents(node, fallback))
 	}
 }
 
@@ -65,13 +64,13 @@ func attribute(n *storage.Node, key string) string {
 }
 
 // contents gathers all of a node but its attributes.
-func (r *reader) contents(node, fallback *storage.Node) []block {
+func (r *reader) contents(node, fallback *storage.Node) []page.Block {
 	b := builder{r: r}
 	for child := node.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "ac:adf-attribute" {
 			continue
 		}
-		b.walk(child, context{})
+		b.walk(child, setting{})
 	}
 	b.flush()
 	if len(b.blocks) == 0 && fallback != nil {
@@ -83,20 +82,20 @@ func (r *reader) contents(node, fallback *storage.Node) []block {
 // decisions adds a decision list as a list.
 func (b *builder) decisions(node, fallback *storage.Node) {
 	b.r.flatten("decision list")
-	made := block{kind: list}
+	made := page.Block{Kind: page.List}
 	for child := node.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "ac:adf-node" {
-			made.kids = append(made.kids, block{kind: item, kids: b.r.contents(child, nil)})
+			made.Kids = append(made.Kids, page.Block{Kind: page.Item, Kids: b.r.contents(child, nil)})
 			continue
 		}
 		if child.Kind != storage.Element || child.Name != "ac:adf-attribute" {
-			b.walk(child, context{})
+			b.walk(child, setting{})
 		}
 	}
-	if len(made.kids) > 0 {
+	if len(made.Kids) > 0 {
 		b.add(made)
 	} else if fallback != nil {
-		b.apart(fallback, context{})
+		b.apart(fallback, setting{})
 	}
 }
 

@@ -4,29 +4,30 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
 
-// context is what surrounds a node.
-type context struct {
-	marks marks
+// setting is what surrounds a node.
+type setting struct {
+	marks page.Marks
 	code  bool
-	link  *link
+	link  *page.Link
 	align byte
 }
 
 // builder collects the blocks inside one container. Inline content gathers in spans until a block begins or ends.
 type builder struct {
 	r      *reader
-	blocks []block
-	spans  []span
+	blocks []page.Block
+	spans  []page.Span
 	align  byte
 }
 
 // children gathers what is inside n.
-func (r *reader) children(n *storage.Node) []block {
+func (r *reader) children(n *storage.Node) []page.Block {
 	b := builder{r: r}
-	b.inside(n, context{})
+	b.inside(n, setting{})
 	b.flush()
 	return b.blocks
 }
@@ -36,42 +37,48 @@ func (b *builder) flush() {
 	if len(b.spans) == 0 {
 		return
 	}
-	if text := b.r.settle(b.spans); len(text) > 0 {
-		b.blocks = append(b.blocks, block{kind: paragraph, text: text, align: b.align})
+	if text := b.r.settler.Settle(b.spans); len(text) > 0 {
+		b.blocks = append(b.blocks, page.Block{Kind: page.Paragraph, Text: text, Align: b.align})
 	}
 	b.spans = b.spans[:0]
 }
 
-func (b *builder) add(made block) {
+func (b *builder) add(made page.Block) {
 	b.flush()
 	b.blocks = append(b.blocks, made)
 }
 
-func (b *builder) span(s span) { b.spans = append(b.spans, s) }
+func (b *builder) span(s page.Span) { b.spans = append(b.spans, s) }
 
 // words adds text that is not in the page's text nodes.
-func (b *builder) words(text string, c context) {
-	kind := words
+func (b *builder) words(text string, c setting) {
+	kind := page.Words
 	if c.code {
-		kind = literal
+		kind = page.Literal
 	}
-	b.span(span{kind: kind, marks: c.marks, text: text, link: c.link})
+	b.span(page.Span{Kind: kind, Marks: c.marks, Text: text, Link: c.link})
 }
 
-func (b *builder) token(name, meaning string, c context) {
-	b.span(span{kind: token, marks: c.marks, text: b.r.placeholder(name, meaning)})
+// token adds a placeholder and answers its number.
+func (b *builder) token(name, meaning, original string, c setting) int {
+	b.span(page.Span{Kind: page.Token, Marks: c.marks, Text: b.r.placeholder(name, meaning, original)})
+	return len(b.r.lost)
 }
 
-func (b *builder) inside(n *storage.Node, c context) {
+func (b *builder) inside(n *storage.Node, c setting) {
 	for child := n.First; child != nil; child = child.Next {
 		b.walk(child, c)
 	}
 }
 
 // walk adds one node.
-func (b *builder) walk(n *storage.Node, c context) {
+func (b *builder) walk(n *storage.Node, c setting) {
 	switch n.Kind {
 	case storage.Text, storage.CData:
+		if b.r.opt.HTML {
+			b.htmlWords(n.Value(), c)
+			return
+		}
 		b.words(n.Value(), c)
 		return
 	case storage.Element:
@@ -93,60 +100,79 @@ func (b *builder) walk(n *storage.Node, c context) {
 	b.block(n, c)
 }
 
-func markOf(name string) (marks, bool) {
+func markOf(name string) (page.Marks, bool) {
 	switch name {
 	case "strong", "b":
-		return strong, true
+		return page.Strong, true
 	case "em", "i":
-		return emphasis, true
+		return page.Emphasis, true
 	case "u", "ins":
-		return underline, true
+		return page.Underline, true
 	case "s", "del", "strike":
-		return strike, true
+		return page.Strike, true
 	case "sub":
-		return sub, true
+		return page.Sub, true
 	case "sup":
-		return sup, true
+		return page.Sup, true
 	}
 	return 0, false
 }
 
 // inline adds HTML's inline elements and those that mean nothing to us; it reports false for blocks.
-func (b *builder) inline(n *storage.Node, c context) bool {
+func (b *builder) inline(n *storage.Node, c setting) bool {
 	switch n.Name {
 	case "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre", "hr", "div", "section", "dl", "dt", "dd",
-		"li", "tr", "td", "th", "tbody", "thead", "tfoot":
+		"li", "tr", "td", "th", "tbody", "thead", "tfoot", "details":
 		return false
 	case "br":
-		b.span(span{kind: lineBreak, marks: c.marks, link: c.link})
+		b.span(page.Span{Kind: page.Break, Marks: c.marks, Link: c.link})
 	case "code", "tt", "kbd", "samp":
 		c.code = true
 		b.inside(n, c)
 	case "a":
 		b.anchor(n, c)
 	case "img":
-		b.span(span{kind: picture, marks: c.marks, link: c.link, image: &image{alt: n.Attr("alt"), target: n.Attr("src")}})
+		b.htmlPicture(n, c)
 	case "time":
 		b.date(n, c)
 	case "col", "colgroup":
+		if n.Attr("style") != "" {
+			b.r.flatten("column width")
+		}
+		b.inside(n, c)
 	default:
+		if !transparent(n.Name) {
+			b.token(n.Name, "", "", c)
+		} else if strings.Contains(n.Attr("style"), "color") {
+			b.r.flatten("colour")
+		}
 		b.inside(n, c)
 	}
 	return true
 }
 
+// transparent reports whether an element only groups or colours what is in it.
+func transparent(name string) bool {
+	switch name {
+	case "span", "font", "small", "big", "center", "abbr", "acronym", "cite", "q", "mark", "dfn", "var", "label", "bdi", "bdo", "wbr",
+		"caption", "summary", "figure", "figcaption", "article", "header", "footer", "main", "nav", "aside", "address":
+		return true
+	}
+	return false
+}
+
 // block adds HTML's blocks.
-func (b *builder) block(n *storage.Node, c context) {
+func (b *builder) block(n *storage.Node, c setting) {
 	b.flush()
 	outer := b.align
-	if a := alignment(n); a != 0 {
+	if a := b.r.alignment(n); a != 0 {
 		b.align = a
 	}
 	switch n.Name {
 	case "h1", "h2", "h3", "h4", "h5", "h6":
 		for _, made := range b.r.children(n) {
-			if made.kind == paragraph {
-				made.kind, made.level = heading, int(n.Name[1]-'0')
+			if made.Kind == page.Paragraph {
+				made.Kind, made.Level = page.Heading, int(n.Name[1]-'0')
 			}
 			b.add(made)
 		}
@@ -155,15 +181,15 @@ func (b *builder) block(n *storage.Node, c context) {
 	case "table":
 		b.table(n)
 	case "blockquote":
-		if kids := b.r.children(n); len(kids) > 0 {
-			b.add(block{kind: quote, kids: kids})
-		}
+		b.quote(n)
+	case "details":
+		b.htmlDetails(n)
 	case "pre":
-		b.add(block{kind: code, code: plain(n)})
+		b.htmlCode(n)
 	case "hr":
-		b.add(block{kind: rule})
+		b.add(page.Block{Kind: page.Rule})
 	case "dt":
-		c.marks |= strong
+		c.marks |= page.Strong
 		b.inside(n, c)
 	default: // p, div, section, dl, dd, and parts of tables and lists that stand alone
 		b.inside(n, c)
@@ -172,12 +198,18 @@ func (b *builder) block(n *storage.Node, c context) {
 	b.align = outer
 }
 
-// alignment reads text-align from the style.
-func alignment(n *storage.Node) byte {
+// alignment reads text-align from the style, or align where HTML has it.
+func (r *reader) alignment(n *storage.Node) byte {
+	if len(n.Attrs()) == 0 {
+		return 0
+	}
 	style := n.Attr("style")
+	if strings.Contains(style, "margin-left") {
+		r.flatten("indentation")
+	}
 	_, value, ok := strings.Cut(style, "text-align:")
 	if !ok {
-		return 0
+		value = n.Attr("align")
 	}
 	value, _, _ = strings.Cut(value, ";")
 	switch strings.TrimSpace(value) {
@@ -213,43 +245,57 @@ func plain(n *storage.Node) string {
 
 // list adds ul and ol. What stands in a list without li goes with the item before it.
 func (b *builder) list(n *storage.Node) {
-	made := block{kind: list, ordered: n.Name == "ol", level: 1}
+	made := page.Block{Kind: page.List, Ordered: n.Name == "ol", Level: 1}
 	if start, err := strconv.Atoi(n.Attr("start")); err == nil && start >= 0 {
-		made.level = start
+		made.Level = start
 	}
 	for child := n.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "li" {
-			made.kids = append(made.kids, block{kind: item, kids: b.r.children(child)})
+			entry := page.Block{Kind: page.Item, Kids: b.r.children(child)}
+			if b.r.opt.HTML {
+				markTask(&entry)
+			}
+			made.Kids = append(made.Kids, entry)
 			continue
 		}
 		stray := builder{r: b.r}
-		stray.walk(child, context{})
+		stray.walk(child, setting{})
 		stray.flush()
-		switch last := len(made.kids) - 1; {
+		switch last := len(made.Kids) - 1; {
 		case len(stray.blocks) == 0:
 		case last < 0:
-			made.kids = append(made.kids, block{kind: item, kids: stray.blocks})
+			made.Kids = append(made.Kids, page.Block{Kind: page.Item, Kids: stray.blocks})
 		default:
-			made.kids[last].kids = append(made.kids[last].kids, stray.blocks...)
+			made.Kids[last].Kids = append(made.Kids[last].Kids, stray.blocks...)
 		}
 	}
-	if len(made.kids) > 0 {
+	if len(made.Kids) > 0 {
 		b.add(made)
+	}
+}
+
+// quote adds blockquote.
+func (b *builder) quote(n *storage.Node) {
+	kids := b.r.children(n)
+	if panel := n.Attr("data-panel"); b.r.opt.HTML && page.Panel(panel) {
+		b.add(page.Block{Kind: page.Alert, Name: panel, Title: page.OneLine(n.Attr("title")), Kids: kids})
+	} else if len(kids) > 0 {
+		b.add(page.Block{Kind: page.Quote, Kids: kids})
 	}
 }
 
 // table adds a table; what stands in it outside of cells (a caption, say) goes before it.
 func (b *builder) table(n *storage.Node) {
-	t := &table{}
+	t := &page.Table{}
 	before := b.r.rows(n, t)
 	b.flush()
 	b.blocks = append(b.blocks, before...)
-	if len(t.rows) > 0 {
-		b.add(block{kind: grid, table: t})
+	if len(t.Rows) > 0 {
+		b.add(page.Block{Kind: page.Grid, Table: t})
 	}
 }
 
-func (r *reader) rows(n *storage.Node, t *table) (stray []block) {
+func (r *reader) rows(n *storage.Node, t *page.Table) (stray []page.Block) {
 	for child := n.First; child != nil; child = child.Next {
 		switch {
 		case child.Kind == storage.Element && (child.Name == "thead" || child.Name == "tbody" || child.Name == "tfoot"):
@@ -258,11 +304,11 @@ func (r *reader) rows(n *storage.Node, t *table) (stray []block) {
 			row, more := r.row(child)
 			stray = append(stray, more...)
 			if len(row) > 0 {
-				t.rows = append(t.rows, row)
+				t.Rows = append(t.Rows, row)
 			}
 		default:
 			b := builder{r: r}
-			b.walk(child, context{})
+			b.walk(child, setting{})
 			b.flush()
 			stray = append(stray, b.blocks...)
 		}
@@ -270,21 +316,24 @@ func (r *reader) rows(n *storage.Node, t *table) (stray []block) {
 	return stray
 }
 
-func (r *reader) row(n *storage.Node) (row []cell, stray []block) {
+func (r *reader) row(n *storage.Node) (row []page.Cell, stray []page.Block) {
 	for child := n.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && (child.Name == "td" || child.Name == "th") {
-			made := cell{
-				head: child.Name == "th", align: alignment(child), colspan: reach(child.Attr("colspan")), rowspan: reach(child.Attr("rowspan")),
-				kids: r.children(child),
+			made := page.Cell{
+				Head: child.Name == "th", Align: r.alignment(child), Colspan: reach(child.Attr("colspan")), Rowspan: reach(child.Attr("rowspan")),
+				Kids: r.children(child),
 			}
-			if made.align == 0 && len(made.kids) > 0 {
-				made.align = made.kids[0].align
+			if made.Align == 0 && len(made.Kids) > 0 {
+				made.Align = made.Kids[0].Align
+			}
+			if child.Attr("data-highlight-colour") != "" {
+				r.flatten("colour")
 			}
 			row = append(row, made)
 			continue
 		}
 		b := builder{r: r}
-		b.walk(child, context{})
+		b.walk(child, setting{})
 		b.flush()
 		stray = append(stray, b.blocks...)
 	}

@@ -3,18 +3,24 @@ package reading
 import (
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
 
 // anchor adds <a>.
-func (b *builder) anchor(n *storage.Node, c context) {
+func (b *builder) anchor(n *storage.Node, c setting) {
 	href := strings.TrimSpace(n.Attr("href"))
 	if href == "" {
 		b.inside(n, c)
 		return
 	}
-	if dangerous(href) {
-		// Never a link: the Markdown may be shown by a program that follows it.
+	if day, ok := strings.CutPrefix(href, "confluence-date:"); ok && b.r.opt.HTML && page.ValidDay(day) {
+		b.span(page.Span{Kind: page.Date, Marks: c.marks, Text: day})
+		return
+	}
+	if page.Dangerous(href) || !b.r.opt.HTML && strings.HasPrefix(href, "confluence-") {
+		// Never a link: the Markdown may be shown by a program that follows it. And what a page calls by our own
+		// schemes must not become a mention or a macro when it is written back.
 		b.inside(n, c)
 		b.words(" ("+href+")", c)
 		return
@@ -22,24 +28,9 @@ func (b *builder) anchor(n *storage.Node, c context) {
 	b.linked(n, href, href, c)
 }
 
-// dangerous reports whether a program that opens the address runs code.
-func dangerous(href string) bool {
-	scheme, _, ok := strings.Cut(href, ":")
-	if !ok {
-		return false
-	}
-	scheme = strings.Map(func(r rune) rune {
-		if r <= ' ' || r == 0x7f {
-			return -1
-		}
-		return r
-	}, strings.ToLower(scheme))
-	return scheme == "javascript" || scheme == "data" || scheme == "vbscript"
-}
-
 // linked adds the inside of n as a link, or fallback if there is nothing to see inside.
-func (b *builder) linked(n *storage.Node, target, fallback string, c context) {
-	c.link = &link{target}
+func (b *builder) linked(n *storage.Node, target, fallback string, c setting) {
+	c.link = &page.Link{Target: target}
 	from := len(b.spans)
 	blocks := len(b.blocks)
 	if n != nil {
@@ -50,9 +41,9 @@ func (b *builder) linked(n *storage.Node, target, fallback string, c context) {
 	}
 }
 
-func visible(spans []span) bool {
+func visible(spans []page.Span) bool {
 	for _, s := range spans {
-		if s.kind != lineBreak && (s.kind > lineBreak || strings.TrimSpace(s.text) != "") {
+		if s.Kind != page.Break && (s.Kind > page.Break || strings.TrimSpace(s.Text) != "") {
 			return true
 		}
 	}
@@ -60,7 +51,7 @@ func visible(spans []span) bool {
 }
 
 // internal adds ac:link.
-func (b *builder) internal(n *storage.Node, c context) {
+func (b *builder) internal(n *storage.Node, c setting) {
 	target, fallback := b.target(n, n.Attr("ac:anchor"))
 	body := n.Child("ac:link-body")
 	if body == nil {
@@ -100,8 +91,14 @@ func (b *builder) resource(n *storage.Node) (address, text string) {
 		return "confluence-page:" + place(n.Attr("ri:space-key"), title), title
 	case "ri:blog-post":
 		title := n.Attr("ri:content-title")
-		day := n.Attr("ri:posting-day")
-		return "confluence-blog:" + place(n.Attr("ri:space-key"), strings.Trim(day+"/"+title, "/")), title
+		address = "confluence-blog:"
+		if space := n.Attr("ri:space-key"); space != "" {
+			address += escapePart(space, "/") + "/"
+		}
+		if day := n.Attr("ri:posting-day"); strings.Count(day, "/") == 2 && strings.Trim(day, "0123456789/") == "" {
+			address += day + "/"
+		}
+		return address + escapePart(title, "/"), title
 	case "ri:attachment":
 		name := n.Attr("ri:filename")
 		address = "confluence-attachment:" + escapePart(name, "")
@@ -169,28 +166,45 @@ func escapePart(text, also string) string {
 }
 
 // picture adds ac:image. Its size goes with the alternative text, as "alt|320x200".
-func (b *builder) picture(n *storage.Node, c context) {
+func (b *builder) picture(n *storage.Node, c setting) {
 	target, _ := b.target(n, "")
-	made := &image{alt: n.Attr("ac:alt"), target: target}
-	made.size = n.Attr("ac:width")
-	if height := n.Attr("ac:height"); height != "" {
-		made.size += "x" + height
+	made := &page.Image{Alt: n.Attr("ac:alt"), Target: target}
+	made.Size = pixels(n.Attr("ac:width"))
+	if height := pixels(n.Attr("ac:height")); height != "" {
+		made.Size += "x" + height
 	}
 	if caption := n.Child("ac:caption"); caption != nil {
-		made.caption = oneLine(caption.Content())
+		made.Caption = page.OneLine(caption.Content())
 	}
-	if target == "" || dangerous(target) {
-		b.token("image", strings.TrimSpace(made.alt+" "+target+" "+made.caption), c)
+	if target == "" || page.Dangerous(target) {
+		b.token("image", strings.TrimSpace(made.Alt+" "+target+" "+made.Caption), n.Raw(), c)
 		return
 	}
-	b.span(span{kind: picture, marks: c.marks, link: c.link, image: made})
+	for _, a := range n.Attrs() {
+		switch a.Name {
+		case "ac:align", "ac:layout", "ac:border", "ac:thumbnail", "ac:style":
+			b.r.flatten("image layout")
+		}
+	}
+	b.span(page.Span{Kind: page.Picture, Marks: c.marks, Link: c.link, Image: made})
 }
 
 // date adds <time>.
-func (b *builder) date(n *storage.Node, c context) {
-	if day := n.Attr("datetime"); day != "" && !strings.ContainsAny(day, " <>\t\n") {
-		b.span(span{kind: auto, marks: c.marks, text: "confluence-date:" + day})
+func (b *builder) date(n *storage.Node, c setting) {
+	if day := n.Attr("datetime"); page.ValidDay(day) {
+		b.span(page.Span{Kind: page.Date, Marks: c.marks, Text: day})
 		return
 	}
+	b.words(n.Attr("datetime"), c)
 	b.inside(n, c)
+}
+
+// pixels is a length without its unit, or "" if it is not a plain number.
+func pixels(length string) string {
+	length = strings.TrimSuffix(strings.TrimSpace(length), "px")
+	length, _, _ = strings.Cut(length, ".")
+	if length == "" || len(length) > 5 || strings.Trim(length, "0123456789") != "" {
+		return ""
+	}
+	return length
 }

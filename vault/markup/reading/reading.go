@@ -1,18 +1,16 @@
-// Package reading turns parsed storage format into Markdown (CommonMark with GFM tables, strikethrough, task lists and
-// alerts).
+// Package reading gathers what a page says from storage format, or from the XHTML that Markdown may carry.
 //
-// It works in two steps. Gathering walks the storage tree once and makes blocks of spans out of it: what a reader sees,
-// independent of how it was marked up. Emitting writes those as Markdown, escaping no more than needed, or as HTML inside
-// tables that Markdown cannot carry. What has no form at all becomes a numbered placeholder, [[confluence:toc#1]], that
-// carries its meaning. Text is never dropped: a construct that nobody knows is shown by its text.
-//
-// Time and output are linear in the input: the indentation of nested constructs is bounded.
+// It walks the tree once and makes blocks of spans out of it: what a reader sees, independent of how it was marked up.
+// What Markdown has no form for becomes a numbered placeholder, [[confluence:toc#1]], that carries its meaning. Text is
+// never dropped: a construct that nobody knows is named by a placeholder and shown by its text. Time is linear in the input.
 package reading
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
 
@@ -20,150 +18,76 @@ import (
 type Options struct {
 	// UserName tells the display name of an account; nil or "" means that it is unknown.
 	UserName func(account string) string
+	// HTML says that the source is a piece of HTML out of Markdown: panels, expands, tasks and links to things in
+	// Confluence are marked as vault/markup/printing marks them. In a stored page such marks mean nothing.
+	HTML bool
 }
 
-// Result is a page in Markdown.
+// Lost is a construct that Markdown has no form for.
+type Lost struct {
+	// Placeholder stands in its place: [[confluence:toc#1]].
+	Placeholder string
+	// Original is its source; "" if its body is shown behind the placeholder.
+	Original string
+}
+
+// Result is what a page says.
 type Result struct {
-	Markdown string
-	// Lost are the placeholders, in order, as they stand in the Markdown (unescaped).
-	Lost []string
-	// Flattened names, once each, the constructs whose content is shown but whose frame is not: layout, excerpt, …
+	Blocks []page.Block
+	Lost   []Lost // in order
+	// Flattened names, once each, the constructs whose content is shown but whose frame or look is not: layout, colour, …
 	Flattened []string
 }
 
-// Read converts a document.
+// Read gathers a document.
 func Read(doc *storage.Document, opt Options) Result {
 	r := &reader{opt: opt}
 	blocks := r.children(doc.Root)
-	e := emitter{out: make([]byte, 0, len(doc.Source)/2+64)}
-	e.blocks(blocks, false)
-	if len(e.out) > 0 {
-		e.out = append(e.out, '\n')
-	}
-	return Result{string(e.out), r.lost, r.flattened}
+	return Result{blocks, r.lost, r.flattened}
 }
 
 // reader gathers blocks.
 type reader struct {
 	opt       Options
-	lost      []string
+	lost      []Lost
 	flattened []string
-	arena     []span // finished spans are cut from here, to save allocations
+	settler   page.Settler
 }
 
 // flatten notes that the frame of a construct is not shown.
 func (r *reader) flatten(what string) {
-	for _, known := range r.flattened {
-		if known == what {
-			return
-		}
+	if !slices.Contains(r.flattened, what) {
+		r.flattened = append(r.flattened, what)
 	}
-	r.flattened = append(r.flattened, what)
 }
 
 // placeholder numbers a construct without Markdown form. The answer is what stands between the double brackets.
-func (r *reader) placeholder(name, meaning string) string {
+func (r *reader) placeholder(name, meaning, original string) string {
 	text := "confluence:" + word(name) + "#" + strconv.Itoa(len(r.lost)+1)
-	if meaning = oneLine(meaning); meaning != "" {
+	if meaning = clip(page.OneLine(meaning)); meaning != "" {
 		text += " " + meaning
 	}
-	r.lost = append(r.lost, "[["+text+"]]")
+	r.lost = append(r.lost, Lost{"[[" + text + "]]", original})
+	return text
+}
+
+// maxMeaning bounds what a placeholder says, in bytes: a pointer to the thing, not the thing.
+const maxMeaning = 300
+
+func clip(text string) string {
+	if len(text) > maxMeaning {
+		return strings.ToValidUTF8(text[:maxMeaning], "") + "…"
+	}
 	return text
 }
 
 // word makes the name of a macro fit for a placeholder.
 func word(name string) string {
-	return strings.Map(func(r rune) rune {
+	return clip(strings.Map(func(r rune) rune {
 		switch {
 		case r <= ' ', r == '[', r == ']', r == '#', r == 0xa0:
 			return '-'
 		}
 		return r
-	}, name)
+	}, name))
 }
-
-// oneLine joins a text to one line without double brackets.
-func oneLine(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	for strings.Contains(text, "]]") {
-		text = strings.ReplaceAll(text, "]]", "] ]")
-	}
-	return text
-}
-
-type blockKind uint8
-
-const (
-	paragraph blockKind = iota
-	heading             // level
-	list                // kids are items; ordered, level = first number
-	item                // task
-	quote
-	alert   // name = macro, title
-	details // title
-	code    // name = language, info = further words, code
-	rule
-	grid // table
-)
-
-type block struct {
-	kind    blockKind
-	ordered bool
-	task    byte // of an item: 0, ' ' or 'x'
-	align   byte // of a paragraph: 0, 'l', 'c' or 'r'
-	level   int
-	text    []span
-	kids    []block
-	name    string
-	title   string
-	info    string
-	code    string
-	table   *table
-}
-
-type table struct {
-	rows [][]cell
-}
-
-type cell struct {
-	head             bool
-	align            byte
-	colspan, rowspan int
-	kids             []block
-}
-
-type spanKind uint8
-
-const (
-	words   spanKind = iota // text
-	literal                 // text, as code
-	lineBreak
-	picture // image
-	auto    // text is a URI to be shown in angle brackets
-	token   // text is the inside of a placeholder
-)
-
-// marks are what a span is set in.
-type marks uint8
-
-const (
-	underline marks = 1 << iota
-	sub
-	sup
-	strong
-	emphasis
-	strike
-)
-
-// span is a run of text, or one object, with one set of marks.
-type span struct {
-	kind  spanKind
-	marks marks
-	text  string
-	link  *link
-	image *image
-}
-
-type link struct{ target string }
-
-type image struct{ alt, target, size, caption string }

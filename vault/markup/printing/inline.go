@@ -1,22 +1,23 @@
-package reading
+package printing
 
 import (
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"strings"
 	"unicode/utf8"
 )
 
 // layer is one mark, or the link, that is open while spans are written.
 type layer struct {
-	mark  marks // 0: the link
-	link  *link
+	mark  page.Marks // 0: the link
+	link  *page.Link
 	end   int  // the first span behind it
 	html  bool // written as tags, since delimiters would not work here
 	shape byte // of emphasis: _ or *
 }
 
 // inline writes spans. lines says that breaks may begin a new line, and that the text stands at the beginning of one.
-func (e *emitter) inline(spans []span, lines bool) {
-	w := inliner{emitter: e, spans: spans, lines: lines}
+func (e *emitter) inline(spans []page.Span, lines bool) {
+	w := inliner{emitter: e, start: len(e.out), spans: spans, lines: lines}
 	for i := range spans {
 		w.close(i)
 		w.begin(i)
@@ -27,7 +28,8 @@ func (e *emitter) inline(spans []span, lines bool) {
 
 type inliner struct {
 	*emitter
-	spans  []span
+	start  int // where the line at hand begins in out
+	spans  []page.Span
 	lines  bool
 	open   []layer
 	buffer [4]layer
@@ -48,14 +50,14 @@ func (w *inliner) close(i int) {
 // begin opens the layers that span i has and that are not open, those that last longest first.
 func (w *inliner) begin(i int) {
 	s := &w.spans[i]
-	if s.marks == 0 && s.link == nil {
+	if s.Marks == 0 && s.Link == nil {
 		return
 	}
 	if w.open == nil {
 		w.open = w.buffer[:0]
 	}
-	missing := s.marks
-	linked := s.link != nil
+	missing := s.Marks
+	linked := s.Link != nil && !w.address(i)
 	for _, l := range w.open {
 		missing &^= l.mark
 		linked = linked && l.link == nil
@@ -78,12 +80,12 @@ func (w *inliner) begin(i int) {
 }
 
 // longest finds, among what is missing at span i, what lasts longest.
-func (w *inliner) longest(i, limit int, missing marks, linked bool) layer {
+func (w *inliner) longest(i, limit int, missing page.Marks, linked bool) layer {
 	var best layer
 	if linked {
-		best = layer{link: w.spans[i].link, end: w.extent(i, limit, 0)}
+		best = layer{link: w.spans[i].Link, end: w.extent(i, limit, 0)}
 	}
-	for m := marks(1); m != 0 && m <= strike; m <<= 1 {
+	for m := page.Marks(1); m != 0 && m <= page.Strike; m <<= 1 {
 		if missing&m == 0 {
 			continue
 		}
@@ -95,10 +97,10 @@ func (w *inliner) longest(i, limit int, missing marks, linked bool) layer {
 }
 
 // extent is the end of the run of spans from i that have the mark, or the link.
-func (w *inliner) extent(i, limit int, m marks) int {
+func (w *inliner) extent(i, limit int, m page.Marks) int {
 	end := i + 1
 	for end < limit {
-		if m != 0 && w.spans[end].marks&m == 0 || m == 0 && w.spans[end].link != w.spans[i].link {
+		if m != 0 && w.spans[end].Marks&m == 0 || m == 0 && w.spans[end].Link != w.spans[i].Link {
 			break
 		}
 		end++
@@ -121,14 +123,14 @@ func (w *inliner) shape(i, first int) {
 		inner, outer, ends := w.ending(at)
 		works := flanks(before, after) && flanks(outer, inner)
 		switch l.mark {
-		case emphasis:
+		case page.Emphasis:
 			l.shape = '_'
 			if wordRune(before) || wordRune(outer) {
 				l.shape = '*'
 				works = works && alone && !ends && before != '*'
 			}
 			l.html = !works
-		case strong, strike:
+		case page.Strong, page.Strike:
 			l.html = !works
 		}
 		w.str(l.opening())
@@ -156,7 +158,7 @@ func (w *inliner) ending(at int) (inner, outer rune, shared bool) {
 			shared, inner = true, '*'
 		}
 	}
-	if w.spans[last].marks&^w.openMarks() != 0 || w.spans[last].link != nil && !w.linkOpen() {
+	if w.spans[last].Marks&^w.openMarks() != 0 || w.spans[last].Link != nil && !w.linkOpen() {
 		shared, inner = true, '*' // something that begins inside also ends here
 	}
 	if shared && outer != 0 {
@@ -168,13 +170,13 @@ func (w *inliner) ending(at int) (inner, outer rune, shared bool) {
 		}
 		return inner, '\n', shared
 	}
-	if n := w.spans[next]; n.marks&^w.openMarks() != 0 || n.link != nil && n.link != w.spans[last].link {
+	if n := w.spans[next]; n.Marks&^w.openMarks() != 0 || n.Link != nil && n.Link != w.spans[last].Link {
 		return inner, '*', true
 	}
 	return inner, w.head(next), shared
 }
 
-func (w *inliner) openMarks() (all marks) {
+func (w *inliner) openMarks() (all page.Marks) {
 	for _, l := range w.open {
 		all |= l.mark
 	}
@@ -192,10 +194,12 @@ func (w *inliner) linkOpen() bool {
 
 // head is the first character of span i as it will be written.
 func (w *inliner) head(i int) rune {
-	switch s := &w.spans[i]; s.kind {
-	case words:
-		return firstRune(s.text)
-	case lineBreak:
+	switch s := &w.spans[i]; s.Kind {
+	case page.Words:
+		if !w.address(i) {
+			return firstRune(s.Text)
+		}
+	case page.Break:
 		if w.lines {
 			return '\\'
 		}
@@ -205,8 +209,8 @@ func (w *inliner) head(i int) rune {
 
 // tail is the last character of span i.
 func (w *inliner) tail(i int) rune {
-	if s := &w.spans[i]; s.kind == words {
-		r, _ := utf8.DecodeLastRuneInString(s.text)
+	if s := &w.spans[i]; s.Kind == page.Words && !w.address(i) {
+		r, _ := utf8.DecodeLastRuneInString(s.Text)
 		return r
 	}
 	return '>'
@@ -221,45 +225,64 @@ func (w *inliner) lastRune() rune {
 }
 
 // atStart reports whether nothing stands on the line yet that would keep text from being taken for a block.
-func (w *inliner) atStart(i int) bool {
-	return w.lines && (i == 0 || w.spans[i-1].kind == lineBreak) && len(w.open) == 0
+func (w *inliner) atStart() bool { return w.lines && len(w.out) == w.start }
+
+// address reports whether span i is a link, as a whole, whose text is its address: it is written as <address>.
+func (w *inliner) address(i int) bool {
+	s := &w.spans[i]
+	if s.Link == nil || s.Kind != page.Words || s.Text != s.Link.Target {
+		return false
+	}
+	if i > 0 && w.spans[i-1].Link == s.Link || i+1 < len(w.spans) && w.spans[i+1].Link == s.Link {
+		return false
+	}
+	rest, ok := strings.CutPrefix(s.Text, "https://")
+	if !ok {
+		rest, ok = strings.CutPrefix(s.Text, "http://")
+	}
+	return ok && rest != "" && strings.IndexFunc(rest, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("<>|\\`", r) }) < 0
 }
 
 func (w *inliner) span(i int) {
 	s := &w.spans[i]
-	switch s.kind {
-	case words:
-		a := around{before: w.lastRune(), after: '\n', start: w.atStart(i), link: w.linkOpen(), strike: s.marks&strike != 0}
+	if w.address(i) {
+		w.str("<" + s.Text + ">")
+		return
+	}
+	switch s.Kind {
+	case page.Words:
+		a := around{before: w.lastRune(), after: '\n', start: w.atStart(), link: w.linkOpen(), strike: s.Marks&page.Strike != 0}
 		if i+1 < len(w.spans) {
-			if a.after = w.head(i + 1); w.spans[i+1].link != s.link && w.spans[i+1].link != nil || w.spans[i+1].kind >= picture {
+			if a.after = w.head(i + 1); w.spans[i+1].Link != s.Link && w.spans[i+1].Link != nil || w.spans[i+1].Kind >= page.Picture {
 				a.after = '['
 			}
 			a.more = true
 		}
-		w.text(s.text, a)
-	case literal:
-		w.literal(s.text)
-	case lineBreak:
+		w.text(s.Text, a)
+	case page.Literal:
+		w.literal(s.Text)
+	case page.Break:
 		w.lineBreak()
-	case picture:
-		w.picture(s.image)
-	case auto:
-		w.str("<" + s.text + ">")
-	case token:
+	case page.Picture:
+		w.picture(s.Image)
+	case page.Date:
+		w.str("<confluence-date:" + s.Text + ">")
+	case page.Token:
 		w.str("[[")
-		w.text(s.text, around{before: '[', after: ']', link: true, more: true})
+		w.text(s.Text, around{before: '[', after: ']', link: true, more: true})
 		w.str("]]")
 	}
 }
 
 func (w *inliner) lineBreak() {
 	// goldmark takes \\\ at the end of a line for two backslashes and no break.
-	if !w.lines || w.cell || w.lastRune() == '\\' || len(w.out) > 0 && w.out[len(w.out)-1] == '\n' {
+	if !w.lines || w.cell || w.lastRune() == '\\' || len(w.out) == w.start {
 		w.str("<br>")
 		return
 	}
 	w.str("\\")
 	w.newline()
+	w.start = len(w.out)
 }
 
 // literal writes a code span.

@@ -1,9 +1,11 @@
-package reading
+package printing
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
 
@@ -139,15 +141,24 @@ func (e *emitter) lineStart(text string) int {
 // ends reports whether a marker before rest would be one: nothing or space follows.
 func ends(rest string) bool { return rest == "" || rest[0] == ' ' || rest[0] == '\t' }
 
+func firstRune(text string) rune {
+	r, _ := utf8.DecodeRuneInString(text)
+	return r
+}
+
+// blank reports what CommonMark holds for white space beside a delimiter.
+func blank(r rune) bool { return unicode.IsSpace(r) }
+
+func punctuation(r rune) bool { return unicode.IsPunct(r) || unicode.IsSymbol(r) }
+
+func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
 func escapeHTML(text string) string { return storage.Escape(text) }
 
 // closing is the end of a layer.
 func (l *layer) closing(e *emitter) string {
 	if l.link != nil {
-		if e.closeAuto(l.link.target) {
-			return ""
-		}
-		return "](" + e.destination(l.link.target) + ")"
+		return "](" + e.destination(l.link.Target) + ")"
 	}
 	if tag := l.tag(); tag != "" {
 		return "</" + tag + ">"
@@ -168,9 +179,9 @@ func (l *layer) opening() string {
 
 func (l *layer) delimiter() string {
 	switch l.mark {
-	case strong:
+	case page.Strong:
 		return "**"
-	case strike:
+	case page.Strike:
 		return "~~"
 	}
 	if l.shape == '*' {
@@ -182,40 +193,26 @@ func (l *layer) delimiter() string {
 // tag is the element of a mark that is written as HTML, or "".
 func (l *layer) tag() string {
 	switch l.mark {
-	case underline:
+	case page.Underline:
 		return "u"
-	case sub:
+	case page.Sub:
 		return "sub"
-	case sup:
+	case page.Sup:
 		return "sup"
-	case strong:
+	case page.Strong:
 		if l.html {
 			return "strong"
 		}
-	case emphasis:
+	case page.Emphasis:
 		if l.html {
 			return "em"
 		}
-	case strike:
+	case page.Strike:
 		if l.html {
 			return "s"
 		}
 	}
 	return ""
-}
-
-// closeAuto turns a link whose text is its address into <address>; it reports false if the text differs.
-func (e *emitter) closeAuto(target string) bool {
-	if !strings.HasPrefix(target, "http://") && !strings.HasPrefix(target, "https://") || strings.ContainsAny(target, " <>\t\n|\\`") {
-		return false
-	}
-	at := len(e.out) - len(target) - 1
-	if at < 0 || e.out[at] != '[' || string(e.out[at+1:]) != target {
-		return false
-	}
-	e.out[at] = '<'
-	e.out = append(e.out, '>')
-	return true
 }
 
 // destination writes an address so that it fits between a link's parentheses.
@@ -245,17 +242,22 @@ func (e *emitter) destination(target string) string {
 	return "<" + out.String() + ">"
 }
 
-func (e *emitter) picture(i *image) {
-	alt := i.alt
-	if i.size != "" {
-		alt += "|" + i.size
+// altText is an image's alternative text and, behind a bar, its size.
+func altText(i *page.Image) string {
+	alt := page.OneLine(i.Alt)
+	if i.Size != "" || strings.TrimRight(alt, "0123456789x") != alt && strings.HasSuffix(strings.TrimRight(alt, "0123456789x"), "|") || strings.HasSuffix(alt, "|") {
+		alt += "|" + i.Size
 	}
+	return alt
+}
+
+func (e *emitter) picture(i *page.Image) {
 	e.str("![")
-	e.text(oneLine(alt), around{before: '[', after: ']', link: true})
-	e.str("](" + e.destination(i.target))
-	if i.caption != "" {
+	e.text(altText(i), around{before: '[', after: ']', link: true})
+	e.str("](" + e.destination(i.Target))
+	if i.Caption != "" {
 		e.str(` "`)
-		e.title(i.caption)
+		e.title(i.Caption)
 		e.str(`"`)
 	}
 	e.str(")")

@@ -1,42 +1,47 @@
-package reading
+package page
 
 import (
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
-// settle makes the spans of a paragraph final: white space collapses as in HTML, space at an edge of marks moves out of
-// them (Markdown's delimiters want to touch words), neighbours that look the same become one. The answer is cut from the
-// arena; it is empty if there is nothing to see.
-func (r *reader) settle(in []span) []span {
+// Settler makes paragraphs final. The zero value is ready; it is for one goroutine.
+type Settler struct {
+	arena []Span // finished spans are cut from here, to save allocations
+}
+
+// Settle makes the spans of a paragraph final: white space collapses as in HTML, space at an edge of marks moves out of
+// them (Markdown's delimiters want to touch words), addresses in plain text become links, neighbours that look the same
+// become one. The answer is empty if there is nothing to see. Settling again changes nothing.
+func (r *Settler) Settle(in []Span) []Span {
+	in = linkAddresses(in)
 	if cap(r.arena)-len(r.arena) < 3*len(in) {
-		r.arena = make([]span, 0, max(512, 3*len(in)))
+		r.arena = make([]Span, 0, max(512, 3*len(in)))
 	}
 	from := len(r.arena)
 	out := r.arena[from:]
 	spaced := true // nothing, a space or a break stands before
 	for _, s := range in {
-		switch s.kind {
-		case words:
-			s.text = collapse(s.text, spaced)
-			if s.text == "" {
+		switch s.Kind {
+		case Words:
+			s.Text = collapse(s.Text, spaced)
+			if s.Text == "" {
 				continue
 			}
-			spaced = s.text[len(s.text)-1] == ' '
+			spaced = s.Text[len(s.Text)-1] == ' '
 			out = split(out, s)
-		case literal:
-			s.text = strings.ReplaceAll(s.text, "\n", " ")
-			if s.text == "" {
+		case Literal:
+			s.Text = strings.ReplaceAll(s.Text, "\n", " ")
+			if s.Text == "" {
 				continue
 			}
 			spaced = false
 			out = append(out, s)
-		case lineBreak:
+		case Break:
 			out = append(out, s)
 			spaced = true
 		default:
-			if s.text == "" && s.image == nil {
+			if s.Text == "" && s.Image == nil {
 				continue
 			}
 			out = append(out, s)
@@ -56,7 +61,7 @@ func collapse(text string, spaced bool) string {
 	before := byte('x')
 	for i := 0; clean && i < len(text); i++ {
 		c := text[i]
-		clean = c != '\n' && c != '\t' && (c != ' ' || before != ' ')
+		clean = c != '\n' && c != '\t' && c != '\r' && (c != ' ' || before != ' ')
 		before = c
 	}
 	if clean {
@@ -65,7 +70,7 @@ func collapse(text string, spaced bool) string {
 	out := make([]byte, 0, len(text))
 	for i := 0; i < len(text); i++ {
 		c := text[i]
-		if c == ' ' || c == '\n' || c == '\t' {
+		if c == ' ' || c == '\n' || c == '\t' || c == '\r' {
 			if !spaced {
 				out = append(out, ' ')
 			}
@@ -79,24 +84,24 @@ func collapse(text string, spaced bool) string {
 }
 
 // split cuts white space off the ends of text that stands in marks or a link.
-func split(out []span, s span) []span {
-	if s.marks == 0 && s.link == nil {
+func split(out []Span, s Span) []Span {
+	if s.Marks == 0 && s.Link == nil {
 		return append(out, s)
 	}
-	rest := strings.TrimLeftFunc(s.text, blank)
-	if len(rest) < len(s.text) {
+	rest := strings.TrimLeftFunc(s.Text, blank)
+	if len(rest) < len(s.Text) {
 		lead := s
-		lead.text = s.text[:len(s.text)-len(rest)]
+		lead.Text = s.Text[:len(s.Text)-len(rest)]
 		out = append(out, lead)
 	}
 	if rest == "" {
 		return out
 	}
 	core := strings.TrimRightFunc(rest, blank)
-	s.text = core
+	s.Text = core
 	out = append(out, s)
 	if len(core) < len(rest) {
-		s.text = rest[len(core):]
+		s.Text = rest[len(core):]
 		out = append(out, s)
 	}
 	return out
@@ -106,12 +111,12 @@ func split(out []span, s span) []span {
 func blank(r rune) bool { return unicode.IsSpace(r) }
 
 // empty reports whether a span is only space.
-func (s span) empty() bool {
-	return s.kind == lineBreak || s.kind == words && strings.TrimFunc(s.text, blank) == ""
+func (s Span) empty() bool {
+	return s.Kind == Break || s.Kind == Words && strings.TrimFunc(s.Text, blank) == ""
 }
 
 // trim drops space and breaks at both ends.
-func trim(spans []span) []span {
+func trim(spans []Span) []Span {
 	for len(spans) > 0 && spans[len(spans)-1].empty() {
 		spans = spans[:len(spans)-1]
 	}
@@ -123,17 +128,17 @@ func trim(spans []span) []span {
 	if len(spans) == 0 {
 		return spans
 	}
-	if s := &spans[0]; s.kind == words {
-		s.text = strings.TrimLeftFunc(s.text, blank)
+	if s := &spans[0]; s.Kind == Words {
+		s.Text = strings.TrimLeftFunc(s.Text, blank)
 	}
-	if s := &spans[len(spans)-1]; s.kind == words {
-		s.text = strings.TrimRightFunc(s.text, blank)
+	if s := &spans[len(spans)-1]; s.Kind == Words {
+		s.Text = strings.TrimRightFunc(s.Text, blank)
 	}
 	return spans
 }
 
 // loosen leaves space in those marks and links only that go on behind it.
-func loosen(spans []span) {
+func loosen(spans []Span) {
 	for i := 0; i < len(spans); i++ {
 		if !spans[i].empty() {
 			continue
@@ -142,49 +147,49 @@ func loosen(spans []span) {
 		for end < len(spans) && spans[end].empty() {
 			end++
 		}
-		var m marks
-		var l *link
+		var m Marks
+		var l *Link
 		if i > 0 && end < len(spans) {
-			m = spans[i-1].marks & spans[end].marks
-			if spans[i-1].link == spans[end].link {
-				l = spans[i-1].link
+			m = spans[i-1].Marks & spans[end].Marks
+			if spans[i-1].Link == spans[end].Link {
+				l = spans[i-1].Link
 			}
 		}
 		for ; i < end; i++ {
-			spans[i].marks, spans[i].link = m, l
+			spans[i].Marks, spans[i].Link = m, l
 		}
 	}
 }
 
 // merge joins neighbours that look the same, and space around breaks goes.
-func merge(spans []span) []span {
+func merge(spans []Span) []Span {
 	n := 0
 	for i := 0; i < len(spans); {
 		s := spans[i]
 		j := i + 1
-		if s.kind == words || s.kind == literal {
-			size := len(s.text)
-			for j < len(spans) && spans[j].kind == s.kind && spans[j].marks == s.marks && spans[j].link == s.link {
-				size += len(spans[j].text)
+		if s.Kind == Words || s.Kind == Literal {
+			size := len(s.Text)
+			for j < len(spans) && spans[j].Kind == s.Kind && spans[j].Marks == s.Marks && spans[j].Link == s.Link {
+				size += len(spans[j].Text)
 				j++
 			}
 			if j > i+1 {
 				var text strings.Builder
 				text.Grow(size)
 				for _, part := range spans[i:j] {
-					text.WriteString(part.text)
+					text.WriteString(part.Text)
 				}
-				s.text = text.String()
+				s.Text = text.String()
 			}
-			if s.kind == words && j < len(spans) && spans[j].kind == lineBreak {
-				s.text = strings.TrimRight(s.text, " ")
+			if s.Kind == Words && j < len(spans) && spans[j].Kind == Break {
+				s.Text = strings.TrimRight(s.Text, " ")
 			}
-			if s.kind == words && n > 0 && spans[n-1].kind == lineBreak {
-				s.text = strings.TrimLeft(s.text, " ")
+			if s.Kind == Words && n > 0 && spans[n-1].Kind == Break {
+				s.Text = strings.TrimLeft(s.Text, " ")
 			}
 		}
 		i = j
-		if s.text == "" && (s.kind == words || s.kind == literal) {
+		if s.Text == "" && (s.Kind == Words || s.Kind == Literal) {
 			continue
 		}
 		spans[n] = s
@@ -192,12 +197,5 @@ func merge(spans []span) []span {
 	}
 	return spans[:n]
 }
-
-func firstRune(text string) rune {
-	r, _ := utf8.DecodeRuneInString(text)
-	return r
-}
-
-func punctuation(r rune) bool { return unicode.IsPunct(r) || unicode.IsSymbol(r) }
 
 func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

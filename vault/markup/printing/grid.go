@@ -1,21 +1,25 @@
-package reading
+package printing
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
+)
 
 // grid writes a table: with pipes where Markdown can carry it, else as HTML.
-func (e *emitter) grid(t *table) {
-	if !t.simple() {
+func (e *emitter) grid(t *page.Table) {
+	if !simple(t) {
 		h := markupWriter{out: e.out, prefix: e.prefix}
 		h.table(t)
 		e.out = h.out
 		return
 	}
-	rows := t.rows
+	rows := t.Rows
 	width := 0
 	for _, row := range rows {
 		width = max(width, len(row))
 	}
-	var head []cell
+	var head []page.Cell
 	if allHead(rows[0]) {
 		head, rows = rows[0], rows[1:]
 	}
@@ -29,21 +33,22 @@ func (e *emitter) grid(t *table) {
 	}
 	for _, row := range rows {
 		e.newline()
-		e.row(row, 0, boldFirst)
+		e.row(row, width, boldFirst)
 	}
 }
 
-func rulerOf(t *table, column int) string {
+func rulerOf(t *page.Table, column int) string {
 	var a byte
-	for i, row := range t.rows {
-		if column >= len(row) {
+	known := false
+	for _, row := range t.Rows {
+		if column >= len(row) || void(row[column]) {
 			continue
 		}
-		if here := row[column].align; i > 0 && here != a && !row[column].void() {
+		here := row[column].Align
+		if known && here != a {
 			return " --- |"
-		} else if i == 0 {
-			a = here
 		}
+		a, known = here, true
 	}
 	switch a {
 	case 'l':
@@ -56,11 +61,11 @@ func rulerOf(t *table, column int) string {
 	return " --- |"
 }
 
-func (c cell) void() bool { return len(c.kids) == 0 }
+func void(c page.Cell) bool { return len(c.Kids) == 0 }
 
-func allHead(row []cell) bool {
+func allHead(row []page.Cell) bool {
 	for _, c := range row {
-		if !c.head {
+		if !c.Head {
 			return false
 		}
 	}
@@ -69,28 +74,28 @@ func allHead(row []cell) bool {
 
 // simple reports whether pipes can carry the table: no merged cells, nothing but paragraphs in them, headings only in the
 // first row or, if all of the first column is, there.
-func (t *table) simple() bool {
-	for i, row := range t.rows {
+func simple(t *page.Table) bool {
+	for i, row := range t.Rows {
 		for j, c := range row {
-			if c.colspan > 1 || c.rowspan > 1 {
+			if c.Colspan > 1 || c.Rowspan > 1 {
 				return false
 			}
-			for k := range c.kids {
-				if c.kids[k].kind != paragraph {
+			for k := range c.Kids {
+				if c.Kids[k].Kind != page.Paragraph {
 					return false
 				}
 			}
-			if c.head && i > 0 && (j > 0 || allHead(t.rows[0])) {
+			if c.Head && i > 0 && (j > 0 || allHead(t.Rows[0])) {
 				return false
 			}
-			if c.head && i == 0 && j > 0 && !allHead(row) {
+			if c.Head && i == 0 && j > 0 && !allHead(row) {
 				return false
 			}
 		}
 	}
-	if !allHead(t.rows[0]) {
-		for _, row := range t.rows {
-			if row[0].head != t.rows[0][0].head {
+	if !allHead(t.Rows[0]) {
+		for _, row := range t.Rows {
+			if row[0].Head != t.Rows[0][0].Head {
 				return false
 			}
 		}
@@ -98,14 +103,14 @@ func (t *table) simple() bool {
 	return true
 }
 
-// row writes the cells of a row, at least width.
-func (e *emitter) row(cells []cell, width int, boldFirst bool) {
+// row writes the cells of a row, and empty ones up to width: parsers drop what is more than the first row has.
+func (e *emitter) row(cells []page.Cell, width int, boldFirst bool) {
 	e.cell = true
 	e.str("|")
-	for i := range max(len(cells), width) {
+	for i := range width {
 		e.str(" ")
 		if i < len(cells) {
-			e.cellText(cells[i], boldFirst && i == 0 && cells[i].head)
+			e.cellText(cells[i], boldFirst && i == 0 && cells[i].Head)
 		}
 		if e.out[len(e.out)-1] != ' ' {
 			e.str(" ")
@@ -115,22 +120,22 @@ func (e *emitter) row(cells []cell, width int, boldFirst bool) {
 	e.cell = false
 }
 
-func (e *emitter) cellText(c cell, bold bool) {
-	var spans []span
-	for i := range c.kids {
+func (e *emitter) cellText(c page.Cell, bold bool) {
+	var spans []page.Span
+	for i := range c.Kids {
 		if i > 0 {
-			spans = append(spans, span{kind: lineBreak})
+			spans = append(spans, page.Span{Kind: page.Break})
 		}
-		spans = append(spans, c.kids[i].text...)
+		spans = append(spans, c.Kids[i].Text...)
 	}
 	if bold {
 		for i := range spans {
-			if spans[i].kind != lineBreak {
-				spans[i].marks |= strong
+			if spans[i].Kind != page.Break {
+				spans[i].Marks |= page.Strong
 			}
 		}
-		loosen(spans)
-		spans = merge(spans)
+		var s page.Settler
+		spans = s.Settle(spans)
 	}
 	e.inline(spans, false)
 	// A backslash before the pipe would escape it.

@@ -1,0 +1,305 @@
+// Package printing writes a page as Markdown: CommonMark with GFM's tables, strikethrough, task lists and alerts.
+//
+// Text is escaped where Markdown would take it for markup, and no more. Where CommonMark's rules leave no room for its own
+// marks (a bold word part beside punctuation), and for tables that pipes cannot carry, HTML is written that
+// vault/markup/parsing takes back. Time and output are linear: what is nested deeper than a dozen levels is shown at that
+// level.
+package printing
+
+import (
+	"bytes"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
+	"strconv"
+	"strings"
+)
+
+// maxDepth bounds nested quotes, lists and expands. What is nested deeper is shown at that depth.
+const maxDepth = 12
+
+// Print writes blocks as Markdown. It ends with a line end, unless there is nothing to write.
+func Print(blocks []page.Block) string {
+	e := emitter{out: make([]byte, 0, 4096)}
+	e.blocks(blocks, false)
+	if len(e.out) > 0 {
+		e.out = append(e.out, '\n')
+	}
+	return string(e.out)
+}
+
+// emitter writes Markdown.
+type emitter struct {
+	out    []byte
+	prefix []byte // before each line: "> ", two spaces for a list, …
+	depth  int    // of containers around
+	cell   bool   // inside a pipe table
+}
+
+func (e *emitter) str(text string) { e.out = append(e.out, text...) }
+
+// newline begins a line.
+func (e *emitter) newline() {
+	e.out = append(e.out, '\n')
+	e.out = append(e.out, e.prefix...)
+}
+
+// blank puts an empty line in between and begins a line.
+func (e *emitter) blank() {
+	e.out = append(e.out, '\n')
+	e.out = append(e.out, bytes.TrimRight(e.prefix, " ")...)
+	e.newline()
+}
+
+// blocks writes blocks below each other, starting on the line at hand.
+func (e *emitter) blocks(list []page.Block, tight bool) {
+	if e.depth >= maxDepth {
+		list = unframe(list, nil)
+	}
+	e.depth++
+	defer func() { e.depth-- }()
+	var again markers
+	for i := range list {
+		if i > 0 && tight {
+			e.newline()
+		} else if i > 0 {
+			e.blank()
+		}
+		e.block(&list[i], i > 0 || len(e.prefix) == 0, again.next(list, i))
+	}
+}
+
+// unframe replaces containers by what is in them.
+func unframe(list, out []page.Block) []page.Block {
+	for i := range list {
+		switch b := &list[i]; b.Kind {
+		case page.List, page.Item, page.Quote, page.Alert, page.Details:
+			if b.Title != "" {
+				out = append(out, page.Block{Kind: page.Paragraph, Text: []page.Span{{Text: b.Title}}})
+			}
+			out = unframe(b.Kids, out)
+		default:
+			out = append(out, *b)
+		}
+	}
+	return out
+}
+
+// markers alternates the bullets of lists that follow each other, which would be one list otherwise.
+type markers struct{ other bool }
+
+func (m *markers) next(list []page.Block, i int) bool {
+	if list[i].Kind != page.List {
+		return false
+	}
+	m.other = i > 0 && list[i-1].Kind == page.List && list[i-1].Ordered == list[i].Ordered && !m.other
+	return m.other
+}
+
+// block writes one block. fresh says that it does not stand on the line of a list's bullet.
+func (e *emitter) block(b *page.Block, fresh, other bool) {
+	switch b.Kind {
+	case page.Paragraph:
+		e.inline(b.Text, true)
+	case page.Heading:
+		e.heading(b)
+	case page.List:
+		e.list(b, other)
+	case page.Item:
+		e.blocks(b.Kids, false)
+	case page.Quote:
+		e.inset("> ", func() {
+			e.str("> ")
+			e.blocks(b.Kids, false)
+		})
+	case page.Alert:
+		e.alert(b)
+	case page.Details:
+		e.str("<details>")
+		if b.Title != "" {
+			e.newline()
+			e.str("<summary>" + escapeHTML(b.Title) + "</summary>")
+		}
+		if len(b.Kids) > 0 {
+			e.blank()
+			e.blocks(b.Kids, false)
+		}
+		e.blank()
+		e.str("</details>")
+	case page.Code:
+		e.code(b)
+	case page.Rule:
+		if fresh {
+			e.str("---")
+		} else {
+			e.str("___")
+		}
+	case page.Grid:
+		e.grid(b.Table)
+	}
+}
+
+// inset writes something whose further lines begin with more.
+func (e *emitter) inset(more string, write func()) {
+	size := len(e.prefix)
+	e.prefix = append(e.prefix, more...)
+	write()
+	e.prefix = e.prefix[:size]
+}
+
+func (e *emitter) heading(b *page.Block) {
+	for range b.Level {
+		e.out = append(e.out, '#')
+	}
+	e.out = append(e.out, ' ')
+	start := len(e.out)
+	cell := e.cell
+	e.inline(b.Text, false)
+	e.cell = cell
+	// A closing run of # would be taken for decoration.
+	text := e.out[start:]
+	if bare := bytes.TrimRight(text, "#"); len(bare) < len(text) && (len(bare) == 0 || bare[len(bare)-1] == ' ') {
+		e.out = append(e.out[:start+len(bare)], '\\')
+		e.out = append(e.out, strings.Repeat("#", len(text)-len(bare))...)
+	}
+}
+
+func (e *emitter) alert(b *page.Block) {
+	e.inset("> ", func() {
+		e.str("> [!" + alertName(b.Name) + "]")
+		if b.Title != "" {
+			e.str(" ")
+			e.text(b.Title, around{before: ' ', after: '\n'})
+		}
+		if len(b.Kids) == 0 {
+			return
+		}
+		if b.Kids[0].Kind == page.Paragraph {
+			e.newline()
+		} else {
+			e.blank()
+		}
+		e.blocks(b.Kids, false)
+	})
+}
+
+// alertName is the alert that stands for a macro: GitHub's word where there is one of like colour, else the macro's own.
+func alertName(macro string) string {
+	switch macro {
+	case "info":
+		return "NOTE"
+	case "tip":
+		return "TIP"
+	case "note":
+		return "WARNING"
+	case "warning":
+		return "CAUTION"
+	}
+	return strings.ToUpper(macro)
+}
+
+func (e *emitter) code(b *page.Block) {
+	fence, mark := 3, byte('`')
+	if strings.IndexByte(b.Info, '`') >= 0 || strings.IndexByte(b.Name, '`') >= 0 {
+		mark = '~' // the words behind a fence of backticks must hold none
+	}
+	run := 0
+	for i := 0; i < len(b.Code); i++ {
+		if b.Code[i] != mark {
+			run = 0
+			continue
+		}
+		run++
+		fence = max(fence, run+1)
+	}
+	bar := strings.Repeat(string(mark), fence)
+	e.str(bar)
+	e.str(b.Name)
+	if b.Info != "" {
+		if b.Name != "" {
+			e.str(" ")
+		}
+		e.str(b.Info)
+	}
+	if b.Code != "" {
+		for line := range strings.SplitSeq(b.Code, "\n") {
+			if line == "" {
+				e.out = append(e.out, '\n')
+				e.out = append(e.out, bytes.TrimRight(e.prefix, " ")...)
+				continue
+			}
+			e.newline()
+			e.str(line)
+		}
+	}
+	e.newline()
+	e.str(bar)
+}
+
+func (e *emitter) list(b *page.Block, other bool) {
+	tight := tightList(b)
+	number := b.Level
+	if number+len(b.Kids) > 999_999_999 {
+		number = 1
+	}
+	for i := range b.Kids {
+		if i > 0 && tight {
+			e.newline()
+		} else if i > 0 {
+			e.blank()
+		}
+		e.item(&b.Kids[i], marker(b.Ordered, other, number+i), tight)
+	}
+}
+
+func marker(ordered, other bool, number int) string {
+	switch {
+	case ordered && other:
+		return strconv.Itoa(number) + ") "
+	case ordered:
+		return strconv.Itoa(number) + ". "
+	case other:
+		return "* "
+	}
+	return "- "
+}
+
+// nothing stands where Markdown wants some text and there is none.
+const nothing = "&nbsp;"
+
+func (e *emitter) item(b *page.Block, bullet string, tight bool) {
+	e.inset("               "[:len(bullet)], func() {
+		e.str(bullet)
+		if b.Task != 0 {
+			e.str("[" + string(b.Task) + "] ")
+		}
+		// A bare bullet could be taken for a line under a heading, or for a rule.
+		if len(b.Kids) == 0 || b.Task != 0 && b.Kids[0].Kind != page.Paragraph {
+			e.str(nothing)
+			if len(b.Kids) == 0 {
+				return
+			}
+			e.blank()
+		}
+		e.blocks(b.Kids, tight)
+	})
+}
+
+// tightList reports whether a list needs no empty lines: each item is one paragraph, with at most a tight list below it.
+func tightList(b *page.Block) bool {
+	for i := range b.Kids {
+		kids := b.Kids[i].Kids
+		if len(kids) > 0 && kids[0].Kind == page.Paragraph {
+			kids = kids[1:]
+		}
+		if len(kids) > 1 || len(kids) == 1 && (kids[0].Kind != page.List || !tightList(&kids[0])) {
+			return false
+		}
+		// Only a list that begins with 1 may interrupt a paragraph.
+		if len(kids) == 1 && len(b.Kids[i].Kids) == 2 && kids[0].Ordered && kids[0].Level != 1 {
+			return false
+		}
+		if len(kids) == 1 && b.Kids[i].Task != 0 && len(b.Kids[i].Kids) == 1 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,124 @@
+package writing
+
+import (
+	"strings"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
+)
+
+// spans writes text. Marks nest in the order in which they open.
+func (w *writer) spans(spans []page.Span) {
+	w.marked(spans, 0)
+}
+
+// marked writes spans inside of marks that are open already; those of a link go together.
+func (w *writer) marked(spans []page.Span, outer page.Marks) {
+	var open []page.Marks
+	set := func(want page.Marks) {
+		keep := 0
+		for keep < len(open) && want&open[keep] != 0 {
+			want &^= open[keep]
+			keep++
+		}
+		for i := len(open) - 1; i >= keep; i-- {
+			w.str("</" + tagOf(open[i]) + ">")
+		}
+		open = open[:keep]
+		for m := page.Underline; m <= page.Strike; m <<= 1 {
+			if want&m != 0 {
+				w.str("<" + tagOf(m) + ">")
+				open = append(open, m)
+			}
+		}
+	}
+	for i := 0; i < len(spans); {
+		s := &spans[i]
+		if s.Link == nil {
+			set(s.Marks &^ outer)
+			w.span(s)
+			i++
+			continue
+		}
+		end, shared := i, s.Marks
+		for end < len(spans) && spans[end].Link == s.Link {
+			shared &= spans[end].Marks
+			end++
+		}
+		set(shared &^ outer)
+		w.link(s.Link.Target, spans[i:end], outer|shared)
+		i = end
+	}
+	set(0)
+}
+
+func tagOf(m page.Marks) string {
+	switch m {
+	case page.Underline:
+		return "u"
+	case page.Sub:
+		return "sub"
+	case page.Sup:
+		return "sup"
+	case page.Strong:
+		return "strong"
+	case page.Emphasis:
+		return "em"
+	}
+	return "s"
+}
+
+func (w *writer) span(s *page.Span) {
+	switch s.Kind {
+	case page.Words:
+		w.text(s.Text)
+	case page.Literal:
+		w.str("<code>")
+		w.text(s.Text)
+		w.str("</code>")
+	case page.Break:
+		w.str("<br />")
+	case page.Picture:
+		w.picture(s.Image)
+	case page.Date:
+		w.str(`<time datetime="`)
+		w.text(s.Text)
+		w.str(`" />`)
+	case page.Token:
+		if original := w.original(*s); original != "" {
+			w.str(original)
+			return
+		}
+		w.text("[[" + s.Text + "]]")
+	}
+}
+
+// original is the storage format that a placeholder stands for, or "".
+func (w *writer) original(s page.Span) string {
+	if s.Kind != page.Token || w.opt.Original == nil {
+		return ""
+	}
+	text, ok := w.opt.Original("[[" + s.Text + "]]")
+	if !ok || storage.Check(text) != nil {
+		return ""
+	}
+	return text
+}
+
+// plain is the text of spans without marks.
+func plain(spans []page.Span) string {
+	var out strings.Builder
+	for i := range spans {
+		switch s := &spans[i]; s.Kind {
+		case page.Break:
+			out.WriteByte(' ')
+		case page.Picture:
+			out.WriteString(s.Image.Alt)
+		case page.Token:
+			out.WriteString("[[" + s.Text + "]]")
+		default:
+			out.WriteString(s.Text)
+		}
+	}
+	return out.String()
+}

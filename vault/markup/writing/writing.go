@@ -1,0 +1,212 @@
+// Package writing writes a page in Confluence's storage format.
+//
+// What it writes is well-formed, whatever is in the page: text and attributes are escaped, CDATA sections are split where
+// their own end mark stands in the text, characters that XML cannot carry are left out. It writes those elements and
+// macros only that a block or span of the page stands for.
+package writing
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
+)
+
+// Options tune the writing.
+type Options struct {
+	// Original answers the storage format that a placeholder, as it stands in the Markdown, was made for. Without it, or
+	// where it does not know or what it answers is not well-formed, placeholders are written as the text they are: they
+	// name a construct without holding it, so anything else would be a guess.
+	Original func(placeholder string) (storage string, ok bool)
+}
+
+// Write writes blocks.
+func Write(blocks []page.Block, opt Options) string {
+	w := &writer{opt: opt}
+	w.blocks(blocks)
+	return w.out.String()
+}
+
+type writer struct {
+	out   strings.Builder
+	opt   Options
+	tasks int // written so far; tasks are numbered
+}
+
+func (w *writer) str(text string) { w.out.WriteString(text) }
+
+func (w *writer) text(text string) { w.str(storage.Escape(clean(text))) }
+
+// clean drops what XML cannot carry.
+func clean(text string) string {
+	if strings.IndexFunc(text, forbidden) < 0 {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		if forbidden(r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// forbidden reports characters outside of XML 1.0, and the one that stands for bytes that are not UTF-8.
+func forbidden(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' || r == 0xfffe || r == 0xffff || r == 0xfffd
+}
+
+func (w *writer) element(name string, inside func()) {
+	w.str("<" + name + ">")
+	inside()
+	w.str("</" + name + ">")
+}
+
+func (w *writer) blocks(list []page.Block) {
+	for i := range list {
+		w.block(&list[i])
+	}
+}
+
+func (w *writer) block(b *page.Block) {
+	switch b.Kind {
+	case page.Paragraph:
+		w.paragraph(b, b.Align)
+	case page.Heading:
+		w.element("h"+strconv.Itoa(min(max(b.Level, 1), 6)), func() { w.spans(b.Text) })
+	case page.List:
+		w.list(b)
+	case page.Item:
+		w.blocks(b.Kids)
+	case page.Quote:
+		w.element("blockquote", func() { w.blocks(b.Kids) })
+	case page.Alert:
+		w.panel(b.Name, b)
+	case page.Details:
+		w.panel("expand", b)
+	case page.Code:
+		w.code(b)
+	case page.Rule:
+		w.str("<hr />")
+	case page.Grid:
+		w.table(b.Table)
+	}
+}
+
+// paragraph writes p; an image or a macro that stands alone needs none.
+func (w *writer) paragraph(b *page.Block, align byte) {
+	if len(b.Text) == 1 && (b.Text[0].Kind == page.Picture || w.original(b.Text[0]) != "") && b.Text[0].Link == nil && align == 0 {
+		w.spans(b.Text)
+		return
+	}
+	w.str("<p")
+	switch align {
+	case 'c':
+		w.str(` style="text-align: center;"`)
+	case 'r':
+		w.str(` style="text-align: right;"`)
+	case 'l':
+		w.str(` style="text-align: left;"`)
+	}
+	w.str(">")
+	w.spans(b.Text)
+	w.str("</p>")
+}
+
+// list writes ul and ol. Tasks have lists of their own in Confluence, so a mixed list becomes several.
+func (w *writer) list(b *page.Block) {
+	if b.Ordered {
+		w.items("ol", b.Level, b.Kids)
+		return
+	}
+	for from := 0; from < len(b.Kids); {
+		task, to := b.Kids[from].Task != 0, from
+		for to < len(b.Kids) && (b.Kids[to].Task != 0) == task {
+			to++
+		}
+		if task {
+			w.taskList(b.Kids[from:to])
+		} else {
+			w.items("ul", 1, b.Kids[from:to])
+		}
+		from = to
+	}
+}
+
+func (w *writer) items(tag string, start int, items []page.Block) {
+	w.str("<" + tag)
+	if start != 1 {
+		w.str(` start="` + strconv.Itoa(start) + `"`)
+	}
+	w.str(">")
+	for i := range items {
+		w.str("<li>")
+		if task := items[i].Task; task != 0 { // Confluence has no numbered tasks
+			w.str("<p>[" + string(task) + "]</p>")
+		}
+		if len(items[i].Kids) == 0 {
+			w.str("<p />")
+		}
+		w.blocks(items[i].Kids)
+		w.str("</li>")
+	}
+	w.str("</" + tag + ">")
+}
+
+func (w *writer) taskList(items []page.Block) {
+	w.str("<ac:task-list>")
+	for i := range items {
+		w.tasks++
+		state := "incomplete"
+		if items[i].Task == 'x' {
+			state = "complete"
+		}
+		w.str("<ac:task><ac:task-id>" + strconv.Itoa(w.tasks) + "</ac:task-id><ac:task-status>" + state + "</ac:task-status><ac:task-body>")
+		kids := items[i].Kids
+		if len(kids) > 0 && kids[0].Kind == page.Paragraph {
+			w.spans(kids[0].Text)
+			kids = kids[1:]
+		}
+		w.blocks(kids)
+		w.str("</ac:task-body></ac:task>")
+	}
+	w.str("</ac:task-list>")
+}
+
+func (w *writer) table(t *page.Table) {
+	w.str("<table><tbody>")
+	for _, row := range t.Rows {
+		w.str("<tr>")
+		for i := range row {
+			w.cell(&row[i])
+		}
+		w.str("</tr>")
+	}
+	w.str("</tbody></table>")
+}
+
+func (w *writer) cell(c *page.Cell) {
+	tag := "td"
+	if c.Head {
+		tag = "th"
+	}
+	w.str("<" + tag)
+	if c.Colspan > 1 {
+		w.str(` colspan="` + strconv.Itoa(c.Colspan) + `"`)
+	}
+	if c.Rowspan > 1 {
+		w.str(` rowspan="` + strconv.Itoa(c.Rowspan) + `"`)
+	}
+	w.str(">")
+	if len(c.Kids) == 0 {
+		w.str("<p />")
+	}
+	for i := range c.Kids {
+		if c.Kids[i].Kind == page.Paragraph {
+			w.paragraph(&c.Kids[i], c.Align)
+			continue
+		}
+		w.block(&c.Kids[i])
+	}
+	w.str("</" + tag + ">")
+}

@@ -63,6 +63,7 @@ var ErrNoItem = errors.New("no such item in the keychain")
 // Config says whose key a [Keeper] keeps.
 type Config struct {
 	// Dir is the folder of all keys; each vault gets a folder of its own below.
+	// Without one there is no key.
 	Dir string
 	// Origin is the vault's origin, such as "https://vault.example.com".
 	Origin string
@@ -129,6 +130,9 @@ func (k *Keeper) Device(ctx context.Context) (*DeviceKey, error) {
 // Known tells what the marker says without touching the key: its thumbprint
 // and class, or "" where there is no key yet.
 func (k *Keeper) Known() (thumbprint, class string, err error) {
+	if k.cfg.Dir == "" {
+		return "", "", nil
+	}
 	m, err := k.readMarker()
 	if err != nil || m == nil {
 		return "", "", err

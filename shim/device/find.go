@@ -22,6 +22,10 @@ const pemType = "PRIVATE KEY"
 // find loads the key or creates it. Once a marker is there no lock is needed:
 // it is written last and never changed.
 func (k *Keeper) find(ctx context.Context) (*DeviceKey, error) {
+	if k.cfg.Dir == "" {
+		return nil, usererr.New(usererr.Settings, "This account has no home folder, so there is no place for this device's key",
+			"Start the MCP client from an account with a home folder, or let it pass the variable HOME on")
+	}
 	m, err := k.readMarker()
 	if err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,7 +31,6 @@ type Client struct {
 	HTTP   *http.Client
 	Vault  *url.URL // the pinned origin
 	Prover device.Prover
-	Log    *slog.Logger // optional
 
 	mu    sync.Mutex
 	nonce string // guarded by mu; the vault's latest
@@ -101,6 +99,10 @@ func (c *Client) learn(res *http.Response) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.nonce = nonce
+	return wantsNonce(res)
+}
+
+func wantsNonce(res *http.Response) bool {
 	return res.StatusCode == http.StatusUnauthorized && strings.Contains(res.Header.Get("WWW-Authenticate"), "use_dpop_nonce")
 }
 
@@ -111,7 +113,7 @@ func (c *Client) read(res *http.Response, out any) error {
 		return network.Explain(err, Origin(c.Vault))
 	}
 	if res.StatusCode/100 != 2 {
-		return c.refusal(res, text)
+		return refusal(c.Vault, res, text)
 	}
 	if out == nil {
 		return nil
@@ -124,10 +126,10 @@ func (c *Client) read(res *http.Response, out any) error {
 
 // refusal turns an error answer into a user error. Its text comes from the
 // pinned vault, through TLS; it is cut and cleaned all the same.
-func (c *Client) refusal(res *http.Response, text []byte) error {
+func refusal(vault *url.URL, res *http.Response, text []byte) error {
 	var problem wire.Problem
 	if len(text) > maxAnswer || json.Unmarshal(text, &problem) != nil || problem.Message == "" {
-		return strange(c.Vault, res)
+		return strange(vault, res)
 	}
 	return &refused{
 		why:  usererr.New(usererr.Code(clean(problem.Code)), clean(problem.Message), clean(problem.Hint)),

@@ -194,7 +194,9 @@ func (d document) click(c Choose) (request, bool) {
 		func(b button) bool { return b.name == "person" && b.value == c.Person },
 		func(b button) bool { return b.name == "decision" && b.value == decision },
 		func(b button) bool { return strings.EqualFold(b.text, "continue") },
-		func(b button) bool { return slices.Contains(strings.Fields(b.class), "primary") && b.name != "decision" },
+		func(b button) bool {
+			return slices.Contains(strings.Fields(b.class), "primary") && b.name != "decision"
+		},
 	}
 	for _, want := range wanted {
 		for _, f := range d.forms {

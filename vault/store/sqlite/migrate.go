@@ -18,6 +18,9 @@ import (
 // applicationID marks a file as a vault's ("Coat").
 const applicationID = 0x436f6174
 
+// touch writes without changing anything.
+const touch = "UPDATE migrations SET applied = applied WHERE version = (SELECT max(version) FROM migrations)"
+
 // Migrated says which version of the schema Open found (0 in a new file) and
 // which it left behind. The files of [Config.Migrations] are called
 // NNNN_name.sql; they only ever grow in number, each runs once, in the order of
@@ -129,7 +132,12 @@ func migrate(ctx context.Context, db *sql.DB, known []migration) (Migrated, erro
 		did.From = known[n-1].version
 	}
 	if n == len(known) {
-		return did, nil
+		// Nothing is due; but whether the file can be written at all is better
+		// known now than at the first call.
+		if err := execAll(ctx, tx, touch); err != nil {
+			return Migrated{}, err
+		}
+		return did, tx.Commit()
 	}
 	if n == 0 {
 		err = execAll(ctx, tx, fmt.Sprintf("PRAGMA application_id = %d", applicationID),

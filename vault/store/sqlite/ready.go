@@ -28,7 +28,7 @@ func (db *DB) Ready(ctx context.Context) error {
 		return err
 	}
 	err := db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE migrations SET applied = applied WHERE version = $1", db.migrated.To)
+		_, err := tx.ExecContext(ctx, touch)
 		return err
 	})
 	if err == nil {

@@ -121,7 +121,7 @@ func (k *Keeper) store(ctx context.Context, row Row, claim Claim, box *seal.Box,
 	}
 	stored := next
 	stored.Version = row.Version
-	for pause := pollEvery; ; pause = min(2*pause, time.Second) {
+	for pause := pollFirst; ; pause = min(2*pause, time.Second) {
 		err := k.cfg.Refreshes.GrantRefreshed(ctx, stored, claim.By)
 		if err == nil {
 			break

@@ -15,8 +15,10 @@ const (
 	flightLife = 45 * time.Second
 	// retryFor is how long a renewal tries again after transient failures.
 	retryFor = 8 * time.Second
-	// pollEvery is how often the row is read while another replica refreshes.
-	pollEvery = 50 * time.Millisecond
+	// pollFirst and pollEvery are how often the row is read while another
+	// replica refreshes: a refresh takes a moment, or the replica is dead.
+	pollFirst = 25 * time.Millisecond
+	pollEvery = 250 * time.Millisecond
 	// mostPatience is how long a call waits for a new token while its old one
 	// still works, oldKept how long the old one is then used without asking.
 	mostPatience = time.Second
@@ -118,7 +120,7 @@ func (k *Keeper) fly(ctx context.Context, who owner, stale version) (*flight, er
 func (k *Keeper) renew(ctx context.Context, who owner, stale version) (Token, error) {
 	tryUntil := time.Now().Add(retryFor)
 	var last error
-	for {
+	for poll := pollFirst; ; {
 		seen := k.tokens.generation()
 		row, err := k.current(ctx, who)
 		if err != nil {
@@ -141,9 +143,10 @@ func (k *Keeper) renew(ctx context.Context, who owner, stale version) (Token, er
 			if _, final := usererr.From(err); err == nil || final {
 				return token, err
 			}
-			pause = pollEvery
-			if !errors.Is(err, ErrBusy) && !errors.Is(err, ErrFenced) {
-				last, pause = err, 0 // the pace knows
+			if errors.Is(err, ErrBusy) || errors.Is(err, ErrFenced) {
+				pause, poll = poll, min(2*poll, pollEvery)
+			} else {
+				last = err // the pace knows how long to wait
 			}
 		}
 		if err := sleep(ctx, pause); err != nil {

@@ -93,6 +93,9 @@ func (k *Keeper) prepareDir() error {
 	if err := os.MkdirAll(k.dir, dirMode); err != nil {
 		return unwritable(err, k.dir)
 	}
+	if info, err := os.Lstat(k.dir); err != nil || !info.IsDir() {
+		return unwritable(errors.Join(err, errors.New("not a folder, or a link to one")), k.dir)
+	}
 	return k.tighten(k.dir, dirMode)
 }
 

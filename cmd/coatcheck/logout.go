@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/shim/signin"
+)
+
+// commandLimit bounds what a command asks of the network.
+const commandLimit = 30 * time.Second
+
+// logout ends this device's session.
+type logout struct{}
+
+// Run tells the vault, and says what that means.
+func (logout) Run(ctx context.Context, p *program) error {
+	if p.wrong != nil {
+		return p.wrong
+	}
+	log := p.openLog(true)
+	defer log.Close()
+	keeper := p.keeper(log.Logger())
+	thumbprint, _, err := keeper.Known()
+	if err != nil {
+		return err
+	}
+	if thumbprint == "" {
+		_, err := fmt.Fprintln(p.out, "This device was never signed in at "+p.settings.Vault.String()+".")
+		return err
+	}
+	way, err := p.network()
+	if err != nil {
+		return err
+	}
+	defer way.Close()
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	client := &signin.Client{HTTP: way.HTTP, Vault: p.settings.Vault, Prover: keeper}
+	switch err := client.Post(ctx, wire.LogoutPath, struct{}{}, nil); usererr.CodeOf(err) {
+	case "":
+		_, err := fmt.Fprint(p.out, "Signed out: the session of this device has ended, for all programs on it.\n"+
+			"What you allowed Coatcheck in Confluence stays with the vault for your other devices;\n"+
+			"you can withdraw it at https://id.atlassian.com/manage-profile/apps.\n")
+		return err
+	case usererr.NotFound, usererr.SignIn:
+		_, err := fmt.Fprintln(p.out, "This device is not signed in at "+p.settings.Vault.String()+".")
+		return err
+	default:
+		return err
+	}
+}

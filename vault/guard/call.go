@@ -226,8 +226,9 @@ func newRecord(caller identity.Caller, tool string, rules *policy.Policy) *recor
 
 // note names an object that the answer is about.
 func (r *record) note(kind, id, space string) {
-	if len(r.objects) < maxObjects {
-		r.objects = append(r.objects, objectName(kind, id, space))
+	name := objectName(kind, id, space)
+	if n := len(r.objects); n < maxObjects && (n == 0 || r.objects[n-1] != name) {
+		r.objects = append(r.objects, name)
 	}
 }
 

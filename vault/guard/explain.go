@@ -17,7 +17,11 @@ import (
 // missing is what does not exist, what Confluence hides and what policy
 // denies: all three look the same. err tells them apart in the audit record.
 func missing(what string, err error) error {
-	return usererr.Wrap(err, usererr.NotFound, what+" was not found, or it is not available to you", "Check it, or look for it with confluence_search")
+	hint := "Check it, or look for it with confluence_search"
+	if strings.HasPrefix(what, "The space") {
+		hint = "confluence_list_spaces has the spaces that you may use"
+	}
+	return usererr.Wrap(err, usererr.NotFound, what+" was not found, or it is not available to you", hint)
 }
 
 // explain says in words for a person what became of a request about what.

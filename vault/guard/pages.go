@@ -124,8 +124,11 @@ func refused(code usererr.Code, message, hint string) error {
 // looked at the write and said no, which it would have said before too.
 func explainWrite(err error, what string) error {
 	var e *confluence.Error
+	if confluence.Is(err, confluence.KindNotFound) { // what was there to be read a moment ago
+		return errors.Join(ErrRefused, usererr.Wrap(err, usererr.Denied, "You may read "+lower(what)+", but not change it", "Ask the space's administrator for the permission"))
+	}
 	for _, no := range []confluence.Kind{
-		confluence.KindToken, confluence.KindScope, confluence.KindForbidden, confluence.KindNotFound,
+		confluence.KindToken, confluence.KindScope, confluence.KindForbidden,
 		confluence.KindBadRequest, confluence.KindTooLarge, confluence.KindGone,
 	} {
 		if errors.As(err, &e) && e.Kind == no && !e.Unsure {
@@ -156,7 +159,6 @@ func (w *Wiki) CreatePage(ctx context.Context, n NewPage) (Page, error) {
 			return Page{}, refused(usererr.BadInput, "The parent page is in space "+parent.Space+", not in "+space.Key, "Give the space of the parent, or another parent")
 		}
 	}
-	what := "The page " + quote(n.Title)
 	var page confluence.Page
 	err = w.ask(ctx, func(c *confluence.Client) (err error) {
 		w.wrote = true
@@ -168,9 +170,9 @@ func (w *Wiki) CreatePage(ctx context.Context, n NewPage) (Page, error) {
 			"The space "+space.Key+" has a page titled "+quote(n.Title)+" already", "Update that page or choose another title")
 	}
 	if err != nil {
-		return Page{}, explainWrite(err, what)
+		return Page{}, explainWrite(err, "The space "+space.Key)
 	}
-	return w.admitted(ctx, what, page)
+	return w.admitted(ctx, "The page "+quote(n.Title), page)
 }
 
 // admitted is admit for a page that was just written: whatever goes wrong

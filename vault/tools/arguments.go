@@ -175,8 +175,8 @@ func (a arguments) near(name string) string {
 	for _, known := range a.names {
 		is := plain(known)
 		away := distance(name, is)
-		if strings.HasPrefix(name, is) || len(name) >= 3 && strings.HasPrefix(is, name) {
-			away = min(away, 1) // pageId for page, max for max_chars
+		if strings.HasPrefix(name, is) || len(name) >= 3 && strings.Contains(is, name) {
+			away = min(away, 1) // pageId for page, version for expected_version
 		}
 		if away < least && away < len(is) {
 			best, least = known, away

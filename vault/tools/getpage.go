@@ -35,7 +35,7 @@ type getPageOut struct {
 	Updated    string   `json:"updated,omitempty"`
 	Author     string   `json:"author_id,omitempty" jsonschema:"account id of who wrote this version"`
 	Markdown   string   `json:"markdown"`
-	Lost       []string `json:"lost,omitempty" jsonschema:"what Markdown cannot show; an update drops it"`
+	Lost       []string `json:"lost,omitempty" jsonschema:"what Markdown cannot show and an update would drop"`
 	Part       string   `json:"part,omitempty" jsonschema:"what is left out, if anything"`
 	NextCursor string   `json:"next_cursor,omitempty" jsonschema:"absent at the end"`
 }
@@ -52,7 +52,8 @@ var getPageTool = tool[getPageIn, getPageOut]{
 type pageCursor struct {
 	Site, ID string
 	Version  int
-	Offset   int // bytes of Markdown
+	Offset   int    // bytes of Markdown
+	Again    string // what is repeated before them: the heading of a table, the fence of code
 	Max      int
 }
 
@@ -105,15 +106,15 @@ func (t *toolset) part(ctx context.Context, w *guard.Wiki, in getPageIn, at page
 	if at.Offset > len(text) || at.Offset < len(text) && !utf8.RuneStart(text[at.Offset]) {
 		return getPageOut{}, usererr.New(usererr.Conflict, "The page cannot be read on from there", "Read it again without cursor")
 	}
-	shown := cut(text[at.Offset:], at.Max)
-	end := at.Offset + len(shown)
+	shown, rest := markup.Split(at.Again+text[at.Offset:], at.Max)
+	end, again := whereIs(rest, text)
 	out := getPageOut{
 		Notice: notice, ID: page.ID, Title: page.Title, Type: page.Type, Space: page.Space, Site: w.Site(), Version: page.Version, URL: page.URL,
 		ParentID: page.ParentID, Status: page.Status, Created: stamp(page.Created), Updated: stamp(page.Updated), Author: page.Author,
 		Markdown: shown,
 	}
 	if at.Offset == 0 {
-		out.Lost = some(doc.Lost)
+		out.Lost = some(lossy(doc))
 	}
 	if at.Offset > 0 || end < len(text) {
 		out.Part = fmt.Sprintf("Characters %d to %d of %d are shown.", utf8.RuneCountInString(text[:at.Offset])+1,
@@ -123,7 +124,7 @@ func (t *toolset) part(ctx context.Context, w *guard.Wiki, in getPageIn, at page
 		out.Part += fmt.Sprintf(" The page has changed meanwhile: it is at version %d, and this is still version %d.", changed, page.Version)
 	}
 	if end < len(text) {
-		out.NextCursor, err = t.cfg.Door.Cursor(ctx, getPage, pageCursor{w.Site(), page.ID, page.Version, end, at.Max})
+		out.NextCursor, err = t.cfg.Door.Cursor(ctx, getPage, pageCursor{w.Site(), page.ID, page.Version, end, again, at.Max})
 	}
 	return out, err
 }
@@ -146,21 +147,24 @@ func findPage(ctx context.Context, w *guard.Wiki, in getPageIn, at pageCursor) (
 	return page, changed, err
 }
 
-// cut returns at most limit characters of text, up to the end of a line where
-// that does not lose too much.
-func cut(text string, limit int) string {
-	if utf8.RuneCountInString(text) <= limit {
-		return text
+// maxAgain limits what a cursor carries along.
+const maxAgain = 4 << 10
+
+// whereIs finds rest in text: it is the end of text, perhaps with something
+// repeated before it.
+func whereIs(rest, text string) (offset int, again string) {
+	same := 0
+	for same < min(len(rest), len(text)) && rest[len(rest)-1-same] == text[len(text)-1-same] {
+		same++
 	}
-	end := 0
-	for range limit {
-		_, size := utf8.DecodeRuneInString(text[end:])
-		end += size
+	offset, again = len(text)-same, rest[:len(rest)-same]
+	for offset < len(text) && !utf8.RuneStart(text[offset]) {
+		again, offset = again+text[offset:offset+1], offset+1
 	}
-	if line := strings.LastIndexByte(text[:end], '\n'); line > end/2 {
-		end = line + 1
+	if len(again) > maxAgain {
+		return offset, ""
 	}
-	return text[:end]
+	return offset, again
 }
 
 func pageText(out getPageOut) string {
@@ -173,7 +177,7 @@ func pageText(out getPageOut) string {
 	}
 	b.WriteString("\n" + out.URL + "\n")
 	if len(out.Lost) > 0 {
-		b.WriteString("Markdown cannot show these, and an update drops them: " + strings.Join(out.Lost, ", ") + "\n")
+		b.WriteString("Markdown cannot show these, and an update would drop them: " + strings.Join(out.Lost, ", ") + "\n")
 	}
 	if out.Part != "" {
 		b.WriteString(out.Part + "\n")

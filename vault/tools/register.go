@@ -29,9 +29,9 @@ func register[In, Out any](s *mcp.Server, t *toolset, def tool[In, Out]) {
 	args := argumentsOf[In]()
 	s.AddTool(&mcp.Tool{
 		Name: def.name, Title: def.title, Description: def.description,
-		InputSchema: schema[In](), OutputSchema: schema[Out](),
+		InputSchema: schema[In](), OutputSchema: open(schema[Out]()),
 		Annotations: &mcp.ToolAnnotations{
-			Title: def.title, ReadOnlyHint: !def.write, DestructiveHint: new(def.write && def.name == updatePage),
+			ReadOnlyHint: !def.write, DestructiveHint: new(def.write && def.name == updatePage),
 			// A write carries its version or a title that is taken after it:
 			// a second one of the same arguments is refused.
 			IdempotentHint: true, OpenWorldHint: new(!def.closed),
@@ -98,6 +98,22 @@ func schema[T any]() *jsonschema.Schema {
 	s, err := jsonschema.For[T](nil)
 	if err != nil {
 		panic(fmt.Sprintf("tools: schema of %T: %v", *new(T), err)) // impossible: all types are of this package
+	}
+	return s
+}
+
+// open lets an answer have members that a client with an older schema does
+// not know, and leaves out that lists could be null, which they never are.
+func open(s *jsonschema.Schema) *jsonschema.Schema {
+	s.AdditionalProperties = nil
+	if len(s.Types) == 2 && s.Types[0] == "null" {
+		s.Type, s.Types = s.Types[1], nil
+	}
+	for _, member := range s.Properties {
+		open(member)
+	}
+	if s.Items != nil {
+		open(s.Items)
 	}
 	return s
 }

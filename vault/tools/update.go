@@ -14,11 +14,14 @@ import (
 
 const updatePage = "confluence_update_page"
 
+// maxDiff is how many characters of what changed a conflict shows.
+const maxDiff = 4000
+
 type updateIn struct {
 	Page     ref    `json:"page" jsonschema:"page id or URL"`
 	Expected int    `json:"expected_version" jsonschema:"the version that was read and is replaced"`
 	Title    string `json:"title,omitempty" jsonschema:"new title; default: unchanged"`
-	Body     string `json:"body" jsonschema:"Markdown; replaces the whole body"`
+	Body     string `json:"body" jsonschema:"Markdown; replaces the whole body. Keep [[confluence:...]] marks"`
 	Message  string `json:"message,omitempty" jsonschema:"what was changed, for the history"`
 	Site     string `json:"site,omitempty" jsonschema:"site name, if the person has several"`
 }
@@ -33,7 +36,6 @@ var updatePageTool = tool[updateIn, writeOut]{
 // edit is one update, on its way.
 type edit struct {
 	in    updateIn
-	body  string // storage format
 	begun time.Time
 }
 
@@ -45,11 +47,10 @@ func update(ctx context.Context, t *toolset, in updateIn) (writeOut, string, err
 	if in.Expected < 1 {
 		return writeOut{}, "", usererr.New(usererr.BadInput, "The argument \"expected_version\" must be the version that was read", "Read the page with confluence_get_page first")
 	}
-	body, err := storage(in.Body)
-	if err != nil {
+	if _, err := storage(in.Body, nil); err != nil { // before anything is begun
 		return writeOut{}, "", err
 	}
-	e := edit{in, body, time.Now()}
+	e := edit{in, time.Now()}
 	out, err := guard.Do(ctx, t.cfg.Door, guard.Op[writeOut]{
 		Tool: updatePage, Site: in.Site, Page: string(in.Page), Input: in,
 		Run:    e.run,
@@ -77,20 +78,35 @@ func (e edit) run(ctx context.Context, w *guard.Wiki) (writeOut, error) {
 	}
 	// A proxy on the way to Confluence may have sent it twice, and what was
 	// refused is the second.
-	if next, err := e.next(ctx, w, now); err == nil && e.made(ctx, w, next, e.begun) == ours {
+	if next, err := e.next(ctx, w, now); err == nil && e.made(ctx, w, page, next, e.begun) == ours {
 		return e.done(w, next, now, nil), nil
 	}
 	return writeOut{}, e.conflict(ctx, w, now)
 }
 
 func (e edit) put(ctx context.Context, w *guard.Wiki, before guard.Page) (writeOut, error) {
+	body, lost, err := e.body(before)
+	if err != nil {
+		return writeOut{}, errors.Join(guard.ErrRefused, err)
+	}
 	page, err := w.UpdatePage(ctx, before, guard.Edit{
-		Title: e.title(before), Body: e.body, Message: e.in.Message, Number: e.in.Expected + 1,
+		Title: e.title(before), Body: body, Message: e.in.Message, Number: e.in.Expected + 1,
 	})
 	if err != nil {
 		return writeOut{}, err
 	}
-	return e.done(w, page, page, dropped(before.Body, e.body)), nil
+	return e.done(w, page, page, lost), nil
+}
+
+// body is what is written over before, and what that takes away which
+// Markdown cannot say.
+func (e edit) body(before guard.Page) (body string, lost []string, err error) {
+	was, err := markup.ToMarkdown(before.Body, markup.Options{})
+	if err != nil {
+		was = markup.Document{Flattened: []string{"content that cannot be read"}}
+	}
+	body, err = storage(e.in.Body, was.Originals)
+	return body, dropped(was, body), err
 }
 
 // done is the answer about the version that was written.
@@ -140,7 +156,11 @@ func (e edit) settled(ctx context.Context, w *guard.Wiki, now guard.Page, starte
 	if err != nil {
 		return writeOut{}, err
 	}
-	switch e.made(ctx, w, next, started) {
+	before, err := w.PageVersion(ctx, now.ID, e.in.Expected)
+	if err != nil {
+		return writeOut{}, err
+	}
+	switch e.made(ctx, w, before, next, started) {
 	case ours:
 		return e.done(w, next, now, nil), nil
 	case others:
@@ -157,9 +177,11 @@ func (e edit) next(ctx context.Context, w *guard.Wiki, now guard.Page) (guard.Pa
 	return w.PageVersion(ctx, now.ID, e.in.Expected+1)
 }
 
-// made decides whose the version is that stands where ours should.
-func (e edit) made(ctx context.Context, w *guard.Wiki, next guard.Page, started time.Time) whose {
-	same := next.Title == e.title(next) && strings.TrimSpace(next.Message) == e.in.Message && sameText(next.Body, e.body)
+// made decides whose the version is that stands where ours should, after
+// before.
+func (e edit) made(ctx context.Context, w *guard.Wiki, before, next guard.Page, started time.Time) whose {
+	body, _, err := e.body(before)
+	same := err == nil && next.Title == e.title(before) && strings.TrimSpace(next.Message) == e.in.Message && sameText(next.Body, body)
 	return wrote(ctx, w, next, started, same)
 }
 
@@ -196,5 +218,9 @@ func (e edit) changes(ctx context.Context, w *guard.Wiki, now guard.Page) string
 	if before.Title != now.Title {
 		title = fmt.Sprintf("Title: %q is now %q.\n", before.Title, now.Title)
 	}
-	return notice + "\n" + title + diff(old.Markdown, current.Markdown, maxDiff)
+	changed := markup.Diff(old.Markdown, current.Markdown, maxDiff)
+	if changed == "" {
+		changed = "The text reads the same in both versions.\n"
+	}
+	return notice + "\n" + title + changed
 }

@@ -2,12 +2,9 @@ package tools
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
-	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 )
 
 // clockSkew is how far Confluence's clock may be behind ours.
@@ -35,48 +32,4 @@ func wrote(ctx context.Context, w *guard.Wiki, version guard.Page, started time.
 		return ours
 	}
 	return unclear
-}
-
-// sameText compares two bodies as people read them: Confluence adds ids of
-// its own to what it stores.
-func sameText(a, b string) bool {
-	if a == b {
-		return true
-	}
-	x, err1 := markup.ToMarkdown(a, markup.Options{})
-	y, err2 := markup.ToMarkdown(b, markup.Options{})
-	return err1 == nil && err2 == nil && slices.Equal(strings.Fields(x.Markdown), strings.Fields(y.Markdown))
-}
-
-// maxLost limits the things that one answer names as lost.
-const maxLost = 20
-
-// dropped lists what Markdown has no form for and an update takes away.
-func dropped(before, after string) []string {
-	old, err := markup.ToMarkdown(before, markup.Options{})
-	if err != nil || len(old.Lost) == 0 {
-		return nil
-	}
-	kept, _ := markup.ToMarkdown(after, markup.Options{}) // what cannot be read keeps nothing
-	var lost []string
-	for _, thing := range old.Lost {
-		if i := slices.Index(kept.Lost, thing); i >= 0 {
-			kept.Lost = slices.Delete(kept.Lost, i, i+1)
-			continue
-		}
-		lost = append(lost, thing)
-	}
-	return some(lost)
-}
-
-// some shortens a list of lost things.
-func some(lost []string) []string {
-	var short []string
-	for _, thing := range lost {
-		if len(short) == maxLost {
-			return append(short, "…")
-		}
-		short = append(short, clip(thing, 80))
-	}
-	return short
 }

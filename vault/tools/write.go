@@ -9,14 +9,12 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
-	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 )
 
 // Limits of what is written.
 const (
-	maxBody    = 5 << 20 // bytes of storage format; Confluence refuses more
-	maxTitle   = 255     // characters
-	maxMessage = 500     // characters
+	maxTitle   = 255 // characters
+	maxMessage = 500 // characters
 )
 
 type writeOut struct {
@@ -42,25 +40,6 @@ func writeText(out writeOut) string {
 	return text + ")\n" + out.URL + "\n"
 }
 
-// storage converts a body, within the limits.
-func storage(body string) (string, error) {
-	tooLarge := usererr.New(usererr.TooLarge, "The body is larger than the 5 MB that Confluence takes", "Split it into several pages")
-	if len(body) > maxBody {
-		return "", tooLarge
-	}
-	text, err := markup.FromMarkdown(body, markup.Options{})
-	if err != nil {
-		if _, ok := usererr.From(err); ok {
-			return "", err
-		}
-		return "", usererr.Wrap(err, usererr.BadInput, "The body cannot be converted from Markdown", "Simplify it and try again")
-	}
-	if len(text) > maxBody {
-		return "", tooLarge
-	}
-	return text, nil
-}
-
 const createPage = "confluence_create_page"
 
 type createIn struct {
@@ -83,7 +62,7 @@ func create(ctx context.Context, t *toolset, in createIn) (writeOut, string, err
 	if err := oneLine("title", in.Title, maxTitle); err != nil {
 		return writeOut{}, "", err
 	}
-	body, err := storage(in.Body)
+	body, err := storage(in.Body, nil)
 	if err != nil {
 		return writeOut{}, "", err
 	}

@@ -117,7 +117,7 @@ func (db *DB) read() *sql.DB { return db.engine.Read() }
 // hot lists the statements that are worth keeping compiled; a write gets them
 // with db.engine.Hot.
 func hot() []string {
-	return []string{auditHead, auditInsert, auditMove, proofInsert}
+	return []string{auditHead, auditInsert, auditMove, journalFind, journalInsert, journalFinish, proofInsert}
 }
 
 // millis is a time as it is stored.

@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+)
+
+var _ guard.Journal = (*DB)(nil)
+
+const (
+	journalFind   = "SELECT person, tenant, tool, print, started, result FROM journal WHERE device = $1 AND stream = $2 AND call = $3"
+	journalInsert = "INSERT INTO journal (device, stream, call, person, tenant, tool, print, started, result) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	journalDrop   = "DELETE FROM journal WHERE device = $1 AND stream = $2 AND call = $3"
+	journalFinish = "UPDATE journal SET result = $5 WHERE device = $1 AND stream = $2 AND call = $3 AND started = $4"
+)
+
+var errNotInJournal = errors.New("the write is not in the journal any more")
+
+// JournalStart implements [guard.Journal].
+func (db *DB) JournalStart(ctx context.Context, e guard.JournalEntry, replace bool) (guard.JournalEntry, bool, error) {
+	var stands guard.JournalEntry
+	var fresh bool
+	err := db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		found := guard.JournalEntry{JournalKey: e.JournalKey}
+		var started int64
+		err := db.engine.Hot(ctx, tx, journalFind).QueryRowContext(ctx, e.Device, e.Stream, e.Call).
+			Scan(&found.Person, &found.Tenant, &found.Tool, &found.Print, &started, &found.Result)
+		found.Started = moment(started)
+		switch {
+		case err == nil && !replace:
+			stands, fresh = found, false
+			return nil
+		case err == nil:
+			if _, err := tx.ExecContext(ctx, journalDrop, e.Device, e.Stream, e.Call); err != nil {
+				return err
+			}
+		case !errors.Is(err, sql.ErrNoRows):
+			return err
+		}
+		stands, fresh = e, true
+		_, err = db.engine.Hot(ctx, tx, journalInsert).ExecContext(ctx,
+			e.Device, e.Stream, e.Call, e.Person, e.Tenant, e.Tool, notNull(e.Print), millis(e.Started), e.Result)
+		return err
+	})
+	if err != nil {
+		return guard.JournalEntry{}, false, err
+	}
+	return stands, fresh, nil
+}
+
+// JournalFinish implements [guard.Journal]. It fails if the entry has gone or
+// given way to another.
+func (db *DB) JournalFinish(ctx context.Context, key guard.JournalKey, started time.Time, result []byte) error {
+	return db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		done, err := db.engine.Hot(ctx, tx, journalFinish).ExecContext(ctx, key.Device, key.Stream, key.Call, millis(started), notNull(result))
+		if err != nil {
+			return err
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, errNotInJournal)
+		}
+		return nil
+	})
+}
+
+// JournalDrop implements [guard.Journal]. An entry that has gone, has a result
+// or gave way to another is no error.
+func (db *DB) JournalDrop(ctx context.Context, key guard.JournalKey, started time.Time) error {
+	return db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, journalDrop+" AND started = $4 AND result IS NULL", key.Device, key.Stream, key.Call, millis(started))
+		return err
+	})
+}
+
+// JournalClean implements [guard.Journal]. It takes away some thousands at
+// most; what remains goes the next time.
+func (db *DB) JournalClean(ctx context.Context, before time.Time) (int64, error) {
+	var n int64
+	err := db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		done, err := tx.ExecContext(ctx, "DELETE FROM journal WHERE (device, stream, call) IN (SELECT device, stream, call FROM journal WHERE started < $1 LIMIT $2)", millis(before), cleanAtOnce)
+		if err != nil {
+			return err
+		}
+		n, err = done.RowsAffected()
+		return err
+	})
+	return n, err
+}

@@ -51,7 +51,7 @@ func TestAnOutageOfTheTokenEndpoint(t *testing.T) {
 		id := r.consent(k, ada)
 		r.endpoint.set(func(context.Context, string) error { return errGone }, nil)
 		time.Sleep(2 * time.Hour)
-		for until := time.Now().Add(20*time.Minute); time.Now().Before(until); time.Sleep(2*time.Second) {
+		for until := time.Now().Add(20 * time.Minute); time.Now().Before(until); time.Sleep(2 * time.Second) {
 			start := time.Now()
 			_, err := k.Token(t.Context(), ada, acme)
 			wantCode(t, err, usererr.Unavailable)

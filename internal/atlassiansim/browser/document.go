@@ -22,11 +22,13 @@ type document struct {
 type form struct {
 	method, action string
 	fields         url.Values // without buttons
+	offered        url.Values // choices of which one must be taken
 	buttons        []button
 }
 
 type button struct {
 	name, value, text, class string
+	action                   string // where it sends the form; "" leaves that to the form
 	person                   string // the account that a switch of accounts leaves
 }
 
@@ -49,15 +51,21 @@ func (d *document) walk(n *html.Node, in *form) {
 				d.readRefresh(attribute(n, "content"))
 			}
 		case "form":
-			f := form{method: strings.ToUpper(attribute(n, "method")), action: d.resolve(attribute(n, "action")), fields: url.Values{}}
+			f := form{method: strings.ToUpper(attribute(n, "method")), action: d.resolve(attribute(n, "action")), fields: url.Values{}, offered: url.Values{}}
 			for c := n.FirstChild; c != nil; c = c.NextSibling {
 				d.walk(c, &f)
+			}
+			for name, values := range f.offered {
+				if !f.fields.Has(name) {
+					f.fields.Set(name, values[0]) // the person takes the first
+				}
 			}
 			d.forms = append(d.forms, f)
 			return
 		case "input", "button", "select", "textarea":
 			if in != nil {
 				in.control(n)
+				in.target(d, n)
 			}
 		}
 	}
@@ -120,12 +128,15 @@ func (f *form) control(n *html.Node) {
 		f.buttons = append(f.buttons, b)
 	case name == "" || n.Data == "button":
 	case kind == "checkbox" || kind == "radio":
+		value, ok := lookup(n, "value")
+		if !ok {
+			value = "on"
+		}
 		if _, checked := lookup(n, "checked"); checked {
-			value, ok := lookup(n, "value")
-			if !ok {
-				value = "on"
-			}
 			f.fields.Add(name, value)
+		}
+		if _, required := lookup(n, "required"); required {
+			f.offered.Add(name, value)
 		}
 	case n.Data == "select":
 		f.fields.Add(name, selected(n))
@@ -133,6 +144,13 @@ func (f *form) control(n *html.Node) {
 		f.fields.Add(name, text(n))
 	default:
 		f.fields.Add(name, attribute(n, "value"))
+	}
+}
+
+// target gives the button that was just added the address it names itself.
+func (f *form) target(d *document, n *html.Node) {
+	if action, ok := lookup(n, "formaction"); ok && len(f.buttons) > 0 {
+		f.buttons[len(f.buttons)-1].action = d.resolve(action)
 	}
 }
 
@@ -177,10 +195,14 @@ func (f form) submit(d document, b button) request {
 	if b.name != "" {
 		values.Add(b.name, b.value)
 	}
-	if f.method == http.MethodPost {
-		return request{method: http.MethodPost, address: f.action, form: values, from: d.URL}
+	address := f.action
+	if b.action != "" {
+		address = b.action
 	}
-	address, _, _ := strings.Cut(f.action, "?")
+	if f.method == http.MethodPost {
+		return request{method: http.MethodPost, address: address, form: values, from: d.URL}
+	}
+	address, _, _ = strings.Cut(address, "?")
 	return request{method: http.MethodGet, address: address + "?" + values.Encode(), from: d.URL}
 }
 

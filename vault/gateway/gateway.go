@@ -72,6 +72,9 @@ type Config struct {
 	PublicURL string // the origin that shims and browsers know the vault by
 	Version   string // of the vault, told to shims; optional
 	Log       *slog.Logger
+	// Moved, if not nil, is called when something was revoked anywhere, before
+	// the streams are checked. It must not block.
+	Moved func()
 
 	Linger       time.Duration // life of a stream without a link; default 2 min
 	DrainTimeout time.Duration // for calls under way in Drain; default 20 s

@@ -157,6 +157,9 @@ func (g *Gateway) readEpoch(ctx context.Context) error {
 	if before == epoch {
 		return nil
 	}
+	if g.cfg.Moved != nil {
+		g.cfg.Moved()
+	}
 	if err := g.checkAll(ctx); err != nil {
 		g.epoch.CompareAndSwap(epoch, before) // once more, soon
 		return err

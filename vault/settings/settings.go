@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"path/filepath"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
@@ -149,4 +150,12 @@ func (s *Settings) fill() {
 		}
 		s.Tenants[name] = t
 	}
+}
+
+// Path makes a name in the settings absolute.
+func (s *Settings) Path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.Dir, name)
 }

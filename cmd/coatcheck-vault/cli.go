@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/buildinfo"
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/settings"
+)
+
+// cli is the manual page. Helps are sentences without a period.
+type cli struct {
+	Config  string           `short:"c" placeholder:"FILE" env:"COATCHECK_CONFIG" help:"Settings file (default: vault.yaml here, then /etc/coatcheck/vault.yaml)"`
+	Version kong.VersionFlag `short:"v" help:"Print the version and exit"`
+
+	Serve       serveCmd       `cmd:"" default:"1" help:"Run the vault (default)"`
+	Demo        demoCmd        `cmd:"" help:"Show the whole story on this machine, with a simulated Atlassian"`
+	CheckConfig checkConfigCmd `cmd:"" help:"Report every problem of the settings, or print what is in force"`
+	Migrate     migrateCmd     `cmd:"" help:"Bring the store's schema up to date and exit"`
+	Sessions    sessionsCmd    `cmd:"" help:"List, show or revoke the devices that people are signed in on"`
+	Grants      grantsCmd      `cmd:"" help:"List, show or revoke what people allowed at Atlassian"`
+	Audit       auditCmd       `cmd:"" help:"List or verify what happened"`
+}
+
+// program is everything a run of this program touches.
+type program struct {
+	args, environ []string
+	lookup        func(string) (string, bool)
+	executable    func() (string, error)
+	out, err      io.Writer
+}
+
+// Exit codes.
+const (
+	exitOK       = 0
+	exitFailure  = 1
+	exitSettings = 2 // wrong settings or usage
+)
+
+// exited is what kong's Exit panics with, so that it does not return.
+type exited int
+
+// run parses and runs one command and returns the exit code.
+func run(ctx context.Context, p program) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			exit, ok := r.(exited)
+			if !ok {
+				panic(r)
+			}
+			code = int(exit)
+		}
+	}()
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("coatcheck-vault"),
+		kong.Description("Keeps people's Atlassian tokens, so that no laptop does, and calls Confluence for them."),
+		kong.Vars{"version": "coatcheck-vault " + buildinfo.Version()},
+		kong.Writers(p.out, p.err),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(p, &c),
+	)
+	if err != nil {
+		return p.fail(err)
+	}
+	command, err := parser.Parse(p.args)
+	if err != nil {
+		_, _ = fmt.Fprintf(p.err, "coatcheck-vault: %s\nRun coatcheck-vault --help for the manual page.\n", err)
+		return exitSettings
+	}
+	if err := command.Run(); err != nil {
+		return p.fail(err)
+	}
+	return exitOK
+}
+
+// fail says what went wrong and returns the exit code for it.
+func (p program) fail(err error) int {
+	text := usererr.Text(err, "")
+	if _, ok := usererr.From(err); !ok {
+		text = err.Error() // whoever runs this program may read its log, too
+	}
+	_, _ = fmt.Fprintln(p.err, "coatcheck-vault: "+text)
+	if usererr.CodeOf(err) == usererr.Settings {
+		return exitSettings
+	}
+	if errors.Is(err, context.Canceled) {
+		return exitOK
+	}
+	return exitFailure
+}
+
+// settings reads the settings that c names.
+func (p program) settings(c *cli) (*settings.Settings, error) {
+	files := []string{"vault.yaml", "/etc/coatcheck/vault.yaml"}
+	if c.Config != "" {
+		files = []string{c.Config}
+	}
+	return settings.Load(settings.Options{Files: files, Environ: p.environ})
+}
+
+// logger writes to stderr at the level of the settings.
+func (p program) logger(s *settings.Settings) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(strings.ToUpper(s.Observability.Log))); err != nil {
+		level = slog.LevelInfo // the settings were checked
+	}
+	return slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: level}))
+}

@@ -1,0 +1,44 @@
+package vault
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"net/url"
+	"os"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
+	"github.com/coatcheck-mcp/coatcheck/vault/settings"
+)
+
+// egress returns the one way out to Atlassian. It follows no redirect: a token
+// goes only where it was meant to.
+func egress(s *settings.Settings) (*http.Client, error) {
+	transport := confluence.Transport()
+	if proxy := s.Network.Egress.URL; !proxy.Empty() {
+		u, err := url.Parse(proxy.Reveal())
+		if err != nil {
+			return nil, usererr.New(usererr.Settings, "network.egress.proxy does not refer to an address", "Write it like http://proxy.example.com:3128")
+		}
+		transport.Proxy = http.ProxyURL(u)
+	}
+	if name := s.Network.Egress.CAFile; name != "" {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			pool = x509.NewCertPool() // the file's own authorities are left
+		}
+		pem, err := os.ReadFile(s.Path(name))
+		if err != nil || !pool.AppendCertsFromPEM(pem) {
+			return nil, usererr.Wrap(err, usererr.Settings, "network.egress.ca_file has no certificate that can be read", "It must be a PEM file: "+s.Path(name))
+		}
+		if transport.TLSClientConfig == nil {
+			transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		transport.TLSClientConfig.RootCAs = pool
+	}
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}

@@ -1,0 +1,230 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway"
+	"github.com/coatcheck-mcp/coatcheck/vault/grant"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
+	"github.com/coatcheck-mcp/coatcheck/vault/seal"
+	"github.com/coatcheck-mcp/coatcheck/vault/session"
+	"github.com/coatcheck-mcp/coatcheck/vault/settings"
+	"github.com/coatcheck-mcp/coatcheck/vault/signin"
+	"github.com/coatcheck-mcp/coatcheck/vault/store"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools"
+)
+
+// nonceLife is how long a DPoP nonce can be used (RFC 9449 §8).
+const nonceLife = time.Minute
+
+// Config is what a vault is made from. Settings and Log are required.
+type Config struct {
+	Settings *settings.Settings
+	Log      *slog.Logger
+	Version  string
+}
+
+// assembly is a vault whose parts are wired and not yet running.
+type assembly struct {
+	cfg      Config
+	log      *slog.Logger
+	db       *store.DB
+	sessions *session.Keeper
+	audit    *audit.Log
+	grants   *grant.Keeper
+	gateway  *gateway.Gateway
+	signin   *signin.Handler
+	apps     map[identity.TenantID]*atlassian.App
+	checks   []check
+}
+
+// keys are the vault's own keys, all wrapped by the key-encryption key.
+type keys struct {
+	kek                    seal.KEK
+	journal, cursor, login *seal.Box
+	nonce                  []byte
+}
+
+// assemble opens the store and the keys and wires everything. Whoever gets an
+// assembly closes it.
+func assemble(ctx context.Context, cfg Config) (v *assembly, err error) {
+	s := cfg.Settings
+	db, err := store.Open(ctx, s.Store.URL, s.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	keys, err := openKeys(ctx, s, db)
+	if err != nil {
+		return nil, err
+	}
+	v = &assembly{cfg: cfg, log: cfg.Log, db: db}
+	v.sessions = session.New(session.Config{Store: db, Idle: s.Identity.Session.Idle, Absolute: s.Identity.Session.Absolute})
+	v.audit = audit.New(audit.Config{Sink: db, Logger: cfg.Log})
+	if err := v.connect(keys); err != nil {
+		return nil, err
+	}
+	v.checks = []check{{"store", db.Ready}, {"keys", func(ctx context.Context) error {
+		_, err := seal.Vault(ctx, keys.kek, db, "journal")
+		return err
+	}}}
+	return v, nil
+}
+
+// openKeys never makes a new key-encryption key while the store holds
+// something that only the old one opens.
+func openKeys(ctx context.Context, s *settings.Settings, db *store.DB) (keys, error) {
+	var k keys
+	used, err := db.HasKeys(ctx)
+	if err != nil {
+		return k, err
+	}
+	k.kek, err = seal.OpenKEK(ctx, s.Keys.KEK, s.Dir, !used)
+	if errors.Is(err, seal.ErrNoKey) {
+		return k, usererr.Wrap(err, usererr.Settings, "The key-encryption key "+s.Keys.KEK+" is missing, but the store has grants that only it opens",
+			"Put the key back; if it is lost for good, move the store away too and everybody signs in again. Nothing was overwritten")
+	}
+	if err != nil {
+		return k, err
+	}
+	for purpose, box := range map[string]**seal.Box{"journal": &k.journal, "cursor": &k.cursor, "login": &k.login} {
+		if *box, err = seal.Vault(ctx, k.kek, db, purpose); err != nil {
+			return k, keyError(purpose, s.Keys.KEK, err)
+		}
+	}
+	if k.nonce, err = seal.VaultSecret(ctx, k.kek, db, "nonce"); err != nil {
+		return k, keyError("nonce", s.Keys.KEK, err)
+	}
+	return k, nil
+}
+
+func keyError(purpose, kek string, err error) error {
+	if errors.Is(err, seal.ErrOpen) {
+		return usererr.Wrap(err, usererr.Settings, "The key-encryption key "+kek+" does not open what is in the store: it is another key than the one that sealed it",
+			"Put the right key back, or name the right store. Nothing was overwritten")
+	}
+	return fmt.Errorf("opening the vault's %s key: %w", purpose, err)
+}
+
+// connect makes the parts that need no I/O.
+func (v *assembly) connect(k keys) error {
+	s := v.cfg.Settings
+	client, err := egress(s)
+	if err != nil {
+		return err
+	}
+	rules, err := policy.New(s.Rules())
+	if err != nil {
+		return err
+	}
+	if v.apps, err = apps(s, client); err != nil {
+		return err
+	}
+	v.grants, err = grant.New(grant.Config{
+		Store: v.db, Refreshes: v.db, KEK: k.kek, Refresher: atlassian.Refresher{App: v.app}, Event: v.grantEvent, Log: v.log,
+		Strategy: func(t identity.TenantID) grant.Strategy { return grant.Strategy(s.Tenants[string(t)].OAuth.Refresh) },
+	})
+	if err != nil {
+		return err
+	}
+	nonces := dpop.NewNonces(k.nonce, nonceLife)
+	verifier := dpop.NewVerifier(dpop.VerifierConfig{Nonces: nonces, Replay: v.db})
+	v.gateway = gateway.New(gateway.Config{
+		Sessions: v.sessions, Verifier: verifier, Nonces: nonces, PublicURL: s.Network.PublicURL, Version: v.cfg.Version, Log: v.log,
+		Moved: v.grants.Purge,
+	})
+	door := guard.New(guard.Config{
+		Policy: func() *policy.Policy { return rules }, Grants: v.grants, Audit: v.audit, Journal: v.db,
+		JournalBox: k.journal, CursorBox: k.cursor, HTTP: client,
+		APIBase: func(t identity.TenantID) string { return s.Tenants[string(t)].OAuth.Endpoints.API },
+		Live:    v.gateway.Live, Who: v.who, Agent: "coatcheck-vault/" + v.cfg.Version, Log: v.log,
+	})
+	v.gateway.Serve(tools.New(tools.Config{Door: door, Version: v.cfg.Version, SignIn: v.gateway, Log: v.log}))
+	return v.wireSignIn(k, nonces, verifier)
+}
+
+// apps makes each tenant's OAuth app.
+func apps(s *settings.Settings, client *http.Client) (map[identity.TenantID]*atlassian.App, error) {
+	all := map[identity.TenantID]*atlassian.App{}
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(s.Tenants)) {
+		t := s.Tenants[name]
+		var sites []atlassian.Site
+		for _, key := range slices.Sorted(maps.Keys(t.Sites)) {
+			sites = append(sites, atlassian.Site{Name: key, URL: t.Sites[key].BaseURL})
+		}
+		app, err := atlassian.New(atlassian.Config{
+			ClientID: t.OAuth.ClientID, ClientSecret: t.OAuth.Secret, Scopes: t.OAuth.Scopes,
+			Redirect: s.Network.PublicURL + "/callback/" + name, Sites: sites, HTTP: client,
+			Authorize: t.OAuth.Endpoints.Authorize, Token: t.OAuth.Endpoints.Token, API: t.OAuth.Endpoints.API,
+		})
+		if err != nil {
+			problems = append(problems, fmt.Errorf("tenant %s: %w", name, err))
+			continue
+		}
+		all[identity.TenantID(name)] = app
+	}
+	return all, errors.Join(problems...)
+}
+
+func (v *assembly) app(tenant identity.TenantID) (*atlassian.App, bool) {
+	app, ok := v.apps[tenant]
+	return app, ok
+}
+
+// grantEvent puts what happens to grants on record.
+func (v *assembly) grantEvent(ctx context.Context, e grant.Event) error {
+	outcome := "ok"
+	if e.Kind == grant.EventRefused {
+		outcome = "error"
+	}
+	return v.audit.Record(ctx, audit.Entry{
+		Time: e.Time, Event: string(e.Kind), Outcome: outcome, Tenant: e.Tenant, Person: e.Person, Grant: e.Grant, Detail: e.Detail,
+	})
+}
+
+// who describes a sign-in to the person who signed in.
+func (v *assembly) who(ctx context.Context, caller identity.Caller) (guard.Who, error) {
+	s, err := v.sessions.Current(ctx, caller.Device)
+	if err != nil {
+		return guard.Who{}, err
+	}
+	until := s.Until
+	if s.IdleUntil.Before(until) {
+		until = s.IdleUntil
+	}
+	return guard.Who{Name: s.Shown.Name, Until: until}, nil
+}
+
+// wireSignIn makes the sign-in, which needs nearly everything else.
+func (v *assembly) wireSignIn(k keys, nonces *dpop.Nonces, verifier *dpop.Verifier) error {
+	desk := consent.NewDesk(consent.DeskConfig{
+		Logins: v.db, Starts: v.db, Box: k.login, Grants: v.grants,
+		Tenants: func() []identity.TenantID { return slices.Sorted(maps.Keys(v.apps)) },
+		App:     v.app, Alive: v.gateway.Alive,
+	})
+	var err error
+	v.signin, err = signin.New(signin.Config{
+		Desk: desk, Sessions: v.sessions, Audit: v.audit, Streams: v.gateway, Verifier: verifier, Nonces: nonces,
+		PublicURL: v.cfg.Settings.Network.PublicURL, Log: v.log,
+	})
+	return err
+}

@@ -1,0 +1,167 @@
+package shim
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
+)
+
+const (
+	// Clients give up after 60 s, some of them before.
+	callPatience = 22 * time.Second
+	// listPatience is for what clients ask while they start, and for calls when
+	// waiting is not expected to help.
+	listPatience = 3 * time.Second
+	sweepEvery   = 100 * time.Millisecond
+)
+
+// linkedLocked reports whether there is a link that takes new calls.
+func (s *stream) linkedLocked() bool {
+	return s.link != nil && !s.link.broken && !s.link.draining
+}
+
+// wantLinkLocked is for a call that waits for a link.
+func (s *stream) wantLinkLocked() {
+	select {
+	case s.kick <- struct{}{}:
+	default: // asked already
+	}
+	if s.stopped {
+		return
+	}
+	if s.sweeping == nil {
+		s.sweeping = time.AfterFunc(sweepEvery, s.sweep)
+		return
+	}
+	s.sweeping.Reset(sweepEvery)
+}
+
+// sweep answers the calls that waited long enough without a link, and comes
+// back as long as there are others.
+func (s *stream) sweep() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped || s.linkedLocked() {
+		return
+	}
+	now := time.Now()
+	waiting := false
+	for _, c := range s.open {
+		if !s.waitedForLocked(c) {
+			continue
+		}
+		since := c.arrived
+		if s.downSince.After(since) {
+			since = s.downSince
+		}
+		if now.Sub(since) >= s.patienceLocked(c) {
+			s.failLocked(c, s.why)
+		} else {
+			waiting = true
+		}
+	}
+	if waiting {
+		s.sweeping.Reset(sweepEvery)
+	}
+}
+
+// patienceLocked is how long c may wait for a link.
+func (s *stream) patienceLocked(c *call) time.Duration {
+	switch s.why.Code {
+	case usererr.Unavailable, usererr.Timeout:
+	default:
+		return listPatience // trying again will not help soon
+	}
+	if c.patience == 0 {
+		c.patience = callPatience
+		if c.kind == kindTools || c.kind == kindListen || c.kind == kindTool && paramsOf(c.message.data).Name == greeting.StatusTool {
+			c.patience = listPatience
+		}
+	}
+	return c.patience
+}
+
+// failLocked answers c here. A list of tools is answered with the least there
+// is, and a subscription is confirmed; both go to the vault all the same.
+func (s *stream) failLocked(c *call, why *usererr.Error) {
+	p := paramsOf(c.message.data)
+	revision := p.meta(greeting.MetaRevision)
+	if revision == "" {
+		revision = s.revisionLocked()
+	}
+	switch {
+	case c.kind == kindTools && p.Cursor == "":
+		s.relist = true
+		c.answered, c.told = true, s.book.LeastTools(revision)
+		s.replyLocked(c, success(c.id, c.told))
+		return
+	case c.kind == kindListen:
+		c.answered = true
+		s.confirmLocked(c, p.Notifications.Tools)
+		return
+	}
+	text := usererr.Text(why, "")
+	s.closeLocked(c)
+	if c.kind != kindTool {
+		s.replyLocked(c, failure(c.id, codeUnavailable, text))
+		return
+	}
+	if c.message.sent {
+		text = "The connection to the vault was lost while this ran, so whether it was carried out is not known. " + text +
+			" Check the result before you ask again."
+	}
+	s.replyLocked(c, success(c.id, s.book.CallFailed(text, revision)))
+}
+
+// failAll answers everything that somebody waits for.
+func (s *stream) failAll(why *usererr.Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failOpenLocked(why, false)
+}
+
+// confirmLocked tells a client that its subscription stands, as the first
+// message on it must.
+func (s *stream) confirmLocked(c *call, tools bool) {
+	s.notifyLocked("notifications/subscriptions/acknowledged", map[string]any{
+		"_meta":         map[string]any{greeting.MetaSubscription: json.RawMessage(c.id)},
+		"notifications": map[string]any{"toolsListChanged": tools},
+	})
+}
+
+// listLocked answers a list of tools from memory while there is no link. The
+// vault is asked all the same, and the client told if it says otherwise.
+func (s *stream) listLocked(c *call) {
+	if s.linkedLocked() {
+		return
+	}
+	p := paramsOf(c.message.data)
+	revision := p.meta(greeting.MetaRevision)
+	if revision == "" {
+		revision = s.revisionLocked()
+	}
+	known := s.book.Known(greeting.Tools, revision)
+	if p.Cursor != "" || known == nil {
+		return
+	}
+	c.answered, c.told = true, known
+	s.replyLocked(c, success(c.id, known))
+}
+
+// announceLocked tells the client that the list of tools is another one, in
+// the ways that it asked for.
+func (s *stream) announceLocked() {
+	s.relist = false
+	if s.setup.promise.Changes && s.setup.initialized != nil {
+		s.notifyLocked("notifications/tools/list_changed", nil)
+	}
+	for _, c := range s.open {
+		if c.kind == kindListen && !c.cancelled && paramsOf(c.message.data).Notifications.Tools {
+			s.notifyLocked("notifications/tools/list_changed", map[string]any{
+				"_meta": map[string]any{greeting.MetaSubscription: json.RawMessage(c.id)},
+			})
+		}
+	}
+}

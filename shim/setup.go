@@ -1,0 +1,82 @@
+package shim
+
+import "github.com/coatcheck-mcp/coatcheck/shim/greeting"
+
+const maxSubscriptions = 256
+
+// setup is what set a stateful conversation up and must be said again to a
+// vault that knows nothing of it.
+type setup struct {
+	initialize  *message
+	initID      string // of initialize
+	asked       string // the revision that the client asked for
+	initialized *message
+	level       *message // the latest logging/setLevel
+	minimum     string   // … and what it said
+	resources   []resource
+
+	promise   greeting.Promise // what the client was told
+	promised  bool
+	stateless greeting.Promise // what server/discover was answered with
+	urls      bool             // the client can show a URL to the person
+}
+
+// resource is a subscription to a resource.
+type resource struct {
+	uri     string
+	message *message
+}
+
+// messages lists them in their order.
+func (u *setup) messages() []*message {
+	var all []*message
+	for _, m := range []*message{u.initialize, u.initialized, u.level} {
+		if m != nil {
+			all = append(all, m)
+		}
+	}
+	for _, r := range u.resources {
+		all = append(all, r.message)
+	}
+	return all
+}
+
+// rememberLocked puts m in place of what stood at.
+func (s *stream) rememberLocked(at **message, m *message) {
+	s.useLocked(m)
+	if *at != nil {
+		s.releaseLocked(*at)
+	}
+	*at = m
+}
+
+// subscribeLocked remembers a subscription.
+func (s *stream) subscribeLocked(uri string, m *message) {
+	s.unsubscribeLocked(uri)
+	if len(s.setup.resources) >= maxSubscriptions {
+		return
+	}
+	s.useLocked(m)
+	s.setup.resources = append(s.setup.resources, resource{uri, m})
+}
+
+func (s *stream) unsubscribeLocked(uri string) {
+	for i, r := range s.setup.resources {
+		if r.uri == uri {
+			s.releaseLocked(r.message)
+			s.setup.resources = append(s.setup.resources[:i], s.setup.resources[i+1:]...)
+			return
+		}
+	}
+}
+
+// revisionLocked is the revision that the client speaks, as far as is known.
+func (s *stream) revisionLocked() string {
+	switch {
+	case s.setup.promised:
+		return s.setup.promise.Revision
+	case len(s.setup.stateless.Versions) > 0:
+		return greeting.Stateless
+	}
+	return greeting.Latest
+}

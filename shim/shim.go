@@ -1,0 +1,230 @@
+// Package shim stands between an MCP client and the vault: JSON-RPC lines on
+// one side, a websocket on the other. It copies messages both ways and changes
+// none of them. What it does besides is to keep the conversation alive: it
+// answers the first questions itself, keeps what the vault has not
+// acknowledged, comes back after a lost link, and answers for the vault when
+// that cannot be reached.
+//
+// Read in this order: shim.go (the life of a conversation), client.go (lines
+// from the client), stream.go (what is kept, and sending it), link.go (the way
+// to the vault), vault.go (frames from the vault), offline.go (answering for
+// the vault), notify.go (telling the client about a sign-in).
+//
+// Every request of the client is answered once: by the vault, or here with a
+// reason. The keychain is not touched before the first answer.
+package shim
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
+	"github.com/coatcheck-mcp/coatcheck/shim/device"
+	"github.com/coatcheck-mcp/coatcheck/shim/dial"
+	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
+	"github.com/coatcheck-mcp/coatcheck/shim/jsonline"
+	"github.com/coatcheck-mcp/coatcheck/shim/network"
+	"github.com/coatcheck-mcp/coatcheck/shim/signin"
+)
+
+const (
+	// The two together stay below the 2 s that clients wait after they closed
+	// our input.
+	finishTime = 1400 * time.Millisecond // for calls under way at the end of input
+	endTime    = 400 * time.Millisecond  // for everything to come to an end
+	finishLook = 5 * time.Millisecond
+	outWaiting = 4 << 20 // bytes for a client that does not read, before we stop reading too
+)
+
+// Config is what a shim needs. Fields are required unless they say otherwise.
+type Config struct {
+	Stdin  io.Reader
+	Stdout io.Writer // for MCP and nothing else
+	// VaultURL is the pinned origin. Nil, or a Problem, means that no vault is
+	// dialled and every call says why; then Network and Prover may be nil.
+	VaultURL *url.URL
+	Problem  error // a user error: the settings are unusable; optional
+	Network  *network.Network
+	Prover   device.Prover
+	// OpenBrowser shows a page to the person; see [signin.Config]. Nil where
+	// there is no browser.
+	OpenBrowser func(ctx context.Context, url string) error
+	// CacheDir has the answers of the vault that are given before it is
+	// reached; "" keeps them in memory.
+	CacheDir string
+	Log      *slog.Logger // optional
+	Version  string       // of this program
+	OS       string       // for people
+	Host     string       // for people
+	User     string       // for people
+
+	// netDial replaces the network in tests.
+	netDial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Run relays until the input ends (calls under way get 1.4 s more), the client
+// stops taking output, or ctx ends. It returns nil in the first and last case.
+// It returns within 2 s even if a Read or Write of the client's pipes is
+// blocked, which is then left behind.
+func Run(ctx context.Context, cfg Config) error {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s := newStream(cfg)
+	var joined sync.WaitGroup
+	joined.Go(func() { s.stay(ctx) }) // ends with ctx
+	input := make(chan error, 1)
+	// Ends with the input; a Read that never returns is left behind.
+	go func() { input <- s.readClient(ctx) }()
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case <-s.out.Broke():
+	case end := <-input:
+		if !ended(end) {
+			cfg.Log.Warn("reading from the client", "err", end)
+		}
+		s.finish(ctx)
+	}
+	if broken := s.out.Err(); broken != nil {
+		err = fmt.Errorf("writing to the client: %w", broken)
+	}
+	cancel()
+	s.end(&joined)
+	return err
+}
+
+func ended(err error) bool { return err == io.EOF } //nolint:errorlint // a reader's end is never wrapped
+
+func newStream(cfg Config) *stream {
+	s := &stream{
+		cfg:   cfg,
+		name:  rand.Text(),
+		out:   jsonline.NewWriter(cfg.Stdout),
+		began: make(chan struct{}),
+		kick:  make(chan struct{}, 1),
+		freed: make(chan struct{}, 1),
+		open:  map[string]*call{},
+	}
+	origin := ""
+	if s.dead = s.problem(); s.dead == nil {
+		origin = signin.Origin(cfg.VaultURL)
+		s.dialer = &dial.Dialer{Vault: cfg.VaultURL, Prover: cfg.Prover, TLS: cfg.Network.TLS, Proxy: cfg.Network.Proxy, NetDial: cfg.netDial}
+		s.signin = signin.New(signin.Config{
+			HTTP: cfg.Network.HTTP, VaultURL: cfg.VaultURL, Prover: cfg.Prover, Stream: s.name, Log: cfg.Log,
+			OpenBrowser: cfg.OpenBrowser, Notify: s.signInChanged, Host: cfg.Host, User: cfg.User,
+		})
+		s.why = usererr.New(usererr.Unavailable, "The vault at "+origin+" has not answered yet", "Ask again in a moment")
+	}
+	s.book = greeting.Open(cfg.CacheDir, origin, cfg.Version, cfg.Log)
+	s.downSince = time.Now()
+	return s
+}
+
+// problem is why no vault can be dialled; nil if one can.
+func (s *stream) problem() *usererr.Error {
+	if s.cfg.Problem != nil {
+		if known, ok := usererr.From(s.cfg.Problem); ok {
+			return known
+		}
+		return usererr.Wrap(s.cfg.Problem, usererr.Settings, "The settings of Coatcheck cannot be used", "Run 'coatcheck status' to see why")
+	}
+	if s.cfg.VaultURL == nil {
+		return usererr.New(usererr.Settings, "Coatcheck does not know the address of its vault", "Put the vault's URL into the settings; 'coatcheck status' says where they are")
+	}
+	if !dial.Safe(s.cfg.VaultURL) {
+		return usererr.New(usererr.Settings, "The vault's address "+signin.Origin(s.cfg.VaultURL)+" is not a safe one",
+			"It must begin with https:// (http:// only works for a vault on this computer)")
+	}
+	return nil
+}
+
+// readClient reads lines until there are no more.
+func (s *stream) readClient(ctx context.Context) error {
+	lines := jsonline.NewReader(s.cfg.Stdin, wire.MaxMessage)
+	for {
+		s.out.Wait(outWaiting)
+		line, err := lines.Next()
+		if err != nil {
+			return err
+		}
+		s.fromClient(ctx, line)
+		if !lines.Buffered() {
+			s.flush()
+		}
+	}
+}
+
+// finish waits until everything is answered and sent, for a while.
+func (s *stream) finish(ctx context.Context) {
+	s.flush()
+	tick := time.NewTicker(finishLook)
+	defer tick.Stop()
+	late := time.NewTimer(finishTime)
+	defer late.Stop()
+	for s.busy() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.out.Broke():
+			return
+		case <-late.C:
+			s.failAll(usererr.New(usererr.Timeout, "The client ended its input before the vault had answered", ""))
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// end waits for all goroutines, for a while.
+func (s *stream) end(joined *sync.WaitGroup) {
+	deadline := time.Now().Add(endTime)
+	s.stop()
+	if s.signin != nil {
+		joined.Go(s.signin.Close)
+	}
+	if d, ok := s.cfg.Stdin.(interface{ SetReadDeadline(time.Time) error }); ok {
+		_ = d.SetReadDeadline(time.Now())
+	}
+	for !s.out.Idle() && time.Now().Before(deadline) {
+		time.Sleep(finishLook)
+	}
+	if !s.out.Close(max(time.Until(deadline), finishLook)) {
+		s.cfg.Log.Warn("the client does not take its output; what it did not take is lost")
+	}
+	done := make(chan struct{})
+	go func() { joined.Wait(); close(done) }() // ends with the goroutines it waits for
+	late := time.NewTimer(max(time.Until(deadline), finishLook))
+	defer late.Stop()
+	select {
+	case <-done:
+	case <-late.C:
+		s.cfg.Log.Warn("ended while something was still under way")
+	}
+}
+
+// stop ends timers and tells the vault, if there is a link, that this was all.
+func (s *stream) stop() {
+	s.mu.Lock()
+	s.stopped = true
+	l := s.link
+	if s.sweeping != nil {
+		s.sweeping.Stop()
+	}
+	s.mu.Unlock()
+	if l != nil {
+		_ = l.conn.Close(wsconn.CodeNormal, "")
+	}
+}

@@ -1,0 +1,292 @@
+package shim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
+	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
+	"github.com/coatcheck-mcp/coatcheck/shim/jsonline"
+)
+
+// readVault takes frames until the link ends.
+func (s *stream) readVault(ctx context.Context, l *link) error {
+	var scan jsonline.Scanner
+	for {
+		isText, frame, err := l.conn.Read()
+		switch {
+		case err != nil:
+			return err
+		case isText:
+			err = s.fromVault(l, &scan, frame)
+		default:
+			err = s.control(ctx, l, frame)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// fromVault counts a message and passes it on, unless it was the shim's to
+// know.
+func (s *stream) fromVault(l *link, scan *jsonline.Scanner, frame []byte) error {
+	head, fault := scan.Look(frame)
+	s.mu.Lock()
+	s.received++
+	l.frames++
+	l.bytes += len(frame)
+	owed := l.soon
+	if l.frames >= wire.AckFrames || l.bytes >= wire.AckBytes {
+		owed = l.now
+	}
+	if owed == l.now || l.frames == 1 {
+		select {
+		case owed <- struct{}{}:
+		default: // it is on its way
+		}
+	}
+	deliver := false
+	var c *call
+	if fault != nil {
+		s.unreadableLocked(head, fault)
+	} else {
+		deliver, c = s.sortLocked(head, frame)
+	}
+	leave := l.draining && !s.underWayLocked()
+	s.mu.Unlock()
+	if leave {
+		_ = l.conn.Close(wsconn.CodeNormal, "")
+	}
+	if c != nil && (c.kind == kindTools || c.answered) {
+		s.learn(c, frame)
+	}
+	if !deliver {
+		return nil
+	}
+	jsonline.Flatten(frame)
+	if err := s.out.Put(frame); err != nil {
+		return errors.New("the client takes no output")
+	}
+	return nil
+}
+
+// sortLocked decides whether a message is for the client. The call is the one
+// that the message answers, if any.
+func (s *stream) sortLocked(head jsonline.Head, frame []byte) (bool, *call) {
+	if head.Kind != jsonline.Response {
+		return !s.knownLocked(head, frame), nil
+	}
+	c := s.open[string(head.ID)]
+	if c == nil {
+		if string(head.ID) == s.setup.initID && s.setup.initialize != nil { // replayed
+			return false, &call{id: s.setup.initID, kind: kindInitialize, message: s.setup.initialize, answered: true}
+		}
+		return false, nil // answered already, or nobody asked
+	}
+	s.closeLocked(c)
+	switch {
+	case c.answered && c.kind != kindListen, c.cancelled:
+		return false, c
+	case c.batch != nil:
+		answer := bytes.Clone(frame)
+		jsonline.Flatten(answer)
+		c.batch.addLocked(s, answer)
+		return false, c
+	}
+	return true, c
+}
+
+// knownLocked reports whether the client was told by the shim what the vault
+// says now.
+func (s *stream) knownLocked(head jsonline.Head, frame []byte) bool {
+	if string(head.Method) != "notifications/subscriptions/acknowledged" {
+		return false
+	}
+	c := s.open[string(jsonline.ID(paramsOf(frame).Meta[greeting.MetaSubscription]))]
+	if c == nil || c.kind != kindListen {
+		return c == nil
+	}
+	known := c.answered
+	c.answered = true
+	return known
+}
+
+// unreadableLocked is for a frame that is no message. If it was meant as an
+// answer, the client gets another one.
+func (s *stream) unreadableLocked(head jsonline.Head, fault *jsonline.Fault) {
+	s.cfg.Log.Error("the vault sent something that is no message", "why", fault.Message)
+	c := s.open[string(head.ID)]
+	if c == nil || head.Method != nil || !c.message.sent {
+		return
+	}
+	if !s.waitedForLocked(c) {
+		s.closeLocked(c)
+		return
+	}
+	s.failLocked(c, usererr.New(usererr.Internal, "The vault sent an answer that cannot be read", "Tell the vault's administrator"))
+}
+
+// learn keeps the vault's answer to what the shim answers first, and tells the
+// client what is different from what it was told.
+func (s *stream) learn(c *call, frame []byte) {
+	var answer struct {
+		Result json.RawMessage `json:"result"`
+		Error  struct {
+			Code int `json:"code"`
+		} `json:"error"`
+	}
+	if json.Unmarshal(frame, &answer) != nil {
+		return
+	}
+	s.mu.Lock()
+	u, revision := s.setup, s.revisionLocked()
+	s.mu.Unlock()
+	if answer.Result == nil {
+		s.cfg.Log.Warn("the vault refused what the shim had answered", "code", answer.Error.Code)
+		if c.kind == kindDiscover && !u.promised && (answer.Error.Code == codeNoMethod || answer.Error.Code == codeRevision) {
+			s.misfit()
+		}
+		return
+	}
+	switch c.kind {
+	case kindInitialize:
+		if s.book.Keep(greeting.Initialize, u.asked, answer.Result) && !u.promise.Fits(greeting.ReadPromise(answer.Result)) {
+			s.misfit()
+		}
+	case kindDiscover:
+		if s.book.Keep(greeting.Discover, greeting.Stateless, answer.Result) && !u.promised && !u.stateless.Fits(greeting.ReadPromise(answer.Result)) {
+			s.misfit()
+		}
+	case kindTools:
+		p := paramsOf(c.message.data)
+		if r := p.meta(greeting.MetaRevision); r != "" {
+			revision = r
+		}
+		if p.Cursor == "" && s.book.Keep(greeting.Tools, revision, answer.Result) && c.answered {
+			s.compare(c, s.book.Known(greeting.Tools, revision))
+		}
+	case kindOther, kindTool, kindLevel, kindListen:
+	}
+}
+
+// compare announces a list of tools that is not the one that was told.
+func (s *stream) compare(c *call, now []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.relist || !bytes.Equal(c.told, now) {
+		s.announceLocked()
+	}
+}
+
+// misfit ends the conversation: what the client was told does not hold.
+func (s *stream) misfit() {
+	s.mu.Lock()
+	s.dead = usererr.New(usererr.Version, "The vault now speaks another revision of MCP than this client was told", "Restart the client, or reload this server in it")
+	l := s.link
+	s.failOpenLocked(s.dead, false)
+	s.mu.Unlock()
+	s.cfg.Log.Error("the vault does not fit what the client was told; the conversation is over")
+	if l != nil {
+		_ = l.conn.Close(wsconn.CodeNormal, "")
+	}
+}
+
+// failOpenLocked answers every call that somebody waits for; onlySent leaves
+// those out that the vault cannot have.
+func (s *stream) failOpenLocked(why *usererr.Error, onlySent bool) {
+	for _, c := range s.open {
+		if s.waitedForLocked(c) && (c.message.sent || !onlySent) {
+			s.failLocked(c, why)
+		}
+	}
+}
+
+// underWayLocked reports whether the vault has calls that somebody waits for.
+func (s *stream) underWayLocked() bool {
+	for _, c := range s.open {
+		if c.message.sent && s.waitedForLocked(c) && c.kind != kindListen {
+			return true
+		}
+	}
+	return false
+}
+
+// control acts on a frame that is not MCP. Kinds that are not known come from
+// a newer vault and are ignored.
+func (s *stream) control(ctx context.Context, l *link, frame []byte) error {
+	kind, body, err := wire.KindOf(frame)
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case wire.KindAck:
+		n, err := wire.DecodeAck(body)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		ok := s.acknowledgedLocked(n)
+		s.mu.Unlock()
+		if !ok {
+			return errCounts
+		}
+	case wire.KindNonce:
+		var nonce wire.Nonce
+		if err := wire.Decode(body, &nonce); err != nil {
+			return err
+		}
+		select {
+		case l.ask <- nonce:
+		default: // one is being answered
+		}
+	case wire.KindLoginRequired:
+		var required wire.LoginRequired
+		if err := wire.Decode(body, &required); err != nil {
+			return err
+		}
+		s.signin.Required(ctx, required.Tenant, false)
+	case wire.KindLoginDone:
+		var done wire.LoginDone
+		if err := wire.Decode(body, &done); err != nil {
+			return err
+		}
+		s.signin.Done(done)
+		s.signInDone(done)
+	case wire.KindBye:
+		l.bye = new(wire.Bye)
+		if err := wire.Decode(body, l.bye); err != nil {
+			return err
+		}
+		s.goodbye(l)
+	case wire.KindHello, wire.KindResume, wire.KindReplay, wire.KindProof:
+		return errFrame
+	}
+	return nil
+}
+
+// goodbye sees to it that a link ends which the vault wants to end. While it
+// drains, calls under way are answered and no new ones sent.
+func (s *stream) goodbye(l *link) {
+	patience := byeTime
+	s.mu.Lock()
+	l.draining = true
+	if l.bye.Reason == wire.ByeDrain && s.underWayLocked() {
+		patience = drainTime
+	}
+	s.mu.Unlock()
+	if l.bye.Reason == wire.ByeDrain && patience == byeTime {
+		patience = 0
+	}
+	cut := func() { _ = l.conn.Close(wsconn.CodeNormal, "") }
+	if patience == 0 {
+		cut()
+		return
+	}
+	time.AfterFunc(patience, cut) // closing twice does no harm
+}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 )
@@ -22,7 +21,7 @@ func (db *DB) VaultKeyCreate(ctx context.Context, k seal.VaultKey) (now seal.Vau
 	err = db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx,
 			`INSERT INTO vault_keys (purpose, kek, wrapped, created) VALUES ($1, $2, $3, $4) ON CONFLICT (purpose) DO NOTHING`,
-			k.Purpose, k.KEK, k.Wrapped, k.Created.UnixMilli()); err != nil {
+			k.Purpose, k.KEK, k.Wrapped, millis(k.Created)); err != nil {
 			return fmt.Errorf("storing a vault key: %w", err)
 		}
 		now, err = vaultKey(ctx, tx, k.Purpose)
@@ -57,6 +56,6 @@ func vaultKey(ctx context.Context, q querier, purpose string) (seal.VaultKey, er
 	} else if err != nil {
 		return k, fmt.Errorf("reading a vault key: %w", err)
 	}
-	k.Created = time.UnixMilli(created)
+	k.Created = moment(created)
 	return k, nil
 }

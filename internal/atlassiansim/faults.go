@@ -35,6 +35,17 @@ type Fault struct {
 // TokenFault is what goes wrong with one answer of the token endpoint.
 type TokenFault = oauth.Fault
 
+// The kinds of a [TokenFault].
+const (
+	TokenStatus         = oauth.Status         // Status with Body, before anything happens
+	TokenDrop           = oauth.Drop           // everything happens, then the connection breaks
+	TokenNoRefreshToken = oauth.NoRefreshToken // the answer lacks the refresh token
+	TokenFewerScopes    = oauth.FewerScopes    // the answer grants one Confluence scope only
+	TokenHTML           = oauth.HTML           // 200 with a page, as of a captive portal
+	TokenHuge           = oauth.Huge           // 50 MB of access token
+	TokenRedirect       = oauth.Redirect       // 307 to Location
+)
+
 // RateLimited is a 429. Without wait it has no Retry-After, as was seen live.
 func RateLimited(wait time.Duration, reason string) Fault {
 	h := http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Nearlimit": {"true"}}

@@ -35,9 +35,10 @@ type cli struct {
 	Version kong.VersionFlag `help:"Show the version."`
 }
 
+// description begins the help.
 const description = `Connects an MCP client to your company's Coatcheck vault, and through it to Confluence. No token is ever on this computer.
 
-Settings come from the company's policy, which locks, then flags, variables, and the settings file (%s).
+Settings come from the company's policy, which locks, then flags, variables, and the settings file; "coatcheck status" shows them all and where each came from.
 
 Exit status: 0 done, 1 failed, 2 wrong settings or arguments, 3 the vault cannot be reached, 4 not signed in.`
 
@@ -74,7 +75,7 @@ func run(ctx context.Context, p *program, args []string) (code int) {
 	var c cli
 	parser, err := kong.New(&c,
 		kong.Name("coatcheck"),
-		kong.Description(fmt.Sprintf(description, places.File)),
+		kong.Description(description),
 		kong.ExplicitGroups([]kong.Group{{Key: "settings", Title: "Settings:"}}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Writers(p.out, p.err),

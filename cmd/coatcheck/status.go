@@ -42,7 +42,11 @@ func (status) Run(ctx context.Context, p *program) error {
 }
 
 func (p *program) showSettings() {
+	places := p.places()
 	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	row(w, "file", places.File)
+	row(w, "policy", places.Policy)
+	_, _ = fmt.Fprintln(w)
 	for _, v := range p.settings.Values {
 		text, source := v.Text, string(v.Source)
 		if text == "" {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -25,7 +26,8 @@ func readFile(name string, source Source, must bool) (map[string]raw, []Problem)
 		return nil, nil
 	}
 	text, err := readCapped(name)
-	if errors.Is(err, fs.ErrNotExist) && !must {
+	// ENOTDIR: a home "folder" such as /dev/null, which some accounts have.
+	if !must && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) {
 		return nil, nil
 	}
 	if err != nil {

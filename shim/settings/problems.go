@@ -99,7 +99,10 @@ func (e *Error) Unwrap() error {
 
 // Text lists the problems for a terminal, one a line, and what to do.
 func (e *Error) Text() string {
-	return strings.Join(e.lines(), "\n") + "\n" + e.hint + "."
+	if unnamed(e.Problems) {
+		return "no vault is named yet.\n" + e.hint + ".\n"
+	}
+	return "the settings are wrong:\n  " + strings.Join(e.lines(), "\n  ") + "\n" + e.hint + ".\n"
 }
 
 // OnlyVault reports whether nothing but the vault's address is wrong or

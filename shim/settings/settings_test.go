@@ -110,18 +110,20 @@ log_level: info
 	if !errors.As(err, &wrong) {
 		t.Fatalf("Load = %v, want an *Error", err)
 	}
-	want := `POLICY:2: unknown key "log_levl"; did you mean log_level?
-FILE:2: log_level: must be "debug", "info", "warn" or "error"
-FILE:3: unknown key "vualt_url"; did you mean vault_url?
-FILE:4: key_store: must be "auto", "keychain" or "file"
-FILE:5: ca_file: must be a whole path, from the root on
-FILE:6: no_browser: must be true or false
-FILE:7: proxy: the proxy's address is not usable: write it as "http://host:port" or "http://user:password@host:port" (socks5:// works too), with special characters of the password as %xx
-FILE:8: no_proxy: must be a single value
-FILE:9: log_level: is there twice, first at FILE:2
---proxy: proxy: a password does not belong on the command line, where others can read it: put the proxy into the settings file
-COATCHECK_LOG_DIR: log_dir: must be a whole path, from the root on
-Mend the settings and restart the program that started coatcheck.`
+	want := `the settings are wrong:
+  POLICY:2: unknown key "log_levl"; did you mean log_level?
+  FILE:2: log_level: must be "debug", "info", "warn" or "error"
+  FILE:3: unknown key "vualt_url"; did you mean vault_url?
+  FILE:4: key_store: must be "auto", "keychain" or "file"
+  FILE:5: ca_file: must be a whole path, from the root on
+  FILE:6: no_browser: must be true or false
+  FILE:7: proxy: the proxy's address is not usable: write it as "http://host:port" or "http://user:password@host:port" (socks5:// works too), with special characters of the password as %xx
+  FILE:8: no_proxy: must be a single value
+  FILE:9: log_level: is there twice, first at FILE:2
+  --proxy: proxy: a password does not belong on the command line, where others can read it: put the proxy into the settings file
+  COATCHECK_LOG_DIR: log_dir: must be a whole path, from the root on
+Mend the settings and restart the program that started coatcheck.
+`
 	if diff := cmp.Diff(want, short(in, wrong.Text())); diff != "" {
 		t.Errorf("Text(-want +got):\n%s", diff)
 	}

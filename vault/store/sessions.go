@@ -52,7 +52,7 @@ func (db *DB) SessionStart(ctx context.Context, s session.Session) error {
 
 // SessionCurrent implements [session.Store].
 func (db *DB) SessionCurrent(ctx context.Context, device identity.DeviceID) (session.Session, error) {
-	s, err := scanSession(db.read().QueryRowContext(ctx, sessionCurrent, device))
+	s, err := scanSession(db.engine.HotRead(sessionCurrent).QueryRowContext(ctx, device))
 	if errors.Is(err, sql.ErrNoRows) {
 		return session.Session{}, session.ErrNone
 	}
@@ -112,7 +112,7 @@ func (db *DB) SessionRevoke(ctx context.Context, id identity.SessionID, at time.
 // Epoch implements [session.Store].
 func (db *DB) Epoch(ctx context.Context) (int64, error) {
 	var value int64
-	err := db.read().QueryRowContext(ctx, epochNow).Scan(&value)
+	err := db.engine.HotRead(epochNow).QueryRowContext(ctx).Scan(&value)
 	return value, err
 }
 

@@ -75,7 +75,7 @@ func Open(ctx context.Context, url, dir string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, err := sqlite.Open(ctx, sqlite.Config{File: file, Migrations: files, Hot: hot()})
+	engine, err := sqlite.Open(ctx, sqlite.Config{File: file, Migrations: files, Hot: hot(), HotReads: hotReads()})
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +119,9 @@ func (db *DB) read() *sql.DB { return db.engine.Read() }
 func hot() []string {
 	return []string{auditHead, auditInsert, auditMove, journalFind, journalInsert, journalFinish, proofInsert}
 }
+
+// hotReads is the same for reads, with db.engine.HotRead.
+func hotReads() []string { return []string{sessionCurrent, epochNow} }
 
 // millis is a time as it is stored.
 func millis(t time.Time) int64 {

@@ -1,15 +1,37 @@
 package store_test
 
 import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/store"
 )
 
-// open opens a store in memory.
-func open(t testing.TB) *store.DB {
+// engines are the stores that keep the promises of this package. A new engine
+// adds its line, and every test of a noun runs on it too.
+var engines = map[string]func(t testing.TB) string{
+	"memory": func(testing.TB) string { return "sqlite::memory:" },
+	"file":   func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "vault.db") },
+}
+
+// onEach runs test on a new store of every engine.
+func onEach(t *testing.T, test func(t *testing.T, db *store.DB)) {
 	t.Helper()
-	db, err := store.Open(t.Context(), "sqlite::memory:", "")
+	for name, url := range engines {
+		t.Run(name, func(t *testing.T) { test(t, openAt(t, url(t))) })
+	}
+}
+
+func openAt(t testing.TB, url string) *store.DB {
+	t.Helper()
+	db, err := store.Open(context.Background(), url, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,16 +43,136 @@ func open(t testing.TB) *store.DB {
 	return db
 }
 
-func TestReady(t *testing.T) {
-	if err := open(t).Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	db, err := store.Open(t.Context(), "sqlite:vault.db", t.TempDir())
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	db, err := store.Open(t.Context(), "sqlite:vault.db", dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
 	if err := db.Ready(t.Context()); err != nil {
+		t.Errorf("Ready = %v", err)
+	}
+	if found, now := db.Version(); found != 0 || now < 7 {
+		t.Errorf("Version = %d, %d", found, now)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "vault.db")); err != nil {
+		t.Errorf("a relative name is not relative to the folder: %v", err)
+	}
+	for url, words := range map[string]string{
+		"":                                "unknown kind",
+		"sqlite:":                         "unknown kind",
+		"vault.db":                        "unknown kind",
+		"oracle://joe:CANARY@db.example/": `"oracle" is of an unknown kind`,
+		"sqlite:missing/vault.db":         "folder of the database",
+		"sqlite:.":                        "is not a file",
+	} {
+		_, err := store.Open(t.Context(), url, dir)
+		if text := usererr.Text(err, ""); usererr.CodeOf(err) != usererr.Settings || !strings.Contains(text, words) || strings.Contains(text, "CANARY") {
+			t.Errorf("Open(%q) = %v", url, err)
+		}
+	}
+}
+
+func TestTwoStoresInMemoryAreTwo(t *testing.T) {
+	a, b := openAt(t, "sqlite::memory:"), openAt(t, "sqlite::memory:")
+	if err := a.Remember(t.Context(), "id", later()); err != nil {
 		t.Fatal(err)
+	}
+	if err := b.Remember(t.Context(), "id", later()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOlderDatabases opens each database of an older version that is kept in
+// testdata, which must work for ever. Add one with each release.
+func TestOlderDatabases(t *testing.T) {
+	old, err := filepath.Glob("testdata/schema-*.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range old {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "vault.db")
+			if err := os.WriteFile(file, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			db := openAt(t, "sqlite:"+file)
+			if found, now := db.Version(); found < 1 || now < found {
+				t.Errorf("Version = %d, %d", found, now)
+			}
+			if err := db.Ready(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestDestroyedMeansGone looks for bytes of a finished write in the file after
+// they were dropped: SQLite overwrites them (secure_delete).
+func TestDestroyedMeansGone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "vault.db")
+	db := openAt(t, "sqlite:"+file)
+	e := entry("c1")
+	canary := []byte("CANARY-sealed-result")
+	if _, _, err := db.JournalStart(t.Context(), e, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.JournalFinish(t.Context(), e.JournalKey, e.Started, canary); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := db.JournalClean(t.Context(), later()); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil || bytes.Contains(data, canary) {
+		t.Errorf("the bytes are still in the file (%v)", err)
+	}
+}
+
+// raw opens the file of a store as somebody else would.
+func raw(t testing.TB, file string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func TestAuditRowsAreAppendOnly(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "vault.db")
+	db := openAt(t, "sqlite:"+file)
+	appendRecord(t, db, "acme", "one")
+	other := raw(t, file)
+	for _, statement := range []string{
+		"UPDATE audit SET event = 'x'", "DELETE FROM audit", "DELETE FROM audit_heads",
+		"UPDATE audit_heads SET seq = 0", "UPDATE audit_heads SET seq = seq + 2", "UPDATE audit_heads SET tenant = 'x', seq = seq + 1",
+		"INSERT OR REPLACE INTO audit_heads SELECT tenant, seq, x'00' FROM audit_heads",
+		"INSERT OR REPLACE INTO audit SELECT tenant, seq, at, 'forged', body, prev, hash FROM audit",
+	} {
+		if _, err := other.ExecContext(t.Context(), statement); err == nil {
+			t.Errorf("%s: allowed", statement)
+		} else if !strings.Contains(err.Error(), "append-only") {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}
+
+func TestErrorsOfAClosedStore(t *testing.T) {
+	db := openAt(t, "sqlite::memory:")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Remember(t.Context(), "id", later()); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("Remember = %v", err)
 	}
 }

@@ -18,10 +18,19 @@ CREATE TABLE audit_heads (
     hash   BYTEA NOT NULL
 );
 
+-- The next number or none: REPLACE would otherwise get round the triggers below.
+CREATE TRIGGER audit_in_order BEFORE INSERT ON audit
+WHEN NEW.seq <> coalesce((SELECT seq FROM audit_heads WHERE tenant = NEW.tenant), 0) + 1
+BEGIN SELECT RAISE(ABORT, 'audit records are append-only'); END;
+
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit
 BEGIN SELECT RAISE(ABORT, 'audit records are append-only'); END;
 
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'audit records are append-only'); END;
+
+CREATE TRIGGER audit_heads_in_order BEFORE INSERT ON audit_heads
+WHEN NEW.seq <> coalesce((SELECT seq FROM audit_heads WHERE tenant = NEW.tenant), 0) + 1
 BEGIN SELECT RAISE(ABORT, 'audit records are append-only'); END;
 
 CREATE TRIGGER audit_heads_forward BEFORE UPDATE ON audit_heads

@@ -43,6 +43,7 @@ type Config struct {
 	Patience   time.Duration // for a lock of another process; default 5 s
 	MaxPages   int           // of the file; default: as the disk has room
 	Hot        []string      // statements of writes to keep compiled; see [DB.Hot]
+	HotReads   []string      // statements of reads to keep compiled; see [DB.HotRead]
 }
 
 // DB is an open database.
@@ -52,7 +53,8 @@ type DB struct {
 	writes   *sql.DB // one connection
 	reads    *sql.DB // several, which cannot write; in memory the same as writes
 	migrated Migrated
-	hot      map[string]*sql.Stmt
+	hot      map[string]*sql.Stmt // never changed once open
+	hotReads map[string]*sql.Stmt // never changed once open
 
 	readyMu sync.Mutex
 	readyAt time.Time // guarded by readyMu
@@ -71,7 +73,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err := prepare(cfg.File); err != nil {
 		return nil, err
 	}
-	db := &DB{file: cfg.File, hot: map[string]*sql.Stmt{}}
+	db := &DB{file: cfg.File, hot: map[string]*sql.Stmt{}, hotReads: map[string]*sql.Stmt{}}
 	if err := db.open(ctx, cfg); err != nil {
 		return nil, errors.Join(refusal(err, cfg.File), db.release())
 	}
@@ -121,10 +123,18 @@ func (db *DB) open(ctx context.Context, cfg Config) (err error) {
 			return err
 		}
 	}
-	for _, query := range append([]string{savepoint, releaseSavepoint, rollbackTo}, cfg.Hot...) {
-		if db.hot[query], err = db.writes.PrepareContext(ctx, query); err != nil {
+	writes := append([]string{savepoint, releaseSavepoint, rollbackTo}, cfg.Hot...)
+	return errors.Join(compile(ctx, db.writes, db.hot, writes), compile(ctx, db.reads, db.hotReads, cfg.HotReads))
+}
+
+// compile prepares queries, so that their text is read once.
+func compile(ctx context.Context, db *sql.DB, into map[string]*sql.Stmt, queries []string) error {
+	for _, query := range queries {
+		stmt, err := db.PrepareContext(ctx, query)
+		if err != nil {
 			return fmt.Errorf("preparing %q: %w", query, err)
 		}
+		into[query] = stmt
 	}
 	return nil
 }
@@ -239,6 +249,9 @@ func (db *DB) Hot(ctx context.Context, tx *sql.Tx, query string) *sql.Stmt {
 	return tx.StmtContext(ctx, db.hot[query])
 }
 
+// HotRead returns one of the statements of [Config.HotReads], compiled.
+func (db *DB) HotRead(query string) *sql.Stmt { return db.hotReads[query] }
+
 // Migrated says what Open found and did.
 func (db *DB) Migrated() Migrated { return db.migrated }
 
@@ -252,8 +265,8 @@ func (db *DB) Close() error {
 // write-ahead log back into the file.
 func (db *DB) release() error {
 	var errs []error
-	for _, stmt := range db.hot {
-		if stmt != nil {
+	for _, stmts := range []map[string]*sql.Stmt{db.hot, db.hotReads} {
+		for _, stmt := range stmts {
 			errs = append(errs, stmt.Close())
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
@@ -55,10 +56,14 @@ func fitObjects(objects []string) []string {
 // fit makes text valid UTF-8 without control characters and cuts it to about
 // limit bytes. Whoever prints a record, on a terminal too, prints no commands.
 func fit(text string, limit int) string {
-	cut := false
-	if len(text) > limit {
-		text, cut = text[:limit], true
+	cut := len(text) > limit
+	if cut {
+		for limit > 0 && !utf8.RuneStart(text[limit]) {
+			limit--
+		}
+		text = text[:limit]
 	}
+	text = strings.ToValidUTF8(text, "\uFFFD")
 	if strings.IndexFunc(text, commands) >= 0 || strings.IndexByte(text, '\\') >= 0 {
 		var b strings.Builder
 		for _, r := range text {
@@ -73,7 +78,6 @@ func fit(text string, limit int) string {
 		}
 		text = b.String()
 	}
-	text = strings.ToValidUTF8(text, "")
 	if cut {
 		text += "…"
 	}

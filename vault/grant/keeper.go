@@ -162,14 +162,18 @@ func (k *Keeper) Token(ctx context.Context, person identity.PersonID, tenant ide
 	if err != nil {
 		return Token{}, err
 	}
-	if !fresh(row.Grant, now) {
-		return k.renewedOrOld(ctx, row)
+	var token Token
+	if fresh(row.Grant, now) {
+		token, err = k.open(ctx, row)
+		if err == nil {
+			k.remember(seen, token, row.Grant)
+		}
+	} else {
+		token, err = k.renewedOrOld(ctx, row, seen)
 	}
-	token, err := k.open(ctx, row)
 	if err != nil {
 		return Token{}, err
 	}
-	k.remember(seen, token, row.Grant)
 	k.noteUse(token.Grant, now)
 	return token, nil
 }

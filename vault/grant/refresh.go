@@ -149,10 +149,7 @@ func (k *Keeper) store(ctx context.Context, row Row, claim Claim, box *seal.Box,
 // refused decides what a refusal means: that this grant is dead, or, when many
 // are refused at once, that something is wrong with the tenant's app.
 func (k *Keeper) refused(ctx context.Context, row Row, claim Claim, cause error) error {
-	// After the leeway the reason is known: the answer to an earlier refresh
-	// was lost.
-	lost := claim.At.Sub(row.IntentAt) > leeway
-	if !lost && k.trips(row, time.Now()) {
+	if k.trips(row, time.Now()) {
 		k.cfg.Log.ErrorContext(ctx, "ALARM: the refresh tokens of many people are refused at once; look at the OAuth app's configuration",
 			"tenant", row.Tenant, "grant", row.ID, "err", cause)
 		k.grants.failed(row.ID, time.Now())
@@ -167,8 +164,8 @@ func (k *Keeper) refused(ctx context.Context, row Row, claim Claim, cause error)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
 	defer cancel()
 	detail := ""
-	if lost {
-		detail = "the answer to an earlier refresh was lost"
+	if claim.At.Sub(row.IntentAt) > leeway {
+		detail = "an earlier refresh had no answer"
 	}
 	if err := k.event(ctx, EventRefused, row.Grant, detail); err != nil {
 		k.cfg.Log.ErrorContext(ctx, "a refusal was not recorded", "grant", row.ID, "err", err)

@@ -66,13 +66,12 @@ func (k *Keeper) renewed(ctx context.Context, who owner, stale version) (Token, 
 }
 
 // renewedOrOld returns a newer token than row's, or row's own if that still
-// works and the new one does not come in time.
-func (k *Keeper) renewedOrOld(ctx context.Context, row Row) (Token, error) {
+// works and the new one does not come in time. Row was read at generation seen.
+func (k *Keeper) renewedOrOld(ctx context.Context, row Row, seen uint64) (Token, error) {
 	left := time.Until(row.TokenExpires)
 	if left <= 0 {
 		return k.renewed(ctx, ownerOf(row.Grant), version{row.ID, row.Version})
 	}
-	seen := k.tokens.generation()
 	wait, cancel := context.WithTimeout(ctx, min(left/2, mostPatience))
 	defer cancel()
 	token, err := k.renewed(wait, ownerOf(row.Grant), version{row.ID, row.Version})
@@ -84,7 +83,6 @@ func (k *Keeper) renewedOrOld(ctx context.Context, row Row) (Token, error) {
 		return Token{}, openErr
 	}
 	k.tokens.put(seen, ownerOf(row.Grant), old, time.Now().Add(min(left/4, oldKept)))
-	k.noteUse(old.Grant, time.Now())
 	return old, nil
 }
 

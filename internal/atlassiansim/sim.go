@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/directory"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/media"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/oauth"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/seed"
@@ -140,8 +141,8 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(path, controlPrefix):
 		s.control(w, r)
-	case strings.HasPrefix(path, rest.MediaPrefix):
-		rest.Media(w, r)
+	case strings.HasPrefix(path, media.Prefix):
+		media.Serve(w, r)
 	case strings.HasPrefix(path, "/wiki/") || strings.HasPrefix(path, "/_edge/") || s.isSite(r.Host):
 		s.journal.note(s, w, r, s.siteHost)
 	case s.opt.NoJournal && s.opt.Record == nil:

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"encoding/json"
+	"html"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
 )
@@ -13,7 +14,7 @@ func render(v *wiki.Version, format string) string {
 	case "storage":
 		return v.Body
 	case "view":
-		return "<p>" + escape(v.Plain()) + "</p>"
+		return "<p>" + html.EscapeString(v.Plain()) + "</p>"
 	}
 	type node map[string]any
 	document := node{"type": "doc", "version": 1, "content": []node{}}

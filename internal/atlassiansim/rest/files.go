@@ -4,18 +4,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path"
 	"regexp"
-	"strconv"
-	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/media"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/reply"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
 )
-
-// MediaPrefix is the path below which the media service serves files to
-// whoever has a signed address. The real one is another host, so a token must
-// not come along.
-const MediaPrefix = "/_media/"
 
 var inBody = regexp.MustCompile(`<ri:attachment[^>]* ri:filename="([^"]+)"`)
 
@@ -65,7 +59,7 @@ func attachments(c *call) (any, error) {
 	return cut(c, all, func(f numbered) attachmentJSON {
 		a := attachmentJSON{
 			ID: attachmentID(p.ID, f.n), Status: "current", Title: f.name, CreatedAt: when(p.Created()), PageID: id(p.ID),
-			MediaType: mediaType(f.name), FileSize: len(Content(f.name)), FileID: fmt.Sprintf("sim-%d-%d", p.ID, f.n), Version: showVersion(p.Versions[0]),
+			MediaType: media.Type(f.name), FileSize: len(media.Content(f.name)), FileID: fmt.Sprintf("sim-%d-%d", p.ID, f.n), Version: showVersion(p.Versions[0]),
 			WebUILink:    "/pages/viewpageattachments.action?pageId=" + id(p.ID),
 			DownloadLink: "/download/attachments/" + id(p.ID) + "/" + url.PathEscape(f.name) + "?version=1&api=v2",
 		}
@@ -75,25 +69,6 @@ func attachments(c *call) (any, error) {
 }
 
 func attachmentID(page int64, n int) string { return fmt.Sprintf("att%d%02d", page, n) }
-
-func mediaType(name string) string {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".png":
-		return "image/png"
-	case ".svg":
-		return "image/svg+xml"
-	case ".csv":
-		return "text/csv"
-	case ".pdf":
-		return "application/pdf"
-	}
-	return "application/octet-stream"
-}
-
-// Content is the made-up content of a file.
-func Content(name string) []byte {
-	return []byte("This is " + name + " of the simulated Atlassian.\n" + strings.Repeat(name+"\n", 64))
-}
 
 // download sends the caller on to the media service. Without the scope it is
 // a 401 as everywhere.
@@ -105,7 +80,7 @@ func (a *API) download(w http.ResponseWriter, r *http.Request) {
 	c.Request = r
 	if !c.access.Can("readonly:content.attachment:confluence", "read:attachment:confluence") {
 		w.Header().Set("X-Failure-Category", "FAILURE_CLIENT_SCOPE_CHECK")
-		gatewayError(w, http.StatusUnauthorized, "Unauthorized; scope does not match")
+		reply.Gateway(w, http.StatusUnauthorized, "Unauthorized; scope does not match")
 		return
 	}
 	p, err := c.page()
@@ -115,33 +90,10 @@ func (a *API) download(w http.ResponseWriter, r *http.Request) {
 	}
 	for i, name := range files(p) {
 		if attachmentID(p.ID, i) == c.PathValue("attachment") {
-			w.Header().Set("Location", mediaHost(r)+MediaPrefix+strconv.FormatInt(p.ID, 10)+"/"+url.PathEscape(name)+"?token=signed")
+			w.Header().Set("Location", media.Address(r, name))
 			w.WriteHeader(http.StatusFound)
 			return
 		}
 	}
 	c.fail(w, wiki.NotFound())
-}
-
-// mediaHost is this server under another name, so that it is another origin.
-func mediaHost(r *http.Request) string {
-	scheme := "http://"
-	if r.TLS != nil {
-		scheme = "https://"
-	}
-	if rest, ok := strings.CutPrefix(r.Host, "127.0.0.1"); ok {
-		return scheme + "localhost" + rest
-	}
-	return scheme + "media." + r.Host
-}
-
-// Media is the media service. A request with a token is refused.
-func Media(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Authorization") != "" || r.URL.Query().Get("token") != "signed" {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	name := path.Base(r.URL.Path)
-	w.Header().Set("Content-Type", mediaType(name))
-	_, _ = w.Write(Content(name)) // the caller has gone: nothing to do
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/directory"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/oauth"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/reply"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
 )
 
@@ -63,28 +64,28 @@ type callKey struct{}
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	traceHeaders(w.Header())
+	reply.Trace(w.Header())
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete:
 	default:
 		// The edge refuses PATCH before anybody looks at the token.
-		htmlPage(w, http.StatusMethodNotAllowed, "405 Method Not Allowed")
+		reply.HTML(w, http.StatusMethodNotAllowed, "405 Method Not Allowed")
 		return
 	}
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	access, ok := a.cfg.Check(token)
 	if !ok {
-		gatewayError(w, http.StatusUnauthorized, "Unauthorized")
+		reply.Gateway(w, http.StatusUnauthorized, "Unauthorized")
 		return
 	}
 	cloudID, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, Prefix), "/")
 	site, ok := a.cfg.Wiki.Site(cloudID)
 	if !ok {
-		gatewayError(w, http.StatusNotFound, "No message available")
+		reply.Gateway(w, http.StatusNotFound, "No message available")
 		return
 	}
 	if !has(access, site) {
-		writeJSON(w, http.StatusForbidden, notPermitted{"Current user not permitted to use Confluence", http.StatusForbidden})
+		reply.NotPermitted(w)
 		return
 	}
 	c := &call{api: a, access: access, site: site}
@@ -120,7 +121,7 @@ func (a *API) handle(pattern, scopes string, op operation) {
 		c.Request = r
 		if !c.access.Can(anyOf...) {
 			w.Header().Set("X-Failure-Category", "FAILURE_CLIENT_SCOPE_CHECK")
-			gatewayError(w, http.StatusUnauthorized, "Unauthorized; scope does not match")
+			reply.Gateway(w, http.StatusUnauthorized, "Unauthorized; scope does not match")
 			return
 		}
 		body, err := op(c)
@@ -133,7 +134,7 @@ func (a *API) handle(pattern, scopes string, op operation) {
 			if linked, ok := body.(linker); ok {
 				linked.header(w.Header())
 			}
-			writeJSON(w, http.StatusOK, body)
+			reply.JSON(w, http.StatusOK, body)
 		}
 	})
 }

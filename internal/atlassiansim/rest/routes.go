@@ -1,8 +1,13 @@
 package rest
 
 import (
+	_ "embed"
+	"html"
+	"io"
 	"net/http"
 	"strings"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/reply"
 )
 
 const (
@@ -48,17 +53,17 @@ func (a *API) routes() {
 	}
 	a.mux.HandleFunc(v2+"/", func(w http.ResponseWriter, r *http.Request) {
 		if a.known(r) {
-			writeV2Error(w, http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED",
+			reply.V2(w, http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED",
 				"org.springframework.web.HttpRequestMethodNotSupportedException: Request method '"+r.Method+"' not supported")
 			return
 		}
-		writeV2Error(w, http.StatusNotFound, "NOT_FOUND", "Not Found")
+		reply.V2(w, http.StatusNotFound, "NOT_FOUND", "Not Found")
 	})
 	a.mux.HandleFunc(v1+"/", unknownV1)
 	for _, path := range []string{"/content/", "/space/"} {
-		a.mux.HandleFunc(v1+path, func(w http.ResponseWriter, _ *http.Request) { htmlPage(w, http.StatusNotFound, "404 Not Found") })
+		a.mux.HandleFunc(v1+path, func(w http.ResponseWriter, _ *http.Request) { reply.HTML(w, http.StatusNotFound, "404 Not Found") })
 	}
-	a.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { htmlPage(w, http.StatusNotFound, "404 Not Found") })
+	a.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { reply.HTML(w, http.StatusNotFound, "404 Not Found") })
 }
 
 // known reports whether the path exists with another method.
@@ -77,67 +82,21 @@ func (a *API) known(r *http.Request) bool {
 func unknownV1(w http.ResponseWriter, r *http.Request) {
 	text := "null for uri: https://" + r.Host + r.URL.Path
 	if strings.Contains(r.Header.Get("Accept"), "application/json") {
-		writeJSON(w, http.StatusNotFound, map[string]any{"message": text, "status-code": http.StatusNotFound})
+		reply.JSON(w, http.StatusNotFound, map[string]any{"message": text, "status-code": http.StatusNotFound})
 		return
 	}
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(http.StatusNotFound)
-	write(w, `<?xml version="1.0" encoding="UTF-8" standalone="yes"?><status><status-code>404</status-code><message>`+escape(text)+`</message></status>`)
+	_, _ = io.WriteString(w, `<?xml version="1.0" encoding="UTF-8" standalone="yes"?><status><status-code>404</status-code><message>`+html.EscapeString(text)+`</message></status>`) // the caller has gone: nothing to do
 }
 
 // gone answers for everything that was removed from v1.
 func gone(w http.ResponseWriter, _ *http.Request) {
-	writeV1Error(w, http.StatusGone, "com.atlassian.confluence.api.service.exceptions.pagesmodes.GoneException: This deprecated endpoint has been removed.")
+	reply.V1(w, http.StatusGone, "com.atlassian.confluence.api.service.exceptions.pagesmodes.GoneException: This deprecated endpoint has been removed.")
 }
 
 // removed lists what v1 no longer has for OAuth tokens. Atlassian's published
 // description of v1 had these operations in 2024 and has them no longer.
-const removed = `
-GET /content
-POST /content
-GET /content/{id}
-PUT /content/{id}
-DELETE /content/{id}
-GET /content/{id}/child
-GET /content/{id}/child/attachment
-GET /content/{id}/child/comment
-GET /content/{id}/child/{type}
-GET /content/{id}/history
-GET /content/{id}/label
-GET /content/{id}/property
-POST /content/{id}/property
-GET /content/{id}/property/{key}
-PUT /content/{id}/property/{key}
-POST /content/{id}/property/{key}
-DELETE /content/{id}/property/{key}
-GET /content/{id}/restriction/byOperation/{operationKey}/group/{groupName}
-PUT /content/{id}/restriction/byOperation/{operationKey}/group/{groupName}
-DELETE /content/{id}/restriction/byOperation/{operationKey}/group/{groupName}
-GET /content/{id}/version
-GET /content/{id}/version/{versionNumber}
-PUT /content-states
-POST /content-states/delete
-GET /content-states/task/{taskId}
-POST /contentbody/convert/{to}
-GET /inlinetasks/search
-GET /inlinetasks/{inlineTaskId}
-PUT /inlinetasks/{inlineTaskId}
-DELETE /group
-GET /group/by-name
-GET /group/{groupName}
-GET /group/member
-GET /group/{groupName}/member
-POST /group/user
-DELETE /group/user
-PUT /settings/lookandfeel/selected
-GET /space
-GET /space/{spaceKey}
-GET /space/{spaceKey}/content
-GET /space/{spaceKey}/content/{type}
-GET /space/{spaceKey}/property
-POST /space/{spaceKey}/property
-GET /space/{spaceKey}/property/{key}
-PUT /space/{spaceKey}/property/{key}
-POST /space/{spaceKey}/property/{key}
-DELETE /space/{spaceKey}/property/{key}
-`
+//
+//go:embed removed.txt
+var removed string

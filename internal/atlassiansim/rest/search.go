@@ -2,12 +2,12 @@ package rest
 
 import (
 	"encoding/base64"
+	"html"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/cql"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
@@ -146,7 +146,7 @@ func (c *call) showHit(h wiki.Hit, terms []string, q url.Values) hit {
 	spacePath := "/spaces/" + url.PathEscape(h.Space.Key)
 	if h.Page == nil {
 		return hit{
-			Space: showSpaceV1(h.Space), Title: highlight(h.Space.Name, terms), Excerpt: escape(h.Space.Description), URL: spacePath,
+			Space: showSpaceV1(h.Space), Title: cql.Highlight(h.Space.Name, terms), Excerpt: html.EscapeString(h.Space.Description), URL: spacePath,
 			Breadcrumbs: []any{}, EntityType: "space", IconCSSClass: "aui-icon content-type-space",
 			LastModified: when(h.Space.Created), FriendlyLastModified: h.Space.Created.Format("Jan 02, 2006"), Score: h.Score,
 		}
@@ -163,7 +163,7 @@ func (c *call) showHit(h wiki.Hit, terms []string, q url.Values) hit {
 		delete(content.Expandable, "space")
 	}
 	return hit{
-		Content: content, Title: highlight(h.Version.Title, terms), Excerpt: excerpt(h.Version.Plain(), terms, q.Get("excerpt")), URL: links.WebUI,
+		Content: content, Title: cql.Highlight(h.Version.Title, terms), Excerpt: cql.Excerpt(h.Version.Plain(), terms, q.Get("excerpt")), URL: links.WebUI,
 		ResultGlobalContainer: &containerJSON{h.Space.Name, spacePath}, Breadcrumbs: []any{}, EntityType: "content",
 		IconCSSClass: "aui-icon content-type-" + h.Page.Type, LastModified: when(h.Version.Created),
 		FriendlyLastModified: h.Version.Created.Format("Jan 02, 2006"), Score: h.Score,
@@ -176,54 +176,4 @@ func showSpaceV1(s wiki.Space) *spaceV1 {
 		Expandable: map[string]string{"settings": "", "metadata": "", "homepage": "/rest/api/content/" + id(s.Homepage)},
 		Links:      map[string]string{"webui": "/spaces/" + url.PathEscape(s.Key), "self": "/rest/api/space/" + url.PathEscape(s.Key)},
 	}
-}
-
-const excerptSize = 320
-
-// excerpt is some text around the first word that was looked for.
-func excerpt(text string, terms []string, mode string) string {
-	if mode == "none" {
-		return ""
-	}
-	words := strings.Fields(text)
-	at := slices.IndexFunc(words, func(w string) bool { return found(w, terms) })
-	words = words[max(0, at-12):]
-	size := 0
-	for i, w := range words {
-		if size += len(w) + 1; size > excerptSize {
-			words = words[:i]
-			break
-		}
-	}
-	text = strings.Join(words, " ")
-	switch mode {
-	case "", "highlight":
-		return highlight(text, terms)
-	case "highlight_unescaped":
-		return mark(text, terms, func(s string) string { return s })
-	case "indexed_unescaped":
-		return text
-	}
-	return escape(text)
-}
-
-func highlight(text string, terms []string) string { return mark(text, terms, escape) }
-
-func mark(text string, terms []string, show func(string) string) string {
-	words := strings.Split(text, " ")
-	for i, w := range words {
-		if core := strings.TrimFunc(w, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }); core != "" && found(core, terms) {
-			before, after, _ := strings.Cut(w, core)
-			words[i] = show(before) + "@@@hl@@@" + show(core) + "@@@endhl@@@" + show(after)
-		} else {
-			words[i] = show(w)
-		}
-	}
-	return strings.Join(words, " ")
-}
-
-// found reports whether all parts of a word are looked for.
-func found(word string, terms []string) bool {
-	parts := cql.Words(word)
-	return len(parts) > 0 && !slices.ContainsFunc(parts, func(p string) bool { return !slices.Contains(terms, p) })
 }

@@ -46,10 +46,16 @@ func (l Login) Mine(cookie string) bool { return matches(cookie, l.Details.Cooki
 type Visit struct {
 	Login Login
 	Form  secret.String // must come back with each form of the page
-	// Tenants to choose from; empty when there is no choice.
-	Tenants []identity.TenantID
-	// Scopes and Sites are what is asked for, once the tenant is known.
-	Scopes, Sites []string
+	// Tenants are those to choose from, or the one that it is.
+	Tenants []Tenant
+	// Scopes are what is asked for, in any of Tenants.
+	Scopes []string
+}
+
+// Tenant is a tenant as a page shows it.
+type Tenant struct {
+	ID    identity.TenantID
+	Sites []string // without scheme
 }
 
 // Visit finds the login of a page; [ErrNone] if the link leads nowhere. It
@@ -78,10 +84,15 @@ func (d *Desk) Visit(ctx context.Context, link string, look bool) (Visit, error)
 		return Visit{}, err
 	}
 	v := Visit{Login: l, Form: hidden(s.Form)}
+	tenants := []identity.TenantID{l.Tenant}
 	if l.Tenant == "" {
-		v.Tenants = d.cfg.Tenants()
-	} else if app, ok := d.cfg.App(l.Tenant); ok {
-		v.Scopes, v.Sites = app.Scopes(), app.SiteNames()
+		tenants = d.cfg.Tenants()
+	}
+	for _, id := range tenants {
+		if app, ok := d.cfg.App(id); ok {
+			v.Tenants = append(v.Tenants, Tenant{ID: id, Sites: app.SiteNames()})
+			v.Scopes = append(v.Scopes, app.Scopes()...)
+		}
 	}
 	return v, nil
 }

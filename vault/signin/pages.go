@@ -121,12 +121,16 @@ func (h *Handler) question(r *http.Request, v consent.Visit) question {
 		Host:    asker.Host,
 		User:    asker.User,
 		Address: asker.Address,
-		Minutes: max(int(time.Until(v.Login.Expires).Minutes()), 1),
-		Sites:   v.Sites,
+		Minutes: int(time.Until(v.Login.Expires).Minutes()) + 1,
 		Rights:  rights(v.Scopes),
 	}
 	for _, tenant := range v.Tenants {
-		q.Tenants = append(q.Tenants, string(tenant))
+		c := choice{Name: string(tenant.ID), Sites: strings.Join(tenant.Sites, ", ")}
+		if v.Login.Tenant == "" {
+			q.Choices = append(q.Choices, c)
+		} else {
+			q.Sites = c.Sites
+		}
 	}
 	here, asked := h.cfg.Address(r), parse(asker.Address)
 	// One machine may use one address of each family.

@@ -74,10 +74,13 @@ type question struct {
 	Address      string // where its request came from
 	Here         string // the browser's address, if it is another one
 	Minutes      int
-	Tenants      []string
-	Sites        []string
+	Sites        string
+	Choices      []choice // of tenants, if there is a choice
 	Rights       []right
 }
+
+// choice is a tenant to sign in to.
+type choice struct{ Name, Sites string }
 
 // note is a page that tells one thing.
 type note struct {

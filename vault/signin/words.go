@@ -49,7 +49,7 @@ func meanings() []meaning {
 // rights says in plain words what scopes allow; what has no words yet is shown
 // as it is, never left out.
 func rights(scopes []string) []right {
-	rest := slices.Clone(scopes)
+	rest := slices.Compact(slices.Sorted(slices.Values(scopes)))
 	var all []right
 	for _, m := range meanings() {
 		before := len(rest)

@@ -113,7 +113,7 @@ func redeemError(err error) error {
 	case status >= 500, status == http.StatusTooManyRequests:
 		return usererr.Wrap(cause, usererr.Unavailable, "Atlassian could not complete the sign-in just now", askAgain)
 	case answer.ErrorCode == "invalid_grant":
-		return usererr.Wrap(cause, usererr.Timeout, "Atlassian's permission was not used in time", askAgain)
+		return usererr.Wrap(cause, usererr.Timeout, "Atlassian's permission cannot be used any more", askAgain)
 	case status == http.StatusUnauthorized, answer.ErrorCode == "access_denied", answer.ErrorCode == "invalid_client", answer.ErrorCode == "unauthorized_client":
 		return usererr.Wrap(cause, usererr.Settings, "Atlassian does not accept the vault's OAuth app", "Ask the administrator to check its client id and secret")
 	}

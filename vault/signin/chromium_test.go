@@ -1,0 +1,316 @@
+package signin_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/testenv"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+)
+
+// tab is a page of a real browser that notes what the browser complains about.
+type tab struct {
+	t   *testing.T
+	ctx context.Context //nolint:containedctx // chromedp's way to name a tab
+	dir string
+
+	mu         sync.Mutex
+	complaints []string // guarded by mu
+}
+
+// chromium starts a real browser with an empty profile.
+func chromium(t *testing.T) *tab {
+	t.Helper()
+	program := testenv.Chromium(t)
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true),
+	}
+	allocator, endBrowser := chromedp.NewExecAllocator(t.Context(), options...)
+	ctx, endTab := chromedp.NewContext(allocator)
+	b := &tab{t: t, ctx: ctx, dir: screenshots(t)}
+	messages := chromedp.Console(ctx)
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatalf("starting the browser: %v", err)
+	}
+	heard := make(chan struct{})
+	go func() { // ends with the tab
+		defer close(heard)
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			b.hear(m)
+		}
+	}()
+	t.Cleanup(func() {
+		endTab()
+		<-heard
+		endBrowser()
+	})
+	return b
+}
+
+// screenshots is where pictures go: COATCHECK_SCREENSHOTS if somebody wants to
+// look at them.
+func screenshots(t *testing.T) string {
+	if dir := os.Getenv("COATCHECK_SCREENSHOTS"); dir != "" {
+		return dir
+	}
+	return t.TempDir()
+}
+
+func (b *tab) hear(m chromedp.ConsoleMessage) {
+	// A page that says "not like this" has a status that says so too.
+	if m.Source == "network" && strings.Contains(m.Text, "the server responded with a status of") && !strings.HasSuffix(m.URL, ".svg") {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.complaints = append(b.complaints, m.String()+" "+m.URL)
+}
+
+// noComplaints fails the test if the browser complained, about a violation of
+// the content security policy for example.
+func (b *tab) noComplaints() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, text := range b.complaints {
+		b.t.Errorf("the browser complains: %s", text)
+	}
+}
+
+func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		at, _ := chromedp.Run(b.ctx, chromedp.Location())
+		b.t.Fatalf("in the browser at %.60s: %v", at, err)
+	}
+}
+
+// ask runs an action for its answer.
+func ask[T any](b *tab, action chromedp.Action[T]) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	value, err := chromedp.Run(ctx, action)
+	if err != nil {
+		b.t.Fatalf("in the browser: %v", err)
+	}
+	return value
+}
+
+func (b *tab) open(address string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(address), chromedp.WaitReady(chromedp.CSS("main")))
+}
+
+// heading waits for a page whose heading begins so.
+func (b *tab) heading(begin string) {
+	b.t.Helper()
+	text := ""
+	for range 200 {
+		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+		// It fails while the browser is between two pages.
+		text, _ = chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("h1")?.innerText.replaceAll("\n", " ") ?? ""`))
+		cancel()
+		if strings.HasPrefix(text, begin) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	b.t.Fatalf("the heading is %q, want %q", text, begin)
+}
+
+// shoot takes pictures of the page: wide and narrow, light and dark. It checks
+// that nothing sticks out on a phone.
+func (b *tab) shoot(name string) {
+	b.t.Helper()
+	for _, size := range []struct {
+		name          string
+		width, height int64
+		mobile        bool
+	}{{"desktop", 1280, 900, false}, {"phone", 360, 740, true}} {
+		for _, scheme := range []string{"light", "dark"} {
+			ask(b, metrics(emulation.SetDeviceMetricsOverrideParams{Width: size.width, Height: size.height, DeviceScaleFactor: 2, Mobile: size.mobile}))
+			ask(b, media(scheme))
+			wide := ask(b, chromedp.Evaluate[bool]("document.documentElement.scrollWidth > innerWidth"))
+			picture := ask(b, chromedp.FullScreenshot(100))
+			if wide {
+				b.t.Errorf("%s is wider than a %s", name, size.name)
+			}
+			file := filepath.Join(b.dir, name+"-"+size.name+"-"+scheme+".png")
+			if err := os.WriteFile(file, picture, 0o600); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+	ask(b, metrics(emulation.SetDeviceMetricsOverrideParams{}))
+}
+
+func metrics(params emulation.SetDeviceMetricsOverrideParams) chromedp.Action[cdp.Empty] {
+	return func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
+		return cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, params)
+	}
+}
+
+func media(scheme string) chromedp.Action[cdp.Empty] {
+	return func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
+		return cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+	}
+}
+
+func (b *tab) click(selector string) {
+	b.t.Helper()
+	b.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// TestInARealBrowser clicks through a sign-in, a refusal and what goes wrong,
+// as a person would.
+func TestInARealBrowser(t *testing.T) {
+	b := chromium(t)
+	r := newRig(t, rigOptions{company: "Acme Corporation"})
+	laptop := r.device()
+	s := laptop.shim("one")
+	started := s.start()
+
+	b.open(started.URL)
+	b.heading("Connect Confluence on ada-laptop")
+	b.shoot("consent")
+
+	b.click("button.primary")
+	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=ada]")))
+	b.click("button[value=ada]")
+	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=allow]")))
+	b.click("button[value=allow]")
+	if done, problem := s.finish(); !done.OK {
+		t.Fatalf("finishing said %+v", problem)
+	}
+	b.heading("You are signed in")
+	b.shoot("success")
+
+	t.Run("opened again", func(*testing.T) {
+		other := chromium(t)
+		other.open(started.URL)
+		other.heading("This sign-in is over")
+		other.shoot("used")
+		other.noComplaints()
+	})
+	t.Run("refused", func(*testing.T) {
+		again := r.device().shim("two")
+		b.open(again.start().URL)
+		b.click("button.primary")
+		b.do(chromedp.WaitVisible(chromedp.CSS("button[value=deny]")))
+		b.click("button[value=deny]")
+		b.heading("You declined")
+		b.shoot("refusal")
+	})
+	b.noComplaints()
+}
+
+// TestChoosingATenantInARealBrowser signs in where there is a choice, from
+// another network than the one that asked.
+func TestChoosingATenantInARealBrowser(t *testing.T) {
+	b := chromium(t)
+	r := newRig(t, rigOptions{tenants: []identity.TenantID{"acme", "acme-labs"}, address: func(req *http.Request) netip.Addr {
+		if strings.HasPrefix(req.URL.Path, "/v1/") {
+			return netip.MustParseAddr("203.0.113.7")
+		}
+		return netip.MustParseAddr("198.51.100.20")
+	}})
+	s := r.device().shim("one")
+	b.open(s.start().URL)
+	b.heading("Connect Confluence")
+	b.click("input[value=acme-labs]")
+	b.shoot("choice")
+	b.click("button.primary")
+	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=ada]")))
+	b.click("button[value=ada]")
+	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=allow]")))
+	b.click("button[value=allow]")
+	if done, problem := s.finish(); !done.OK {
+		t.Fatalf("finishing said %+v", problem)
+	}
+	b.heading("You are signed in")
+	if sessions, err := r.keeper.List(t.Context()); err != nil || len(sessions) != 1 || sessions[0].Tenant != "acme-labs" {
+		t.Errorf("the sessions are %+v, %v", sessions, err)
+	}
+	b.noComplaints()
+}
+
+// TestTheWayToAtlassianInARealBrowser shows the page that goes on by itself,
+// without its going on.
+func TestTheWayToAtlassianInARealBrowser(t *testing.T) {
+	b := chromium(t)
+	r := newRig(t, rigOptions{})
+	client := &person{r: r}
+	_, page := client.click(r.device().shim("one").start().URL, "continue", nil)
+	head, rest, _ := strings.Cut(page, `<meta http-equiv="refresh"`)
+	_, rest, ok := strings.Cut(rest, "\n")
+	if !ok {
+		t.Fatalf("the page does not go on by itself: %s", page)
+	}
+	still := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Security-Policy", client.last.Header.Get("Content-Security-Policy"))
+		_, _ = w.Write([]byte(head + rest))
+	}))
+	defer still.Close()
+	b.open(still.URL)
+	b.heading("On the way to Atlassian")
+	b.shoot("onward")
+}
+
+// TestOddPagesInARealBrowser shows the rest of the pages.
+func TestOddPagesInARealBrowser(t *testing.T) {
+	b := chromium(t)
+	r := newRig(t, rigOptions{site: "https://other.atlassian.net"})
+	s := r.device().shim("one")
+	b.open(s.start().URL)
+	b.click("button.primary")
+	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=ada]")))
+	b.click("button[value=ada]")
+	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=allow]")))
+
+	other := chromium(t)
+	other.open(s.started.URL)
+	other.heading("This sign-in is open in another browser")
+	other.shoot("elsewhere")
+	other.noComplaints()
+
+	b.click("button[value=allow]")
+	if done, _ := s.finish(); done.OK {
+		t.Fatal("a grant without a site was accepted")
+	}
+	b.heading("Sign-in did not complete")
+	b.shoot("failed")
+	b.open(r.url + "/callback/acme?code=x&state=y")
+	b.heading("There is no sign-in for this page")
+	b.shoot("stray")
+	b.open(r.url + "/login/nowhere")
+	b.heading("This link leads nowhere")
+
+	next := r.device().shim("two")
+	b.open(next.start().URL)
+	b.click("button.plain")
+	b.heading("You declined")
+	b.noComplaints()
+	r.nothingStored()
+}

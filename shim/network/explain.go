@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -62,7 +63,7 @@ func explainTLS(err error) (message, hint string, ok bool) {
 		return "has a certificate that this computer does not trust",
 			"If your company uses its own certificates, set ca_file to the file with its authority", true
 	}
-	if _, is := errors.AsType[tls.RecordHeaderError](err); is {
+	if _, is := errors.AsType[tls.RecordHeaderError](err); is || errors.Is(err, http.ErrSchemeMismatch) {
 		return "does not speak TLS there", "Check the vault's address in the settings, and the proxy", true
 	}
 	return "", "", false

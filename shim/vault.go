@@ -36,7 +36,7 @@ func (s *stream) readVault(ctx context.Context, l *link) error {
 // fromVault counts a message and passes it on, unless it was the shim's to
 // know.
 func (s *stream) fromVault(l *link, scan *jsonline.Scanner, frame []byte) error {
-	head, fault := scan.Look(frame)
+	head, fault := scan.Glance(frame) // wsconn has seen that it is UTF-8
 	s.mu.Lock()
 	s.received++
 	l.frames++

@@ -148,13 +148,19 @@ func (r *Reader) line(text []byte) Line {
 
 // Look scans a whole message, which must also be UTF-8.
 func (s *Scanner) Look(message []byte) (Head, *Fault) {
-	s.Reset()
-	s.Write(message)
-	head, fault := s.End()
+	head, fault := s.Glance(message)
 	if (fault == nil || fault == ErrBatch) && !utf8.Valid(message) {
+		head.Kind = Invalid
 		return head, ErrUTF8
 	}
 	return head, fault
+}
+
+// Glance scans a whole message that is known to be UTF-8.
+func (s *Scanner) Glance(message []byte) (Head, *Fault) {
+	s.Reset()
+	s.Write(message)
+	return s.End()
 }
 
 // trim cuts white space, and the mark that some programs put before a text.

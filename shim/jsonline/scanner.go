@@ -162,12 +162,28 @@ func (s *Scanner) Reset() {
 func (s *Scanner) Write(p []byte) {
 	for i := 0; i < len(p) && s.fault == nil; i++ {
 		if s.state == inString && s.keep == nil {
-			if i += plain(p[i:]); i == len(p) {
+			if i += unremarkable(p[i:]); i == len(p) {
 				return
 			}
 		}
 		s.step(p[i])
 	}
+}
+
+// unremarkable counts the bytes at the start of p, inside a string, that neither
+// end it nor need a closer look.
+func unremarkable(p []byte) int {
+	i := plain(p)
+	for i+1 < len(p) && p[i] == '\\' {
+		switch p[i+1] {
+		case 'n', '"', '\\', '/', 'r', 't', 'b', 'f':
+		default:
+			return i
+		}
+		i += 2
+		i += plain(p[i:])
+	}
+	return i
 }
 
 // plain counts the bytes at the start of p that need no look inside a string:

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -96,11 +97,15 @@ func (w *writer) loop() {
 	defer close(w.ended)
 	group := make([]*operation, 0, groupSize)
 	for {
+		busy := len(group) > 1
 		select {
 		case op := <-w.queue:
 			group = append(group[:0], op)
 		case <-w.stop:
 			return
+		}
+		if busy {
+			runtime.Gosched() // those who were just answered may have more
 		}
 		for more := true; more && len(group) < groupSize; {
 			select {

@@ -43,8 +43,9 @@ type JournalEntry struct {
 // atomic and durable when they return.
 type Journal interface {
 	// JournalStart inserts e unless its key is there. It returns the entry
-	// that stands and whether it is e. With replace, an entry of that key
-	// gives way to e.
+	// that stands and whether it is e. With replace, an entry of that key that
+	// was begun before e gives way to e; one that was not has come later, to a
+	// vault that took over the call.
 	JournalStart(ctx context.Context, e JournalEntry, replace bool) (JournalEntry, bool, error)
 	// JournalFinish stores the sealed result of the write begun at started.
 	JournalFinish(ctx context.Context, key JournalKey, started time.Time, result []byte) error

@@ -31,7 +31,7 @@ func (db *DB) JournalStart(ctx context.Context, e guard.JournalEntry, replace bo
 			Scan(&found.Person, &found.Tenant, &found.Tool, &found.Print, &started, &found.Result)
 		found.Started = moment(started)
 		switch {
-		case err == nil && !replace:
+		case err == nil && (!replace || !found.Started.Before(e.Started)):
 			stands, fresh = found, false
 			return nil
 		case err == nil:

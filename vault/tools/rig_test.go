@@ -70,6 +70,7 @@ func newRig(t testing.TB, opt atlassiansim.Options) *rig {
 	t.Helper()
 	opt.Apps = []atlassiansim.App{{ClientID: "app", Secret: "s", Name: "Coatcheck", Callback: "http://127.0.0.1/cb"}}
 	r := &rig{t: t, sim: atlassiansim.New(opt), person: "ada", scopes: allScopes(), token: map[string]string{}, journal: newJournal()}
+	r.journal.rig = r
 	r.sites = []grant.Site{{Name: "acme", CloudID: r.sim.CloudID("acme"), URL: r.sim.SiteURL("acme")}}
 	r.caller = signedIn("p_ada")
 	r.deny("LEGAL")
@@ -95,8 +96,18 @@ func (r *rig) start() {
 	})
 	r.server = tools.New(tools.Config{Door: r.door, Version: "v1.2.3", SignIn: signIn{r}, Log: slog.New(slog.NewTextHandler(&r.log, nil))})
 	r.server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
-		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-			return next(identity.With(ctx, r.caller), method, req)
+		return func(ctx context.Context, method string, req mcp.Request) (result mcp.Result, err error) {
+			defer func() {
+				if end := recover(); end == errKilled {
+					err = errKilled
+				} else if end != nil {
+					panic(end)
+				}
+			}()
+			if method == "tools/call" {
+				ctx = identity.With(ctx, r.caller)
+			}
+			return next(ctx, method, req)
 		}
 	})
 }
@@ -108,6 +119,9 @@ func (r *rig) deny(spaces ...string) {
 		r.t.Fatal(err)
 	}
 }
+
+// errKilled is how a hook ends a call as if its vault had been killed.
+var errKilled = errors.New("killed")
 
 func (r *rig) at(point string) {
 	if r.hook != nil {
@@ -122,8 +136,12 @@ func (r *rig) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 		return nil, err
 	}
 	defer func() {
-		if recover() != nil {
+		switch end := recover(); end {
+		case nil:
+		case http.ErrAbortHandler:
 			resp, err = nil, io.ErrUnexpectedEOF
+		default:
+			panic(end)
 		}
 		status := 0
 		if resp != nil {
@@ -169,13 +187,13 @@ type auditor struct{ *rig }
 func (a auditor) Record(ctx context.Context, e audit.Entry) error {
 	a.at("audit")
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.auditErr != nil {
-		return a.auditErr
+	err := a.auditErr
+	if err == nil {
+		a.audited = append(a.audited, e)
 	}
-	a.audited = append(a.audited, e)
+	a.mu.Unlock()
 	a.at("audited")
-	return ctx.Err()
+	return errors.Join(err, ctx.Err())
 }
 
 // box stands for a seal: it opens only where it was sealed, and hides nothing.
@@ -232,7 +250,7 @@ func (j *journal) JournalStart(_ context.Context, e guard.JournalEntry, replace 
 	j.at("journal start")
 	j.mu.Lock()
 	old, ok := j.all[e.JournalKey]
-	if j.err != nil || ok && !replace {
+	if j.err != nil || ok && (!replace || !old.Started.Before(e.Started)) {
 		j.mu.Unlock()
 		return old, false, j.err
 	}
@@ -357,11 +375,7 @@ func (c *client) call(tool string, arguments any) answer {
 	c.r.t.Helper()
 	text, ok := arguments.(string)
 	if !ok {
-		data, err := json.Marshal(arguments)
-		if err != nil {
-			c.r.t.Fatal(err)
-		}
-		text = string(data)
+		text = encode(c.r.t, arguments)
 	}
 	var a answer
 	result := c.ask("tools/call", fmt.Sprintf(`{"name":%q,"arguments":%s}`, tool, text))
@@ -372,6 +386,15 @@ func (c *client) call(tool string, arguments any) answer {
 }
 
 type object map[string]any
+
+func encode(t testing.TB, value any) string {
+	t.Helper()
+	data, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
 
 // put writes a version of a page of the wiki as somebody, behind our back, and
 // returns the page's id.

@@ -116,7 +116,7 @@ func (e edit) done(w *guard.Wiki, written, now guard.Page, lost []string) writeO
 		message += fmt.Sprintf(" It has changed since and is at version %d.", now.Version)
 	}
 	if len(lost) > 0 {
-		message += fmt.Sprintf(" Left out, since Markdown cannot write it: %s. Version %d still has it.", strings.Join(lost, ", "), e.in.Expected)
+		message += fmt.Sprintf(" No longer on the page: %s. Version %d still has it.", strings.Join(lost, ", "), e.in.Expected)
 	}
 	return answered(w, written, message)
 }

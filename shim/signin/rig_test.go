@@ -43,7 +43,6 @@ type rig struct {
 	starts   []wire.LoginStart  // guarded by mu
 	finishes []wire.LoginFinish // guarded by mu
 	proofs   map[string]bool    // guarded by mu
-	all      []*signin.SignIn   // guarded by mu
 }
 
 func newRig(t *testing.T) *rig {

@@ -22,6 +22,9 @@ func (r *Settler) Settle(in []Span) []Span {
 	out := r.arena[from:]
 	spaced := true // nothing, a space or a break stands before
 	for _, s := range in {
+		if s.Kind == Literal && strings.Trim(s.Text, " \t\r\n") == "" {
+			s.Kind = Words // there is nothing to see in it
+		}
 		switch s.Kind {
 		case Words:
 			s.Text = collapse(s.Text, spaced)
@@ -31,9 +34,8 @@ func (r *Settler) Settle(in []Span) []Span {
 			spaced = s.Text[len(s.Text)-1] == ' '
 			out = split(out, s)
 		case Literal:
-			s.Text = strings.ReplaceAll(s.Text, "\n", " ")
-			if s.Text == "" {
-				continue
+			if strings.ContainsAny(s.Text, "\t\r\n") {
+				s.Text = strings.NewReplacer("\t", " ", "\r", " ", "\n", " ").Replace(s.Text)
 			}
 			spaced = false
 			out = append(out, s)
@@ -110,18 +112,18 @@ func split(out []Span, s Span) []Span {
 // blank reports what CommonMark holds for white space beside a delimiter.
 func blank(r rune) bool { return unicode.IsSpace(r) }
 
-// empty reports whether a span is only space.
-func (s Span) empty() bool {
+// Empty reports whether a span is only space: marks do not show on it.
+func (s *Span) Empty() bool {
 	return s.Kind == Break || s.Kind == Words && strings.TrimFunc(s.Text, blank) == ""
 }
 
 // trim drops space and breaks at both ends.
 func trim(spans []Span) []Span {
-	for len(spans) > 0 && spans[len(spans)-1].empty() {
+	for len(spans) > 0 && spans[len(spans)-1].Empty() {
 		spans = spans[:len(spans)-1]
 	}
 	first := 0
-	for first < len(spans) && spans[first].empty() {
+	for first < len(spans) && spans[first].Empty() {
 		first++
 	}
 	spans = spans[:copy(spans, spans[first:])]
@@ -140,11 +142,11 @@ func trim(spans []Span) []Span {
 // loosen leaves space in those marks and links only that go on behind it.
 func loosen(spans []Span) {
 	for i := 0; i < len(spans); i++ {
-		if !spans[i].empty() {
+		if !spans[i].Empty() {
 			continue
 		}
 		end := i
-		for end < len(spans) && spans[end].empty() {
+		for end < len(spans) && spans[end].Empty() {
 			end++
 		}
 		var m Marks

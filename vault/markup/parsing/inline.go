@@ -102,9 +102,10 @@ func (c *inlines) node(n ast.Node, s setting) {
 		c.flush() // two code spans beside each other are two
 		c.words(strings.ReplaceAll(c.plain(n), "\n", " "), s)
 	case *ast.Emphasis:
-		s.marks |= page.Emphasis
 		if n.Level == 2 {
-			s.marks = s.marks&^page.Emphasis | page.Strong
+			s.marks |= page.Strong
+		} else {
+			s.marks |= page.Emphasis
 		}
 		c.inside(n, s)
 	case *extast.Strikethrough:

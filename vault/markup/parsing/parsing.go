@@ -195,12 +195,9 @@ func (r *reader) table(n *extast.Table) []page.Block {
 		}
 		made.Rows = append(made.Rows, cells)
 	}
-	if len(made.Rows) > 0 && empty(made.Rows[0]) {
+	if len(made.Rows) > 1 && empty(made.Rows[0]) {
 		made.Rows = made.Rows[1:]
 		headColumn(made)
-	}
-	if len(made.Rows) == 0 {
-		return nil
 	}
 	return []page.Block{{Kind: page.Grid, Table: made}}
 }
@@ -228,6 +225,9 @@ func empty(cells []page.Cell) bool {
 
 // headColumn makes headings of the first column if all its text is bold.
 func headColumn(t *page.Table) {
+	if len(t.Rows[0]) < 2 {
+		return // a heading of nothing
+	}
 	seen := false
 	for _, row := range t.Rows {
 		for _, kid := range row[0].Kids {

@@ -49,6 +49,9 @@ func (boxParser) Parse(parent ast.Node, block text.Reader, _ parser.Context) ast
 	if !ok || item.FirstChild() != parent || parent.HasChildren() {
 		return nil
 	}
+	if kind := parent.Kind(); kind != ast.KindTextBlock && kind != ast.KindParagraph {
+		return nil
+	}
 	line, _ := block.PeekLine()
 	if len(line) < 3 || line[2] != ']' || len(line) > 3 && !bytes.ContainsRune([]byte(" \t\r\n"), rune(line[3])) {
 		return nil

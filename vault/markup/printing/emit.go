@@ -221,7 +221,8 @@ func (e *emitter) code(b *page.Block) {
 	}
 	if b.Code != "" {
 		for line := range strings.SplitSeq(b.Code, "\n") {
-			if line == "" {
+			// In a list, goldmark drops the space of a line that holds nothing else.
+			if line == "" || len(e.prefix) > 0 && strings.Trim(line, " \t") == "" {
 				e.out = append(e.out, '\n')
 				e.out = append(e.out, bytes.TrimRight(e.prefix, " ")...)
 				continue

@@ -151,7 +151,8 @@ func blank(r rune) bool { return unicode.IsSpace(r) }
 
 func punctuation(r rune) bool { return unicode.IsPunct(r) || unicode.IsSymbol(r) }
 
-func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+// wordRune reports what is neither space nor punctuation to CommonMark.
+func wordRune(r rune) bool { return !blank(r) && !punctuation(r) }
 
 func escapeHTML(text string) string { return storage.Escape(text) }
 

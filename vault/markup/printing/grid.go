@@ -134,6 +134,8 @@ func (e *emitter) cellText(c page.Cell, bold bool) {
 				spans[i].Marks |= page.Strong
 			}
 		}
+	}
+	if bold || len(c.Kids) > 1 {
 		var s page.Settler
 		spans = s.Settle(spans)
 	}

@@ -105,6 +105,14 @@ func (h *markupWriter) block(b *page.Block, bare bool) {
 	}
 }
 
+// plainBrackets keeps text from being taken for a placeholder.
+func plainBrackets(text string) string {
+	if !strings.Contains(text, "confluence:") {
+		return text
+	}
+	return strings.NewReplacer("[[confluence:", "[&#91;confluence:", "[[/confluence:", "[&#91;/confluence:").Replace(text)
+}
+
 func (h *markupWriter) wrap(tag string, inside func()) {
 	h.str("<" + tag + ">")
 	inside()
@@ -122,9 +130,13 @@ func (h *markupWriter) list(b *page.Block) {
 	}
 	h.str(">")
 	for i := range b.Kids {
-		h.str("<li>")
-		if task := b.Kids[i].Task; task != 0 {
-			h.str("[" + string(task) + "] ")
+		switch b.Kids[i].Task {
+		case 'x':
+			h.str(`<li data-task="done">`)
+		case ' ':
+			h.str(`<li data-task="open">`)
+		default:
+			h.str("<li>")
 		}
 		h.blocks(b.Kids[i].Kids)
 		h.str("</li>")
@@ -204,7 +216,7 @@ func tagOf(m page.Marks) string {
 func (h *markupWriter) span(s *page.Span) {
 	switch s.Kind {
 	case page.Words:
-		h.str(escapeHTML(s.Text))
+		h.str(plainBrackets(escapeHTML(s.Text)))
 	case page.Literal:
 		h.str("<code>" + escapeHTML(s.Text) + "</code>")
 	case page.Break:

@@ -50,13 +50,13 @@ func (w *inliner) close(i int) {
 // begin opens the layers that span i has and that are not open, those that last longest first.
 func (w *inliner) begin(i int) {
 	s := &w.spans[i]
-	if s.Marks == 0 && s.Link == nil {
+	if w.marks(i) == 0 && s.Link == nil {
 		return
 	}
 	if w.open == nil {
 		w.open = w.buffer[:0]
 	}
-	missing := s.Marks
+	missing := w.marks(i)
 	linked := s.Link != nil && !w.address(i)
 	for _, l := range w.open {
 		missing &^= l.mark
@@ -105,12 +105,34 @@ func (w *inliner) extent(i, limit int, m page.Marks) int {
 		}
 		end++
 	}
+	if l := w.spans[end-1].Link; m != 0 && l != nil && end < limit && w.spans[end].Link == l {
+		// A mark ends before a link that it would cut in two, unless it begins in there.
+		before := end
+		for before > i && w.spans[before-1].Link == l {
+			before--
+		}
+		if before > i {
+			end = before
+		}
+	}
+	for end > i+1 && w.spans[end-1].Empty() {
+		end--
+	}
 	return end
+}
+
+// marks are those of span i that have to be written; on space they do not show.
+func (w *inliner) marks(i int) page.Marks {
+	if w.spans[i].Empty() {
+		return 0
+	}
+	return w.spans[i].Marks
 }
 
 // shape chooses how the layers from first on, which all open at span i, are written, and writes their beginnings.
 // CommonMark's rules on flanking decide whether delimiters work; brackets, delimiters and tags are punctuation all alike,
-// so the choice for one does not change that for another.
+// so the choice for one does not change that for another. Where delimiters of two layers, or a delimiter and a character
+// that could be one, would touch, parsers differ: tags are written there.
 func (w *inliner) shape(i, first int) {
 	before := w.lastRune()
 	for at := first; at < len(w.open); at++ {
@@ -118,25 +140,51 @@ func (w *inliner) shape(i, first int) {
 		after := w.head(i)
 		alone := at == first && at == len(w.open)-1
 		if at < len(w.open)-1 {
-			after = '*'
+			after = '<'
 		}
 		inner, outer, ends := w.ending(at)
-		works := flanks(before, after) && flanks(outer, inner)
+		works := flanks(before, after) && flanks(outer, inner) && !w.touches(at, first) &&
+			!delimiter(after) && !delimiter(inner) && !delimiter(outer) && (at > first || !delimiter(before))
 		switch l.mark {
 		case page.Emphasis:
 			l.shape = '_'
 			if wordRune(before) || wordRune(outer) {
 				l.shape = '*'
-				works = works && alone && !ends && before != '*'
+				works = works && alone && !ends
 			}
 			l.html = !works
 		case page.Strong, page.Strike:
 			l.html = !works
 		}
 		w.str(l.opening())
-		before = '*'
+		before = '<'
 	}
 }
+
+// touches reports whether the delimiters of a layer would stand beside those of another around it. They may where both
+// begin and end together, as in **_x_**.
+func (w *inliner) touches(at, first int) bool {
+	l := w.open[at]
+	chain := 0
+	for i, other := range w.open[:at] {
+		if !other.delimited() {
+			continue
+		}
+		if i >= first {
+			chain++
+		}
+		if i >= first && other.end != l.end || i < first && other.end == l.end {
+			return true
+		}
+	}
+	return chain > 1
+}
+
+// delimited reports whether a layer is written with Markdown's own marks.
+func (l *layer) delimited() bool { return l.link == nil && l.tag() == "" }
+
+// delimiter reports characters that could be taken for a part of the delimiter beside them.
+func delimiter(r rune) bool { return r == '*' || r == '_' || r == '~' || r == '\\' }
 
 // flanks reports whether a delimiter can hold inner from the side of outer.
 func flanks(outer, inner rune) bool {
@@ -150,16 +198,16 @@ func (w *inliner) ending(at int) (inner, outer rune, shared bool) {
 	inner = w.tail(last)
 	for _, other := range w.open[:at] {
 		if other.end == l.end {
-			shared, outer = true, '*'
+			shared, outer = true, '<'
 		}
 	}
 	for _, other := range w.open[at+1:] {
 		if other.end == l.end {
-			shared, inner = true, '*'
+			shared, inner = true, '<'
 		}
 	}
-	if w.spans[last].Marks&^w.openMarks() != 0 || w.spans[last].Link != nil && !w.linkOpen() {
-		shared, inner = true, '*' // something that begins inside also ends here
+	if w.marks(last)&^w.openMarks() != 0 || w.spans[last].Link != nil && !w.within(w.spans[last].Link) {
+		shared, inner = true, '<' // something that begins inside also ends here
 	}
 	if shared && outer != 0 {
 		return inner, outer, shared
@@ -170,8 +218,8 @@ func (w *inliner) ending(at int) (inner, outer rune, shared bool) {
 		}
 		return inner, '\n', shared
 	}
-	if n := w.spans[next]; n.Marks&^w.openMarks() != 0 || n.Link != nil && n.Link != w.spans[last].Link {
-		return inner, '*', true
+	if n := w.spans[next]; w.marks(next)&^w.openMarks() != 0 || n.Link != nil && n.Link != w.spans[last].Link {
+		return inner, '<', true
 	}
 	return inner, w.head(next), shared
 }
@@ -181,6 +229,16 @@ func (w *inliner) openMarks() (all page.Marks) {
 		all |= l.mark
 	}
 	return all
+}
+
+// within reports whether that link is open.
+func (w *inliner) within(link *page.Link) bool {
+	for _, l := range w.open {
+		if l.link == link {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *inliner) linkOpen() bool {
@@ -257,6 +315,9 @@ func (w *inliner) span(i int) {
 				a.after = '['
 			}
 			a.more = true
+		}
+		if n := len(w.open); n > 0 && w.open[n-1].end == i+1 {
+			a.after = '<'
 		}
 		w.text(s.Text, a)
 	case page.Literal:

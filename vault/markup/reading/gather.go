@@ -61,7 +61,7 @@ func (b *builder) words(text string, c setting) {
 
 // token adds a placeholder and answers its number.
 func (b *builder) token(name, meaning, original string, c setting) int {
-	b.span(page.Span{Kind: page.Token, Marks: c.marks, Text: b.r.placeholder(name, meaning, original)})
+	b.span(page.Span{Kind: page.Token, Marks: c.marks, Link: c.link, Text: b.r.placeholder(name, meaning, original)})
 	return len(b.r.lost)
 }
 
@@ -76,7 +76,7 @@ func (b *builder) walk(n *storage.Node, c setting) {
 	switch n.Kind {
 	case storage.Text, storage.CData:
 		if b.r.opt.HTML {
-			b.htmlWords(n.Value(), c)
+			b.htmlWords(n, c)
 			return
 		}
 		b.words(n.Value(), c)
@@ -253,7 +253,7 @@ func (b *builder) list(n *storage.Node) {
 		if child.Kind == storage.Element && child.Name == "li" {
 			entry := page.Block{Kind: page.Item, Kids: b.r.children(child)}
 			if b.r.opt.HTML {
-				markTask(&entry)
+				entry.Task = taskOf(child)
 			}
 			made.Kids = append(made.Kids, entry)
 			continue

@@ -7,19 +7,36 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
 
-// htmlWords adds text of HTML that stands in Markdown, where placeholders are text.
-func (b *builder) htmlWords(text string, c setting) {
+// htmlWords adds text of HTML that stands in Markdown. Placeholders are text there; text that only looks like one has its
+// second bracket escaped.
+func (b *builder) htmlWords(n *storage.Node, c setting) {
+	raw := n.Raw()
 	for !c.code {
-		before, rest, ok := strings.Cut(text, "[[confluence:")
+		before, rest, ok := cutPlaceholder(raw)
 		inside, after, closed := strings.Cut(rest, "]]")
 		if !ok || !closed {
 			break
 		}
-		b.words(before, c)
-		b.span(page.Span{Kind: page.Token, Marks: c.marks, Text: "confluence:" + page.OneLine(inside)})
-		text = after
+		b.words(storage.Decode(before), c)
+		b.span(page.Span{Kind: page.Token, Marks: c.marks, Link: c.link, Text: page.OneLine(storage.Decode(inside))})
+		raw = after
 	}
-	b.words(text, c)
+	b.words(storage.Decode(raw), c)
+}
+
+// cutPlaceholder finds the brackets that begin a placeholder.
+func cutPlaceholder(raw string) (before, rest string, found bool) {
+	for at := 0; ; at += 2 {
+		i := strings.Index(raw[at:], "[[")
+		if i < 0 {
+			return raw, "", false
+		}
+		at += i
+		rest = raw[at+2:]
+		if strings.HasPrefix(rest, "confluence:") || strings.HasPrefix(rest, "/confluence:") {
+			return raw[:at], rest, true
+		}
+	}
 }
 
 // htmlPicture adds img. In Markdown, the size stands behind the alternative text and the caption is the title.
@@ -61,32 +78,13 @@ func (b *builder) htmlCode(n *storage.Node) {
 	b.add(made)
 }
 
-// markTask makes a task of an item that begins with a box.
-func markTask(entry *page.Block) {
-	if len(entry.Kids) == 0 || entry.Kids[0].Kind != page.Paragraph {
-		return
+// taskOf reads the state of a task that is an item of a list.
+func taskOf(item *storage.Node) byte {
+	switch item.Attr("data-task") {
+	case "done":
+		return 'x'
+	case "open":
+		return ' '
 	}
-	text := entry.Kids[0].Text
-	if text[0].Kind != page.Words || text[0].Link != nil || text[0].Marks != 0 {
-		return
-	}
-	box := text[0].Text
-	switch {
-	case len(box) > len("[x]") && box[len("[x]")] != ' ':
-		return
-	case strings.HasPrefix(box, "[ ]"):
-		entry.Task = ' '
-	case strings.HasPrefix(box, "[x]"):
-		entry.Task = 'x'
-	default:
-		return
-	}
-	if rest := strings.TrimLeft(box[len("[x]"):], " "); rest != "" {
-		text[0].Text = rest
-	} else {
-		entry.Kids[0].Text = text[1:]
-	}
-	if len(entry.Kids[0].Text) == 0 {
-		entry.Kids = entry.Kids[1:]
-	}
+	return 0
 }

@@ -30,7 +30,11 @@ func (b *builder) anchor(n *storage.Node, c setting) {
 
 // linked adds the inside of n as a link, or fallback if there is nothing to see inside.
 func (b *builder) linked(n *storage.Node, target, fallback string, c setting) {
-	c.link = &page.Link{Target: target}
+	if c.link != nil {
+		b.r.flatten("link in a link")
+	} else {
+		c.link = &page.Link{Target: target}
+	}
 	from := len(b.spans)
 	blocks := len(b.blocks)
 	if n != nil {
@@ -191,7 +195,7 @@ func (b *builder) picture(n *storage.Node, c setting) {
 
 // date adds <time>.
 func (b *builder) date(n *storage.Node, c setting) {
-	if day := n.Attr("datetime"); page.ValidDay(day) {
+	if day := n.Attr("datetime"); page.ValidDay(day) && c.link == nil {
 		b.span(page.Span{Kind: page.Date, Marks: c.marks, Text: day})
 		return
 	}

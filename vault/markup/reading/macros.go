@@ -270,6 +270,10 @@ func (b *builder) status(n *storage.Node, c setting) {
 	if title == "" {
 		title = colour
 	}
+	if c.link != nil { // a link cannot hold another
+		b.token("status", title+" "+colour, n.Raw(), c)
+		return
+	}
 	if parameter(n, "subtle") == "true" {
 		colour += "?subtle"
 	}

@@ -78,6 +78,9 @@ func allowed(r rune) bool {
 	return r == '\t' || r == '\n' || r == '\r' || r >= ' ' && r <= 0xd7ff || r >= 0xe000 && r <= 0xfffd || r >= 0x10000 && r <= 0x10ffff
 }
 
+// Decode resolves the references and line ends of a text.
+func Decode(raw string) string { return decode(raw, false) }
+
 // decode resolves references and line ends of text that was checked before. In attributes, white space becomes spaces.
 func decode(raw string, attribute bool) string {
 	if attribute && strings.ContainsAny(raw, "\t\n\r") {

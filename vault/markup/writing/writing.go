@@ -32,6 +32,7 @@ type writer struct {
 	out   strings.Builder
 	opt   Options
 	tasks int // written so far; tasks are numbered
+	inner int // lists and cells around, where what stands beside each other would be one paragraph
 }
 
 func (w *writer) str(text string) { w.out.WriteString(text) }
@@ -95,7 +96,7 @@ func (w *writer) block(b *page.Block) {
 
 // paragraph writes p; an image or a macro that stands alone needs none.
 func (w *writer) paragraph(b *page.Block, align byte) {
-	if len(b.Text) == 1 && (b.Text[0].Kind == page.Picture || w.original(b.Text[0]) != "") && b.Text[0].Link == nil && align == 0 {
+	if w.inner == 0 && len(b.Text) == 1 && (b.Text[0].Kind == page.Picture || w.original(b.Text[0]) != "") && b.Text[0].Link == nil && align == 0 {
 		w.spans(b.Text)
 		return
 	}
@@ -134,6 +135,8 @@ func (w *writer) list(b *page.Block) {
 }
 
 func (w *writer) items(tag string, start int, items []page.Block) {
+	w.inner++
+	defer func() { w.inner-- }()
 	w.str("<" + tag)
 	if start != 1 {
 		w.str(` start="` + strconv.Itoa(start) + `"`)
@@ -141,19 +144,32 @@ func (w *writer) items(tag string, start int, items []page.Block) {
 	w.str(">")
 	for i := range items {
 		w.str("<li>")
+		kids := items[i].Kids
 		if task := items[i].Task; task != 0 { // Confluence has no numbered tasks
-			w.str("<p>[" + string(task) + "]</p>")
+			kids = boxed(task, kids)
 		}
-		if len(items[i].Kids) == 0 {
+		if len(kids) == 0 {
 			w.str("<p />")
 		}
-		w.blocks(items[i].Kids)
+		w.blocks(kids)
 		w.str("</li>")
 	}
 	w.str("</" + tag + ">")
 }
 
+// boxed puts the box of a task before its text.
+func boxed(task byte, kids []page.Block) []page.Block {
+	text := []page.Span{{Text: "[" + string(task) + "] "}}
+	if len(kids) > 0 && kids[0].Kind == page.Paragraph {
+		text = append(text, kids[0].Text...)
+		kids = kids[1:]
+	}
+	return append([]page.Block{{Kind: page.Paragraph, Text: text}}, kids...)
+}
+
 func (w *writer) taskList(items []page.Block) {
+	w.inner++
+	defer func() { w.inner-- }()
 	w.str("<ac:task-list>")
 	for i := range items {
 		w.tasks++
@@ -174,6 +190,8 @@ func (w *writer) taskList(items []page.Block) {
 }
 
 func (w *writer) table(t *page.Table) {
+	w.inner++
+	defer func() { w.inner-- }()
 	w.str("<table><tbody>")
 	for _, row := range t.Rows {
 		w.str("<tr>")

@@ -37,6 +37,9 @@ const (
 	KeepAlive Strategy = "keep_alive" // proactive, and unused grants before they die of idleness
 )
 
+// background reports whether Run refreshes anything under s.
+func (s Strategy) background() bool { return s == Proactive || s == KeepAlive }
+
 // Kind is what happened to a grant.
 type Kind string
 
@@ -102,12 +105,13 @@ type Keeper struct {
 	refusals *tally[identity.TenantID]
 	forced   *tally[owner]
 
-	wake  chan struct{}  // a new grant may be due before Run thought
-	group sync.WaitGroup // refreshes under way
+	ending chan struct{}  // closed by Close
+	wake   chan struct{}  // a new grant may be due before Run thought
+	group  sync.WaitGroup // refreshes under way
 
 	mu      sync.Mutex
 	flights map[owner]*flight               // guarded by mu
-	stopped bool                            // guarded by mu: no new flights
+	stopped bool                            // guarded by mu; then ending is closed
 	used    map[identity.GrantID]time.Time  // guarded by mu; written to the store by Run
 	tripped map[identity.TenantID]time.Time // guarded by mu: until when refusals are not believed
 }
@@ -142,6 +146,7 @@ func New(cfg Config) (*Keeper, error) {
 		tenants:    newPace[identity.TenantID](manyFailures),
 		refusals:   newTally[identity.TenantID](),
 		forced:     newTally[owner](),
+		ending:     make(chan struct{}),
 		wake:       make(chan struct{}, 1),
 		flights:    map[owner]*flight{},
 		used:       map[identity.GrantID]time.Time{},

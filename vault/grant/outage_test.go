@@ -31,8 +31,11 @@ func TestAHiccupIsTriedAgain(t *testing.T) {
 		r.consent(k, ada)
 		tries := 0
 		r.endpoint.set(func(context.Context, string) error {
-			if tries++; tries < 3 {
+			switch tries++; tries {
+			case 1:
 				return errGone
+			case 2: // whatever it calls itself
+				return usererr.New(usererr.Unavailable, "busy", "")
 			}
 			return nil
 		}, nil)

@@ -40,6 +40,10 @@ var (
 	errNoTokens = errors.New("the token endpoint answered without a token")
 )
 
+// transient is an error that may not be one the next time. It hides what is
+// wrapped: a refresher's user error must not end a renewal.
+type transient struct{ error }
+
 // refresh claims row's version, spends its refresh token once and stores what
 // comes back. [ErrBusy] and [ErrFenced] mean that the row must be read again;
 // user errors are final; every other error is transient and has been counted.
@@ -82,7 +86,7 @@ func (k *Keeper) refresh(ctx context.Context, row Row) (Token, error) {
 	k.grants.failed(row.ID, time.Now())
 	k.tenants.failed(row.Tenant, time.Now())
 	_ = k.fail(ctx, row, claim, Live, "Atlassian's token endpoint did not answer as it should") // logged
-	return Token{}, err
+	return Token{}, transient{err}
 }
 
 // send spends the refresh token, unless so much time has passed since start

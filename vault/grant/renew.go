@@ -147,8 +147,12 @@ func (k *Keeper) renew(ctx context.Context, who owner, stale version) (Token, er
 				last = err // the pace knows how long to wait
 			}
 		}
-		if err := sleep(ctx, pause); err != nil {
-			return Token{}, k.gaveUp(ctx, row, errors.Join(last, err))
+		select {
+		case <-k.ending: // nothing is under way
+			return Token{}, errStopping()
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return Token{}, k.gaveUp(ctx, row, errors.Join(last, context.Cause(ctx)))
 		}
 	}
 }

@@ -50,11 +50,14 @@ func (k *Keeper) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close starts no more refreshes and waits for those under way, which have
-// limits of their own.
+// Close starts no more refreshes and waits for those that were sent, until
+// their pairs are stored. It may be called more than once.
 func (k *Keeper) Close() {
 	k.mu.Lock()
-	k.stopped = true
+	if !k.stopped {
+		k.stopped = true
+		close(k.ending)
+	}
 	k.mu.Unlock()
 	k.group.Wait()
 	k.Purge()
@@ -110,7 +113,7 @@ func (k *Keeper) look(ctx context.Context) time.Duration {
 // due says when g is to be refreshed in the background, if at all.
 func (k *Keeper) due(g Grant, now time.Time) (time.Time, bool) {
 	strategy := k.cfg.Strategy(g.Tenant)
-	if g.State != Live || strategy != Proactive && strategy != KeepAlive {
+	if g.State != Live || !strategy.background() {
 		return time.Time{}, false
 	}
 	used := g.Used

@@ -158,6 +158,34 @@ func TestAShutdownWaitsForTheRefreshUnderWay(t *testing.T) {
 	})
 }
 
+// Waiting for a claim that a dead replica holds must not keep the vault from
+// stopping.
+func TestAShutdownDoesNotWaitForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		k := r.keeper()
+		id := r.consent(k, ada)
+		time.Sleep(2 * time.Hour)
+		if _, err := r.db.GrantClaim(t.Context(), grant.Claim{Grant: id, Version: 1, By: "dead", At: time.Now(), Until: time.Now().Add(20 * time.Second)}); err != nil {
+			t.Fatal(err)
+		}
+		stop := run(t, k)
+		waiting := make(chan error, 1)
+		go func() { // ends with the keeper
+			_, err := k.Token(t.Context(), ada, acme)
+			waiting <- err
+		}()
+		time.Sleep(time.Second)
+		start := time.Now()
+		stop()
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("stopped after %v", took)
+		}
+		wantCode(t, <-waiting, usererr.Unavailable)
+		r.wantPosts(0)
+	})
+}
+
 // TestTokensAreNowhereElse drives every path with tokens that can be found
 // again, and looks for them.
 func TestTokensAreNowhereElse(t *testing.T) {

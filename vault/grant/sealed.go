@@ -99,7 +99,7 @@ func (k *Keeper) fill(row *Row, box *seal.Box, tokens Tokens, now time.Time) err
 		row.Scopes = tokens.Scopes
 	}
 	row.TokenExpires, row.Expires, row.NextRefresh = tokens.Expires, now.Add(k.cfg.IdleLife), time.Time{}
-	if k.cfg.Strategy(row.Tenant) == Lazy {
+	if !k.cfg.Strategy(row.Tenant).background() {
 		return nil
 	}
 	// Up to a tenth of the life earlier than needed, so that people who came

@@ -159,7 +159,15 @@ func (g *Gateway) Live(ctx context.Context, who identity.Caller) error {
 	if g.blind() {
 		return errBlind()
 	}
-	if s := g.find(who.Device, who.Stream); s != nil {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	// What was revoked a moment ago, perhaps by another process, counts now
+	// and not when the watch comes round.
+	epoch, err := g.cfg.Sessions.Epoch(ctx)
+	if err != nil {
+		return usererr.Wrap(err, usererr.Unavailable, "The vault cannot check who is calling", "Try again in a minute")
+	}
+	if s := g.find(who.Device, who.Stream); s != nil && epoch == g.settled.Load() {
 		s.mu.Lock()
 		now, closed := s.session, s.closed
 		s.mu.Unlock()
@@ -167,8 +175,6 @@ func (g *Gateway) Live(ctx context.Context, who identity.Caller) error {
 			return same(now, who)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
 	now, err := g.cfg.Sessions.Current(ctx, who.Device)
 	if err != nil && !errors.Is(err, session.ErrNone) {
 		return usererr.Wrap(err, usererr.Unavailable, "The vault cannot check who is calling", "Try again in a minute")

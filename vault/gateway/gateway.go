@@ -115,7 +115,8 @@ type Gateway struct {
 	addresses *addresses
 	start     time.Time
 	buffered  atomic.Int64 // bytes in the tails of all streams
-	epoch     atomic.Int64 // the latest that all streams were checked against
+	epoch     atomic.Int64 // the latest that was seen
+	settled   atomic.Int64 // the latest that all streams were checked against
 	known     atomic.Int64 // when the epoch was last known, as time since start
 	waiting   atomic.Int64 // connections that have not said hello
 

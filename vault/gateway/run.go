@@ -164,6 +164,7 @@ func (g *Gateway) readEpoch(ctx context.Context) error {
 		g.epoch.CompareAndSwap(epoch, before) // once more, soon
 		return err
 	}
+	g.settled.Store(epoch)
 	return nil
 }
 

@@ -141,9 +141,6 @@ func (d *Door) begun(ctx context.Context, rec *record, a action, e JournalEntry)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.live(ctx, rec, "Nothing was changed; try again in a minute"); err != nil {
-		return nil, err
-	}
 	stands, fresh, err := d.cfg.Journal.JournalStart(ctx, e, !rec.caller.Replayed)
 	switch {
 	case err != nil:

@@ -38,8 +38,12 @@ type Wiki struct {
 	seen      []string // keys of the spaces whose objects were returned
 }
 
-// enter fetches a token and chooses the site.
+// enter makes sure that the caller may still act, fetches a token and chooses
+// the site.
 func (d *Door) enter(ctx context.Context, rec *record, a action) (*Wiki, error) {
+	if err := d.live(ctx, rec, "Nothing was changed; try again in a minute"); err != nil {
+		return nil, err
+	}
 	token, err := d.cfg.Grants.Token(ctx, rec.caller.Person, rec.caller.Tenant)
 	if err != nil {
 		return nil, tokenError(err)

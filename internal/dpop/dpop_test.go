@@ -211,6 +211,7 @@ func TestBadHeaders(t *testing.T) {
 		"jwk not on the curve":   with(r.head(), object{"jwk": with(point, object{"x": b64(make([]byte, 32))})}),
 		"jwk empty x":            with(r.head(), object{"jwk": with(point, object{"x": ""})}),
 		"jwk with certificate":   with(r.head(), object{"jwk": with(point, object{"x5c": "AA"})}),
+		"jwk with a name":        with(r.head(), object{"jwk": with(point, object{"kid": "1"})}),
 		"jwk of somebody else":   with(r.head(), object{"jwk": jwk(&newKey(t).PublicKey)}),
 		"jku to follow":          with(r.head(), object{"jku": "https://evil.example/keys"}),
 		"x5u to follow":          with(r.head(), object{"x5u": "https://evil.example/cert"}),
@@ -556,6 +557,9 @@ func TestRefusals(t *testing.T) {
 // FuzzVerify: nothing that we did not sign proves anything.
 func FuzzVerify(f *testing.F) {
 	r := newRig(f)
+	// Fuzzing goes on in other processes, with seeds from this one.
+	r.nonces = dpop.NewNonces([]byte(rand.Text()), time.Minute)
+	r.Verifier = dpop.NewVerifier(dpop.VerifierConfig{Nonces: r.nonces, Replay: r.replay})
 	good := r.prove(f)
 	f.Add(good)
 	f.Add(r.forge(f, with(r.head(), object{"alg": "none"}), r.payload()))

@@ -316,6 +316,9 @@ func TestForms(t *testing.T) {
 		return parts[0], parts[1], parts[2]
 	}
 	for name, change := range map[string]func(h, p, s string) string{
+		"long, but signed": func(string, string, string) string {
+			return r.forge(t, r.head(), with(r.payload(), object{"more": strings.Repeat("A", dpop.MaxProof)}))
+		},
 		"empty":        func(string, string, string) string { return "" },
 		"too long":     func(h, p, s string) string { return h + "." + p + "." + s + strings.Repeat("A", dpop.MaxProof) },
 		"no signature": func(h, p, _ string) string { return h + "." + p + "." },

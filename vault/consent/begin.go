@@ -89,7 +89,7 @@ func (d *Desk) Begin(ctx context.Context, ask Ask) (Begun, error) {
 		return Begun{}, fmt.Errorf("looking for logins: %w", err)
 	}
 	if len(recent) == 0 || recent[0].Phase.Over() || !now.Before(recent[0].Expires) {
-		if begun, ok, err := d.afterwards(ask, recent, now); ok || err != nil {
+		if begun, ok, err := d.afterwards(ctx, ask, recent, now); ok || err != nil {
 			return begun, err
 		}
 	}
@@ -106,8 +106,20 @@ func (d *Desk) Begin(ctx context.Context, ask Ask) (Begun, error) {
 	return begun, err
 }
 
+// already answers a process that asks although its device has just been signed
+// in, as another one of several does.
+func (d *Desk) already(ctx context.Context, last Login) (Begun, bool, error) {
+	if d.cfg.SignedIn != nil {
+		if live, err := d.cfg.SignedIn(ctx, last.Device); err != nil || !live {
+			return Begun{}, false, err
+		}
+	}
+	s, err := d.open(last)
+	return Begun{Login: last, Start: newStartID(), Link: hidden(s.Link), Already: true}, err == nil, err
+}
+
 // afterwards decides whether a new login may begin after the recent ones.
-func (d *Desk) afterwards(ask Ask, recent []Login, now time.Time) (Begun, bool, error) {
+func (d *Desk) afterwards(ctx context.Context, ask Ask, recent []Login, now time.Time) (Begun, bool, error) {
 	if len(recent) > 0 && !ask.Force {
 		last := recent[0]
 		switch age := now.Sub(last.Ended); {
@@ -115,8 +127,9 @@ func (d *Desk) afterwards(ask Ask, recent []Login, now time.Time) (Begun, bool, 
 			return Begun{}, false, usererr.New(usererr.Refused, "The sign-in was declined a moment ago",
 				"Ask again in a minute, or run 'coatcheck login' to sign in now")
 		case last.Phase == Done && age < lateTime:
-			s, err := d.open(last)
-			return Begun{Login: last, Start: newStartID(), Link: hidden(s.Link), Already: true}, err == nil, err
+			if begun, ok, err := d.already(ctx, last); ok || err != nil {
+				return begun, ok, err
+			}
 		}
 	}
 	count := 0

@@ -56,7 +56,8 @@ type Grants interface {
 	Put(ctx context.Context, g grant.Grant, tokens grant.Tokens) (identity.GrantID, error)
 }
 
-// DeskConfig is what a desk needs. Everything is required.
+// DeskConfig is what a desk needs. Everything is required
+// unless stated.
 type DeskConfig struct {
 	Logins LoginStore
 	Starts StartStore
@@ -69,6 +70,10 @@ type DeskConfig struct {
 	// Alive reports whether the process behind a stream is connected, to
 	// whichever replica.
 	Alive func(identity.DeviceID, identity.StreamID) bool
+	// SignedIn reports whether a device has a live session, so that a sign-in
+	// is asked for again when one was taken away at once. Optional: without it
+	// a device counts as signed in for a moment after each login.
+	SignedIn func(context.Context, identity.DeviceID) (bool, error)
 }
 
 // Desk leads logins from link to grant. All of its errors that people can do

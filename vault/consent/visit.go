@@ -138,17 +138,14 @@ func (d *Desk) clicked(l Login, form, cookie string) (secrets, error) {
 	if l.Phase.Over() || !time.Now().Before(l.Expires) || l.Phase != Open && l.Phase != Asking {
 		return secrets{}, ErrUsed
 	}
-	s, err := d.open(l)
-	if err != nil {
-		return secrets{}, err
-	}
-	if !matches(form, hash(s.Form)) {
-		return secrets{}, ErrForm
-	}
 	if l.Phase == Asking && !l.Mine(cookie) {
 		return secrets{}, ErrElsewhere
 	}
-	return s, nil
+	s, err := d.open(l)
+	if err == nil && !matches(form, hash(s.Form)) {
+		err = ErrForm
+	}
+	return s, err
 }
 
 func (d *Desk) app(tenant identity.TenantID) (*atlassian.App, error) {

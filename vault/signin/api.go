@@ -235,7 +235,9 @@ func (h *Handler) signedIn(r *http.Request, l consent.Login) error {
 	if err == nil {
 		record := entry(l, "login.done", "ok")
 		record.Session = s.ID
-		err = h.cfg.Audit.Record(ctx, record)
+		if err = h.cfg.Audit.Record(ctx, record); err != nil {
+			err = errors.Join(err, h.cfg.Sessions.End(ctx, l.Device)) // nobody is signed in unrecorded
+		}
 	}
 	if err != nil {
 		return errors.Join(usererr.Wrap(err, usererr.Unavailable, "The vault could not store the sign-in", "Try again in a moment"),

@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -56,6 +57,7 @@ type rig struct {
 	sim     *atlassiansim.Sim
 	simURL  string
 	url     string
+	public  string // what the vault is called; default url
 	log     *buffer
 	tenants []identity.TenantID
 
@@ -96,6 +98,7 @@ type streams struct {
 	mu    sync.Mutex
 	alive map[identity.StreamID]bool
 	done  []wire.LoginDone
+	onto  func(wire.LoginDone) // if not nil, hears too
 }
 
 func (s *streams) Alive(_ identity.DeviceID, id identity.StreamID) bool {
@@ -117,6 +120,16 @@ func (s *streams) LoginDone(_ identity.DeviceID, done wire.LoginDone) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.done = append(s.done, done)
+	if s.onto != nil {
+		s.onto(done)
+	}
+}
+
+// forward lets a real shim hear what its stream is told.
+func (s *streams) forward(onto func(wire.LoginDone)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onto = onto
 }
 
 func (s *streams) told() []wire.LoginDone {
@@ -146,6 +159,7 @@ func newRig(t testing.TB, opt rigOptions) *rig {
 		vault.ServeHTTP(w, req)
 	}))
 	r.url = r.server.URL
+	r.public = r.url
 	var apps []atlassiansim.App
 	for _, tenant := range r.tenants {
 		apps = append(apps, atlassiansim.App{ClientID: clientID + "-" + string(tenant), Secret: clientSecret, Name: "Coatcheck", Callback: r.url + "/callback/" + string(tenant)})
@@ -223,7 +237,7 @@ func (r *rig) boot(opt rigOptions) {
 		}),
 		Sessions: r.keeper, Audit: r.audit, Streams: &r.streams,
 		Nonces: nonces, Verifier: dpop.NewVerifier(dpop.VerifierConfig{Nonces: nonces, Replay: r.db}),
-		PublicURL: r.url, Log: log, Company: opt.company, Address: opt.address,
+		PublicURL: r.public, Log: log, Company: opt.company, Address: opt.address,
 	})
 	must(err)
 	mux := http.NewServeMux()
@@ -231,6 +245,19 @@ func (r *rig) boot(opt rigOptions) {
 	r.mu.Lock()
 	r.vault = mux
 	r.mu.Unlock()
+}
+
+// age makes everything that is stored older.
+func (r *rig) age(by time.Duration) {
+	r.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(r.dir, "vault.db"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.Exec("UPDATE logins SET created = created - $1, expires = expires - $1", by.Milliseconds()); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // restart ends the vault and starts another one on the same store.
@@ -327,7 +354,7 @@ func (d *device) post(path string, in, out any) (int, wire.Problem) {
 		d.r.t.Fatal(err)
 	}
 	for {
-		proof, err := dpop.Prove(d.key, dpop.Claims{Method: http.MethodPost, URL: d.r.url + path, Nonce: d.nonce})
+		proof, err := dpop.Prove(d.key, dpop.Claims{Method: http.MethodPost, URL: d.r.public + path, Nonce: d.nonce})
 		if err != nil {
 			d.r.t.Fatal(err)
 		}
@@ -482,7 +509,15 @@ func (p *person) do(method, address string, form url.Values, header http.Header)
 	_ = res.Body.Close()
 	p.cookies = append(p.cookies, res.Cookies()...)
 	p.last = res
-	return res.StatusCode, string(text)
+	return res.StatusCode, unstyled(string(text))
+}
+
+// unstyled takes the style sheet out of a page, which nobody wants to read in
+// a failure.
+func unstyled(page string) string {
+	before, rest, _ := strings.Cut(page, "<style>")
+	_, after, _ := strings.Cut(rest, "</style>")
+	return before + after
 }
 
 func (p *person) get(address string) (int, string) {
@@ -524,7 +559,7 @@ func (r *rig) consent(address, person string, allow bool) <-chan string {
 		if err != nil {
 			text += fmt.Sprint(" ERROR ", err)
 		}
-		page <- text
+		page <- unstyled(text)
 	}()
 	return page
 }

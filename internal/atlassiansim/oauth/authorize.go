@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/directory"
 )
 
 const (
@@ -16,7 +18,22 @@ const (
 	maxPending = 10_000
 )
 
-// signedIn finds who uses this browser.
+// SignedIn finds the person who uses this browser.
+func (s *Server) SignedIn(r *http.Request) (directory.Person, bool) {
+	name, ok := s.signedIn(r)
+	if !ok {
+		return directory.Person{}, false
+	}
+	return s.cfg.Directory.Person(name)
+}
+
+// LoginAddress is where a browser logs in before it goes on to a path of this
+// server.
+func LoginAddress(path string) string {
+	return "/login?" + url.Values{"continue": {path}}.Encode()
+}
+
+// signedIn finds the name of who uses this browser.
 func (s *Server) signedIn(r *http.Request) (string, bool) {
 	c, err := r.Cookie(cookieName)
 	if err != nil {
@@ -33,7 +50,7 @@ func (s *Server) signedIn(r *http.Request) (string, bool) {
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	name, ok := s.signedIn(r)
 	if !ok {
-		http.Redirect(w, r, "/login?"+url.Values{"continue": {r.URL.RequestURI()}}.Encode(), http.StatusFound)
+		http.Redirect(w, r, LoginAddress(r.URL.RequestURI()), http.StatusFound)
 		return
 	}
 	person, ok := s.cfg.Directory.Person(name)
@@ -160,9 +177,10 @@ func back(w http.ResponseWriter, r *http.Request, req request, q url.Values) {
 	http.Redirect(w, r, req.redirect+separator+q.Encode(), http.StatusFound)
 }
 
-// onward keeps of a continue parameter only our own authorize endpoint.
+// onward keeps of a continue parameter only our own authorize endpoint and the
+// pages of the wiki.
 func onward(target string) string {
-	if u, err := url.Parse(target); err == nil && u.Host == "" && u.Scheme == "" && u.Path == "/authorize" {
+	if u, err := url.Parse(target); err == nil && u.Host == "" && u.Scheme == "" && (u.Path == "/authorize" || strings.HasPrefix(u.Path, "/wiki/")) {
 		return u.RequestURI()
 	}
 	return "/login"

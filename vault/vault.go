@@ -219,7 +219,7 @@ func (v *assembly) wireSignIn(k keys, nonces *dpop.Nonces, verifier *dpop.Verifi
 	desk := consent.NewDesk(consent.DeskConfig{
 		Logins: v.db, Starts: v.db, Box: k.login, Grants: v.grants,
 		Tenants: func() []identity.TenantID { return slices.Sorted(maps.Keys(v.apps)) },
-		App:     v.app, Alive: v.gateway.Alive,
+		App:     v.app, Alive: v.gateway.Alive, SignedIn: v.signedIn,
 	})
 	var err error
 	v.signin, err = signin.New(signin.Config{
@@ -227,4 +227,13 @@ func (v *assembly) wireSignIn(k keys, nonces *dpop.Nonces, verifier *dpop.Verifi
 		PublicURL: v.cfg.Settings.Network.PublicURL, Log: v.log,
 	})
 	return err
+}
+
+// signedIn reports whether somebody is signed in on a device.
+func (v *assembly) signedIn(ctx context.Context, device identity.DeviceID) (bool, error) {
+	_, err := v.sessions.Current(ctx, device)
+	if errors.Is(err, session.ErrNone) {
+		return false, nil
+	}
+	return err == nil, err
 }

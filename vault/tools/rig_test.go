@@ -57,6 +57,7 @@ type rig struct {
 	hook     func(point string) // called at each step of a call
 	requests []string
 	journal  *journal
+	doorHTTP *http.Client // how the door reaches Confluence
 }
 
 func allScopes() []string {
@@ -70,7 +71,7 @@ func newRig(t testing.TB, opt atlassiansim.Options) *rig {
 	t.Helper()
 	opt.Apps = []atlassiansim.App{{ClientID: "app", Secret: "s", Name: "Coatcheck", Callback: "http://127.0.0.1/cb"}}
 	r := &rig{t: t, sim: atlassiansim.New(opt), person: "ada", scopes: allScopes(), token: map[string]string{}, journal: newJournal()}
-	r.journal.rig = r
+	r.journal.rig, r.doorHTTP = r, &http.Client{Transport: r}
 	r.sites = []grant.Site{{Name: "acme", CloudID: r.sim.CloudID("acme"), URL: r.sim.SiteURL("acme")}}
 	r.caller = signedIn("p_ada")
 	r.deny("LEGAL")
@@ -86,7 +87,7 @@ func signedIn(person identity.PersonID) identity.Caller {
 func (r *rig) start() {
 	r.door = guard.New(guard.Config{
 		Policy: func() *policy.Policy { return r.policy }, Grants: grants{r}, Audit: auditor{r}, Journal: r.journal,
-		JournalBox: box{}, CursorBox: box{}, HTTP: &http.Client{Transport: r},
+		JournalBox: box{}, CursorBox: box{}, HTTP: r.doorHTTP,
 		APIBase: func(identity.TenantID) string { return "https://api.atlassian.example" },
 		Live:    func(context.Context, identity.Caller) error { r.at("live"); return r.liveErr },
 		Who: func(context.Context, identity.Caller) (guard.Who, error) {

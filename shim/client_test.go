@@ -91,8 +91,12 @@ func start(t testing.TB, v *vault, change func(*shim.Config)) *client {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
-	go func() { c.ended <- shim.Run(ctx, cfg); _ = out.Close(); _ = in.Close() }()
-	read := make(chan struct{})
+	done, read := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		c.ended <- shim.Run(ctx, cfg)
+		_, _ = out.Close(), in.Close()
+	}()
 	go func() {
 		defer close(read)
 		lines := bufio.NewScanner(stdout)
@@ -108,6 +112,7 @@ func start(t testing.TB, v *vault, change func(*shim.Config)) *client {
 		cancel()
 		_ = stdin.Close()
 		_ = stdout.Close()
+		<-done
 		<-read
 		way.Close()
 	})

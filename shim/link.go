@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
@@ -35,6 +36,7 @@ type link struct {
 	soon  chan struct{}   // an acknowledgement is owed
 	now   chan struct{}   // … and urgent
 	ask   chan wire.Nonce // the vault wants a new proof
+	cut   atomic.Bool     // somebody closes conn
 	bye   *wire.Bye       // why the vault ends it; for the reading goroutine
 	since time.Time       // when it began to carry the stream
 
@@ -43,6 +45,13 @@ type link struct {
 	draining bool   // takes no more calls
 	frames   uint64 // received and not acknowledged
 	bytes    int
+}
+
+// end closes the connection, unless somebody is at it already.
+func (l *link) end(code int) {
+	if l.cut.CompareAndSwap(false, true) {
+		_ = l.conn.Close(code, "")
+	}
 }
 
 // stay keeps a link to the vault until ctx ends.
@@ -84,12 +93,12 @@ func (s *stream) connect(ctx context.Context) (*link, error) {
 		conn: conn, key: key, over: make(chan struct{}),
 		soon: make(chan struct{}, 1), now: make(chan struct{}, 1), ask: make(chan wire.Nonce, 1),
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close(wsconn.CodeNormal, "") })
+	stop := context.AfterFunc(ctx, func() { l.end(wsconn.CodeNormal) })
 	defer stop()
-	late := time.AfterFunc(wire.HandshakeTimeout, func() { _ = conn.Close(wsconn.CodePolicy, "too slow") })
+	late := time.AfterFunc(wire.HandshakeTimeout, func() { l.end(wsconn.CodePolicy) })
 	defer late.Stop()
 	if err := s.hello(l); err != nil {
-		_ = conn.Close(wsconn.CodeProtocol, "")
+		l.end(wsconn.CodeProtocol)
 		return l, err
 	}
 	return l, nil
@@ -158,13 +167,13 @@ func (s *stream) attach(l *link, answer wire.Resume) error {
 
 // carry reads from l until it ends.
 func (s *stream) carry(ctx context.Context, l *link) error {
-	stop := context.AfterFunc(ctx, func() { _ = l.conn.Close(wsconn.CodeNormal, "") })
+	stop := context.AfterFunc(ctx, func() { l.end(wsconn.CodeNormal) })
 	defer stop()
 	minded := make(chan struct{})
 	go func() { defer close(minded); s.mind(ctx, l) }() // ends with l.over; awaited below
 	s.flush()
 	err := s.readVault(ctx, l)
-	_ = l.conn.Close(wsconn.CodeNormal, "")
+	l.end(wsconn.CodeNormal)
 	s.detach(l)
 	<-minded
 	return err
@@ -271,7 +280,7 @@ func (s *stream) mind(ctx context.Context, l *link) {
 		}
 		if err != nil {
 			s.cfg.Log.InfoContext(ctx, "giving the link up", "err", err)
-			_ = l.conn.Close(wsconn.CodeNormal, "")
+			l.end(wsconn.CodeNormal)
 		}
 	}
 }

@@ -69,6 +69,9 @@ func (s *stream) sweep() {
 
 // patienceLocked is how long c may wait for a link.
 func (s *stream) patienceLocked(c *call) time.Duration {
+	if c.kind == kindTools && s.book.Known(greeting.Tools, s.revisionLocked()) != nil {
+		return sweepEvery
+	}
 	switch s.why.Code {
 	case usererr.Unavailable, usererr.Timeout:
 	default:
@@ -93,8 +96,10 @@ func (s *stream) failLocked(c *call, why *usererr.Error) {
 	}
 	switch {
 	case c.kind == kindTools && p.Cursor == "":
-		s.relist = true
-		c.answered, c.told = true, s.book.LeastTools(revision)
+		c.answered, c.told = true, s.book.Known(greeting.Tools, revision)
+		if c.told == nil {
+			c.told = s.book.LeastTools(revision)
+		}
 		s.replyLocked(c, success(c.id, c.told))
 		return
 	case c.kind == kindListen:
@@ -153,7 +158,6 @@ func (s *stream) listLocked(c *call) {
 // announceLocked tells the client that the list of tools is another one, in
 // the ways that it asked for.
 func (s *stream) announceLocked() {
-	s.relist = false
 	if s.setup.promise.Changes && s.setup.initialized != nil {
 		s.notifyLocked("notifications/tools/list_changed", nil)
 	}

@@ -225,6 +225,6 @@ func (s *stream) stop() {
 	}
 	s.mu.Unlock()
 	if l != nil {
-		_ = l.conn.Close(wsconn.CodeNormal, "")
+		l.end(wsconn.CodeNormal)
 	}
 }

@@ -86,7 +86,6 @@ type stream struct {
 	seq      uint64
 	setup    setup
 	sweeping *time.Timer // fails calls that wait in vain; nil until needed
-	relist   bool        // the client's list of tools may be wrong
 	told     told
 }
 
@@ -202,7 +201,7 @@ func (s *stream) flush() {
 		s.mu.Unlock()
 		err := l.conn.WriteTexts(s.frames)
 		if err != nil {
-			_ = l.conn.Close(wsconn.CodeNormal, "") // its reader does the rest
+			l.end(wsconn.CodeNormal) // its reader does the rest
 		}
 		s.mu.Lock()
 		clear(s.frames)

@@ -61,7 +61,7 @@ func (s *stream) fromVault(l *link, scan *jsonline.Scanner, frame []byte) error 
 	leave := l.draining && !s.underWayLocked()
 	s.mu.Unlock()
 	if leave {
-		_ = l.conn.Close(wsconn.CodeNormal, "")
+		l.end(wsconn.CodeNormal)
 	}
 	if c != nil && (c.kind == kindTools || c.answered) {
 		s.learn(c, frame)
@@ -179,7 +179,7 @@ func (s *stream) learn(c *call, frame []byte) {
 func (s *stream) compare(c *call, now []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.relist || !bytes.Equal(c.told, now) {
+	if !bytes.Equal(c.told, now) {
 		s.announceLocked()
 	}
 }
@@ -193,7 +193,7 @@ func (s *stream) misfit() {
 	s.mu.Unlock()
 	s.cfg.Log.Error("the vault does not fit what the client was told; the conversation is over")
 	if l != nil {
-		_ = l.conn.Close(wsconn.CodeNormal, "")
+		l.end(wsconn.CodeNormal)
 	}
 }
 
@@ -283,7 +283,7 @@ func (s *stream) goodbye(l *link) {
 	if l.bye.Reason == wire.ByeDrain && patience == byeTime {
 		patience = 0
 	}
-	cut := func() { _ = l.conn.Close(wsconn.CodeNormal, "") }
+	cut := func() { l.end(wsconn.CodeNormal) }
 	if patience == 0 {
 		cut()
 		return

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -88,7 +89,7 @@ func newVault(t testing.TB, inMemory bool) *vault {
 			v.dials++
 			v.mu.Unlock()
 			if down {
-				return nil, &net.OpError{Op: "dial", Err: fmt.Errorf("connection refused")}
+				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 			}
 			return p.dial(ctx)
 		}

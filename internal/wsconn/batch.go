@@ -1,12 +1,22 @@
 package wsconn
 
-import "net"
+import (
+	"net"
+	"os"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+)
 
 // batchConn is a net.Conn that can hold writes back, so that several frames
 // leave in one system call. Its bytes leave strictly in the order of the
 // writes, whoever makes them: below TLS anything else would break the stream.
+// Each write has the deadline that was set for it, and no other.
 type batchConn struct {
 	net.Conn
+
+	// deadline is for the next Write. gorilla sets it and writes under one lock.
+	deadline time.Time
 
 	turn chan struct{} // one token; whoever has it may use what follows and write
 
@@ -27,11 +37,29 @@ func (b *batchConn) hold() {
 	b.turn <- struct{}{}
 }
 
+// SetWriteDeadline implements net.Conn. It leaves a write that is under way
+// alone: the short deadline of a pong must not cut a large batch.
+func (b *batchConn) SetWriteDeadline(t time.Time) error {
+	b.deadline = t
+	return nil
+}
+
+// SetDeadline implements net.Conn.
+func (b *batchConn) SetDeadline(t time.Time) error {
+	b.deadline = t
+	return b.SetReadDeadline(t)
+}
+
 // Write implements net.Conn.
 func (b *batchConn) Write(p []byte) (int, error) {
-	<-b.turn
+	if err := b.await(b.deadline); err != nil {
+		return 0, err
+	}
 	defer func() { b.turn <- struct{}{} }()
 	if !b.holding {
+		if err := b.Conn.SetWriteDeadline(b.deadline); err != nil {
+			return 0, err
+		}
 		return b.Conn.Write(p)
 	}
 	if b.held == nil {
@@ -42,6 +70,27 @@ func (b *batchConn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return len(p), b.flush()
+}
+
+// await takes the turn, until deadline if there is one.
+func (b *batchConn) await(deadline time.Time) error {
+	select {
+	case <-b.turn:
+		return nil
+	default:
+	}
+	if deadline.IsZero() {
+		<-b.turn
+		return nil
+	}
+	late := time.NewTimer(time.Until(deadline))
+	defer late.Stop()
+	select {
+	case <-b.turn:
+		return nil
+	case <-late.C:
+		return os.ErrDeadlineExceeded
+	}
 }
 
 // release ends the batch and writes what is left of it.
@@ -59,7 +108,10 @@ func (b *batchConn) flush() error {
 		return nil
 	}
 	b.held = nil
-	_, err := b.Conn.Write(*held)
+	err := b.Conn.SetWriteDeadline(time.Now().Add(wire.WriteTimeout))
+	if err == nil {
+		_, err = b.Conn.Write(*held)
+	}
 	if cap(*held) <= 2*batchBuffer {
 		*held = (*held)[:0]
 		shared.batches.Put(held)

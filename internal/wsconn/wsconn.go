@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,7 +88,9 @@ func newConn(ws *websocket.Conn, batch *batchConn, limit int64, silence time.Dur
 	ws.SetReadLimit(limit)
 	ws.SetPongHandler(func(string) error { return c.heard() })
 	ws.SetPingHandler(func(data string) error {
-		err := ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(time.Second))
+		// A pong that is cut off ends the connection, so it gets as long as any
+		// frame; one that waits for a large message meanwhile is given up.
+		err := ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(wire.WriteTimeout))
 		if err != nil && !isTimeout(err) {
 			return err
 		}
@@ -241,8 +244,8 @@ func (c *Conn) Close(code int, reason string) error {
 	var err error
 	c.once.Do(func() {
 		c.closed.Store(true)
-		if len(reason) > 120 { // a control frame holds 125 bytes
-			reason = reason[:120]
+		if len(reason) > 120 { // a control frame holds 125 bytes, of whole characters
+			reason = strings.ToValidUTF8(reason[:120], "")
 		}
 		message := websocket.FormatCloseMessage(code, reason)
 		_ = c.ws.WriteControl(websocket.CloseMessage, message, time.Now().Add(closeWait))

@@ -1,8 +1,10 @@
 package wsconn
 
 import (
+	"errors"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
@@ -15,8 +17,9 @@ import (
 type batchConn struct {
 	net.Conn
 
-	// deadline is for the next Write. gorilla sets it and writes under one lock.
-	deadline time.Time
+	// deadline is for the next Write, in Unix nanoseconds; 0 is none. gorilla
+	// sets it and writes under one lock; TLS may do either at any time.
+	deadline atomic.Int64
 
 	turn chan struct{} // one token; whoever has it may use what follows and write
 
@@ -40,24 +43,31 @@ func (b *batchConn) hold() {
 // SetWriteDeadline implements net.Conn. It leaves a write that is under way
 // alone: the short deadline of a pong must not cut a large batch.
 func (b *batchConn) SetWriteDeadline(t time.Time) error {
-	b.deadline = t
+	if t.IsZero() {
+		b.deadline.Store(0)
+		return nil
+	}
+	b.deadline.Store(t.UnixNano())
 	return nil
 }
 
 // SetDeadline implements net.Conn.
 func (b *batchConn) SetDeadline(t time.Time) error {
-	b.deadline = t
-	return b.SetReadDeadline(t)
+	return errors.Join(b.SetWriteDeadline(t), b.SetReadDeadline(t))
 }
 
 // Write implements net.Conn.
 func (b *batchConn) Write(p []byte) (int, error) {
-	if err := b.await(b.deadline); err != nil {
+	var deadline time.Time
+	if ns := b.deadline.Load(); ns != 0 {
+		deadline = time.Unix(0, ns)
+	}
+	if err := b.await(deadline); err != nil {
 		return 0, err
 	}
 	defer func() { b.turn <- struct{}{} }()
 	if !b.holding {
-		if err := b.Conn.SetWriteDeadline(b.deadline); err != nil {
+		if err := b.Conn.SetWriteDeadline(deadline); err != nil {
 			return 0, err
 		}
 		return b.Conn.Write(p)

@@ -9,15 +9,16 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 )
 
 type getPageIn struct {
-	Page     ref    `json:"page,omitempty" jsonschema:"page id, page URL or short link (/wiki/x/...)"`
-	Space    string `json:"space,omitempty" jsonschema:"space key, with title, instead of page"`
-	Title    string `json:"title,omitempty" jsonschema:"exact title, with space"`
-	Site     string `json:"site,omitempty" jsonschema:"site name, if the person has several"`
-	MaxChars int    `json:"max_chars,omitempty" jsonschema:"1000 to 100000 characters of Markdown, default 20000"`
-	Cursor   string `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
+	Page     arguments.Ref `json:"page,omitempty" jsonschema:"page id, page URL or short link (/wiki/x/...)"`
+	Space    string        `json:"space,omitempty" jsonschema:"space key, with title, instead of page"`
+	Title    string        `json:"title,omitempty" jsonschema:"exact title, with space"`
+	Site     string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
+	MaxChars int           `json:"max_chars,omitempty" jsonschema:"1000 to 100000 characters of Markdown, default 20000"`
+	Cursor   string        `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
 }
 
 type getPageOut struct {
@@ -74,7 +75,7 @@ func readPage(ctx context.Context, t *toolset, in getPageIn) (getPageOut, string
 }
 
 func (t *toolset) pageAt(ctx context.Context, in getPageIn) (pageCursor, error) {
-	limit, err := within("max_chars", in.MaxChars, 20000, 1000, 100000)
+	limit, err := arguments.Within("max_chars", in.MaxChars, 20000, 1000, 100000)
 	if err != nil {
 		return pageCursor{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 )
 
 // tool describes one tool. run returns the structured answer and the same as
@@ -26,7 +28,7 @@ type tool[In, Out any] struct {
 // register adds a tool to s. The SDK's own handling of arguments is not used:
 // it echoes what it cannot read and does not say what it knows.
 func register[In, Out any](s *mcp.Server, t *toolset, def tool[In, Out]) {
-	args := argumentsOf[In]()
+	args := arguments.Of[In]()
 	s.AddTool(&mcp.Tool{
 		Name: def.name, Title: def.title, Description: def.description,
 		InputSchema: schema[In](), OutputSchema: open(schema[Out]()),
@@ -39,10 +41,10 @@ func register[In, Out any](s *mcp.Server, t *toolset, def tool[In, Out]) {
 	}, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		var out Out
 		var text string
-		in, err := args.read(req.Params.Arguments)
+		in, err := args.Read(req.Params.Arguments)
 		if err == nil {
 			err = t.signedIn(ctx, !def.anonymous, func(ctx context.Context) (err error) {
-				out, text, err = def.run(ctx, t, in.(In))
+				out, text, err = def.run(ctx, t, in)
 				return err
 			})
 		}
@@ -86,7 +88,7 @@ func (t *toolset) refuse(ctx context.Context, name string, err error) *mcp.CallT
 			"tool", name, "tenant", caller.Tenant, "person", caller.Person, "stream", caller.Stream, "call", caller.Call)
 	}
 	text := usererr.Text(err, reference)
-	if more, ok := asDetailed(err); ok {
+	if more := (*detailed)(nil); errors.As(err, &more) {
 		text += "\n\n" + more.detail
 	}
 	return &mcp.CallToolResult{IsError: true, Content: []mcp.Content{&mcp.TextContent{Text: text}}}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 )
 
 type searchIn struct {
@@ -85,7 +86,7 @@ func search(ctx context.Context, t *toolset, in searchIn) (searchOut, string, er
 }
 
 func (t *toolset) searchAt(ctx context.Context, in searchIn) (searchCursor, error) {
-	limit, err := within("limit", in.Limit, 10, 1, 50)
+	limit, err := arguments.Within("limit", in.Limit, 10, 1, 50)
 	if err != nil {
 		return searchCursor{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 )
 
 type spacesIn struct {
@@ -45,7 +46,7 @@ type spacesCursor struct {
 const maxEmptyPages = 5
 
 func listSpaces(ctx context.Context, t *toolset, in spacesIn) (spacesOut, string, error) {
-	limit, err := within("limit", in.Limit, 50, 1, 100)
+	limit, err := arguments.Within("limit", in.Limit, 50, 1, 100)
 	if err != nil {
 		return spacesOut{}, "", err
 	}

@@ -83,8 +83,7 @@ func (t *toolset) signedIn(ctx context.Context, wait bool, call func(context.Con
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err := call(ctx)
-	// Access that was taken away asks for a sign-in, too: it may be allowed.
-	if code := usererr.CodeOf(err); !wait || code != usererr.SignIn && code != usererr.Revoked {
+	if !wait || usererr.CodeOf(err) != usererr.SignIn {
 		return err
 	}
 	before, _ := identity.From(ctx) // a guest has begun nothing

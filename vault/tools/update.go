@@ -10,6 +10,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 )
 
 const updatePage = "confluence_update_page"
@@ -18,12 +19,12 @@ const updatePage = "confluence_update_page"
 const maxDiff = 4000
 
 type updateIn struct {
-	Page     ref    `json:"page" jsonschema:"page id or URL"`
-	Expected int    `json:"expected_version" jsonschema:"the version that was read and is replaced"`
-	Title    string `json:"title,omitempty" jsonschema:"new title; default: unchanged"`
-	Body     string `json:"body" jsonschema:"Markdown; replaces the whole body. Keep [[confluence:...]] marks"`
-	Message  string `json:"message,omitempty" jsonschema:"what was changed, for the history"`
-	Site     string `json:"site,omitempty" jsonschema:"site name, if the person has several"`
+	Page     arguments.Ref `json:"page" jsonschema:"page id or URL"`
+	Expected int           `json:"expected_version" jsonschema:"the version that was read and is replaced"`
+	Title    string        `json:"title,omitempty" jsonschema:"new title; default: unchanged"`
+	Body     string        `json:"body" jsonschema:"Markdown; replaces the whole body. Keep [[confluence:...]] marks"`
+	Message  string        `json:"message,omitempty" jsonschema:"what was changed, for the history"`
+	Site     string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
 }
 
 var updatePageTool = tool[updateIn, writeOut]{
@@ -41,7 +42,7 @@ type edit struct {
 
 func update(ctx context.Context, t *toolset, in updateIn) (writeOut, string, error) {
 	in.Title, in.Message = strings.TrimSpace(in.Title), strings.TrimSpace(in.Message)
-	if err := errors.Join(oneLine("title", in.Title, maxTitle), oneLine("message", in.Message, maxMessage)); err != nil {
+	if err := errors.Join(arguments.OneLine("title", in.Title, maxTitle), arguments.OneLine("message", in.Message, maxMessage)); err != nil {
 		return writeOut{}, "", err
 	}
 	if in.Expected < 1 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 )
 
 // Limits of what is written.
@@ -43,11 +44,11 @@ func writeText(out writeOut) string {
 const createPage = "confluence_create_page"
 
 type createIn struct {
-	Space  string `json:"space" jsonschema:"space key"`
-	Title  string `json:"title" jsonschema:"must be new in the space"`
-	Body   string `json:"body" jsonschema:"Markdown"`
-	Parent ref    `json:"parent,omitempty" jsonschema:"id or URL of the parent page; default: the space's home page"`
-	Site   string `json:"site,omitempty" jsonschema:"site name, if the person has several"`
+	Space  string        `json:"space" jsonschema:"space key"`
+	Title  string        `json:"title" jsonschema:"must be new in the space"`
+	Body   string        `json:"body" jsonschema:"Markdown"`
+	Parent arguments.Ref `json:"parent,omitempty" jsonschema:"id or URL of the parent page; default: the space's home page"`
+	Site   string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
 }
 
 var createPageTool = tool[createIn, writeOut]{
@@ -59,7 +60,7 @@ var createPageTool = tool[createIn, writeOut]{
 
 func create(ctx context.Context, t *toolset, in createIn) (writeOut, string, error) {
 	in.Title = strings.TrimSpace(in.Title)
-	if err := oneLine("title", in.Title, maxTitle); err != nil {
+	if err := arguments.OneLine("title", in.Title, maxTitle); err != nil {
 		return writeOut{}, "", err
 	}
 	body, err := storage(in.Body, nil)

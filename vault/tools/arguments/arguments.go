@@ -1,4 +1,8 @@
-package tools
+// Package arguments reads what a model sends as the arguments of a tool. It
+// is lenient where models are careless (a number as a text) and refuses by
+// name what it does not know, with what was perhaps meant. Its errors are user
+// errors; they repeat names, shortened, and never values.
+package arguments
 
 import (
 	"bytes"
@@ -16,26 +20,20 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 )
 
-// ref is an argument that models send as a number or as a text.
-type ref string
+// Ref is an argument that models send as a number or as a text.
+type Ref string
 
 // UnmarshalJSON reads a text or a whole number.
-func (r *ref) UnmarshalJSON(data []byte) error {
+func (r *Ref) UnmarshalJSON(data []byte) error {
 	var number json.Number
 	if data[0] != '"' && json.Unmarshal(data, &number) == nil {
 		if strings.Trim(string(number), "0123456789") != "" {
 			return errors.New("not a whole number")
 		}
-		*r = ref(number)
+		*r = Ref(number)
 		return nil
 	}
 	return json.Unmarshal(data, (*string)(r))
-}
-
-func asDetailed(err error) (*detailed, bool) {
-	var d *detailed
-	ok := errors.As(err, &d)
-	return d, ok
 }
 
 // number reads a whole number; models send 10 as "10" and as 10.0 as well.
@@ -47,9 +45,9 @@ func number(data []byte) (int, bool) {
 	return int(n), true
 }
 
-// arguments reads the arguments of one tool.
-type arguments struct {
-	of     reflect.Type
+// Reader reads the arguments of one tool into an In, a struct whose fields are
+// of the types string, int and [Ref]. It may be used from many goroutines.
+type Reader[In any] struct {
 	fields []argument
 	names  []string
 	known  string // names for people
@@ -62,17 +60,19 @@ type argument struct {
 	want     string // such as "a whole number"
 }
 
-// argumentsOf reads the fields of In and their json tags.
-func argumentsOf[In any]() arguments {
-	a := arguments{of: reflect.TypeFor[In]()}
-	for i := range a.of.NumField() {
-		field := a.of.Field(i)
+// Of makes a reader from the fields of In and their json tags. A field without
+// omitempty is required.
+func Of[In any]() Reader[In] {
+	var a Reader[In]
+	of := reflect.TypeFor[In]()
+	for i := range of.NumField() {
+		field := of.Field(i)
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 		want := "a text"
 		switch {
 		case field.Type.Kind() == reflect.Int:
 			want = "a whole number"
-		case field.Type == reflect.TypeFor[ref]():
+		case field.Type == reflect.TypeFor[Ref]():
 			want = "a text or a whole number"
 		}
 		a.fields = append(a.fields, argument{name, i, !strings.Contains(options, "omit"), want})
@@ -85,33 +85,32 @@ func argumentsOf[In any]() arguments {
 	return a
 }
 
-// read returns a value of In. Its errors name what is wrong but never repeat
-// a value.
-func (a arguments) read(raw json.RawMessage) (any, error) {
+// Read reads the JSON object raw; nothing and null are an empty one.
+func (a Reader[In]) Read(raw json.RawMessage) (in In, err error) {
 	members := map[string]json.RawMessage{}
 	if trimmed := bytes.TrimSpace(raw); len(trimmed) > 0 && !bytes.Equal(trimmed, []byte("null")) {
 		if err := json.Unmarshal(trimmed, &members); err != nil {
-			return nil, usererr.New(usererr.BadInput, "The arguments are not a JSON object", a.known)
+			return in, usererr.New(usererr.BadInput, "The arguments are not a JSON object", a.known)
 		}
 	}
 	// What is not known comes first: it may be what is missing, misspelt.
 	if err := a.unknown(members); err != nil {
-		return nil, err
+		return in, err
 	}
-	in := reflect.New(a.of).Elem()
+	target := reflect.ValueOf(&in).Elem()
 	for _, field := range a.fields {
 		value, given := members[field.name]
 		if !given || bytes.Equal(value, []byte("null")) {
 			if field.required {
-				return nil, usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q is missing", field.name), a.known)
+				return in, usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q is missing", field.name), a.known)
 			}
 			continue
 		}
-		if err := field.set(in.Field(field.index), value); err != nil {
-			return nil, err
+		if err := field.set(target.Field(field.index), value); err != nil {
+			return in, err
 		}
 	}
-	return in.Interface(), nil
+	return in, nil
 }
 
 func (f argument) set(target reflect.Value, value json.RawMessage) error {
@@ -135,14 +134,14 @@ func (f argument) set(target reflect.Value, value json.RawMessage) error {
 
 // unknown refuses members that are no arguments, by name, and says which name
 // was perhaps meant.
-func (a arguments) unknown(members map[string]json.RawMessage) error {
+func (a Reader[In]) unknown(members map[string]json.RawMessage) error {
 	var names []string
 	meant := ""
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		if slices.Contains(a.names, name) {
 			continue
 		}
-		names = append(names, fmt.Sprintf("%q", clip(name, 40)))
+		names = append(names, fmt.Sprintf("%q", short(name)))
 		if meant == "" {
 			meant = a.near(name)
 		}
@@ -164,8 +163,16 @@ func (a arguments) unknown(members map[string]json.RawMessage) error {
 	return usererr.New(usererr.BadInput, text, hint)
 }
 
+// short shortens a name that a caller made up.
+func short(name string) string {
+	if utf8.RuneCountInString(name) <= 40 {
+		return name
+	}
+	return string([]rune(name)[:40]) + "…"
+}
+
 // near finds the argument whose name is most like name, if any is.
-func (a arguments) near(name string) string {
+func (a Reader[In]) near(name string) string {
 	plain := func(s string) string { return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(s)) }
 	name = plain(name)
 	if len(name) > 40 {
@@ -207,16 +214,8 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// clip shortens text to n characters.
-func clip(text string, n int) string {
-	if utf8.RuneCountInString(text) <= n {
-		return text
-	}
-	return string([]rune(text)[:n]) + "…"
-}
-
-// within checks a number that may be left out.
-func within(name string, value, standard, least, most int) (int, error) {
+// Within checks a number; 0 stands for one that is left out.
+func Within(name string, value, standard, least, most int) (int, error) {
 	if value == 0 {
 		return standard, nil
 	}
@@ -226,8 +225,8 @@ func within(name string, value, standard, least, most int) (int, error) {
 	return value, nil
 }
 
-// oneLine checks a title or message.
-func oneLine(name, text string, most int) error {
+// OneLine checks a title or message.
+func OneLine(name, text string, most int) error {
 	if utf8.RuneCountInString(text) > most || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q must be one line of at most %d characters", name, most), "")
 	}

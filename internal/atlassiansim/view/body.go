@@ -130,6 +130,8 @@ func (r *renderer) macro(n *node) {
 		r.wrap("<details><summary>"+title+"</summary>", body, "</details>")
 	case "details", "excerpt", "section", "column":
 		r.all(body)
+	case "toc", "children", "pagetree", "livesearch":
+		// Made of other pages; what is below is listed at the end anyway.
 	default:
 		r.write(`<p class="macro">`, html.EscapeString(kind), "</p>")
 	}

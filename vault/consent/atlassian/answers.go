@@ -195,9 +195,10 @@ func (a *App) Refresh(ctx context.Context, refresh secret.String) (grant.Tokens,
 
 func refreshError(status int, said answer) error {
 	cause := fmt.Errorf("token endpoint answered %d, %s", status, knownCode(said.Code))
-	// What is documented, and what the real server says instead.
+	// What is documented, and what the real server says instead. That the app
+	// may not refresh at all is a matter of its configuration.
 	description := strings.ToLower(said.Description)
-	word := strings.Contains(description, "refresh_token") || strings.Contains(description, "refresh token")
+	word := (strings.Contains(description, "refresh_token") || strings.Contains(description, "refresh token")) && !strings.Contains(description, "grant type")
 	if said.Code == "invalid_grant" || said.Code == "unauthorized_client" && word {
 		return fmt.Errorf("refreshing: %w: %w", grant.ErrRefused, cause)
 	}

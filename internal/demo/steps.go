@@ -105,7 +105,7 @@ func (s *story) signIn(ctx context.Context, allow bool) error {
 	if allow {
 		s.step("There is no display, so the demo clicks through the same pages as Ada would: Continue, Accept (%d pages).", len(b.Pages()))
 	} else {
-		s.step("The demo declines this time.")
+		s.step("Asked again, the call needs a new sign-in. This time Ada declines.")
 	}
 	return nil
 }
@@ -176,20 +176,35 @@ func (s *story) revocation(ctx context.Context) error {
 		return fmt.Errorf("revoking the session: %w: %s", err, out)
 	}
 	s.step("An administrator runs: coatcheck-vault sessions revoke %s…", id[:min(len(id), 8)])
+	got := s.call(ctx, "confluence_list_spaces", nil)
+	if got.err == nil {
+		return errors.New("a call was answered after the session was revoked")
+	}
+	s.step("The next call is refused: %s", firstLine(got.err.Error()))
+	return s.declined(ctx)
+}
+
+// declined asks again, for which a new sign-in is needed, and declines it.
+func (s *story) declined(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 55*time.Second)
 	defer cancel()
+	select {
+	case <-time.After(time.Second): // by then the stream is cut
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	done := make(chan answer, 1)
 	go func() { done <- s.call(ctx, "confluence_list_spaces", nil) }() // ends with ctx
 	if s.opt.Display {
-		s.step("The next call asks for a new sign-in: close that tab, or click Cancel in it.")
+		s.step("Asked again, it needs a new sign-in: click Cancel in the tab that opens.")
 	} else if err := s.signIn(ctx, false); err != nil {
 		return err
 	}
 	got := <-done
 	if got.err == nil {
-		return errors.New("a call was answered after the session was revoked")
+		return errors.New("a call was answered without a sign-in")
 	}
-	s.step("The call is refused: %s", firstLine(got.err.Error()))
+	s.step("The assistant is told: %s", firstLine(got.err.Error()))
 	return nil
 }
 

@@ -47,6 +47,10 @@ func TestStory(t *testing.T) {
 		t.Fatalf("no session in %q", sessions)
 	}
 	w.vault("sessions", "revoke", id)
+	if text, err := call(t.Context(), s, "confluence_list_spaces", nil); err == nil || !strings.Contains(text, "taken away") {
+		t.Errorf("the call right after the revocation said %q, %v", text, err)
+	}
+	time.Sleep(time.Second) // by then the stream is cut
 	done := make(chan string, 1)
 	go func() {
 		text, err := call(t.Context(), s, "confluence_list_spaces", nil)

@@ -308,3 +308,43 @@ func TestSettlingKnowsItsOwn(t *testing.T) {
 		})
 	}
 }
+
+// The sign-in ends while a write is under way: after the new sign-in the write
+// is looked up, not made again.
+func TestSignInInTheMiddleOfAWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, atlassiansim.Options{})
+		w := writes()["update"]
+		arguments := w.arguments(r)
+		c := r.connect()
+		r.sim.Fail(1, atlassiansim.Fault{Method: "PUT", After: true, Drop: true})
+		r.hook = func(point string) {
+			if point == "ask PUT" {
+				time.Sleep(time.Second)
+				r.grantErr = gone()
+				r.sim.Fail(1, atlassiansim.Fault{Method: "GET", Path: "/pages/", Status: 401})
+			}
+		}
+		a := c.call(w.tool, arguments)
+		if err := w.check(r); err != nil || a.IsError || r.awaits != 1 || r.sent("PUT") != 1 {
+			t.Errorf("%v after %d sign-ins and %d writes: %s", err, r.awaits, r.sent("PUT"), a.text())
+		}
+	})
+}
+
+// A guest has begun nothing: an old id does not bring back an old result.
+func TestAGuestsCallIsNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, atlassiansim.Options{})
+		w := writes()["create"]
+		arguments := w.arguments(r)
+		c := r.connect()
+		c.call(w.tool, arguments)
+		time.Sleep(time.Second)
+		r.caller.Session, r.caller.Person, r.caller.Tenant = "", "", ""
+		c.next--
+		if a := c.call(w.tool, arguments); !a.IsError || !strings.Contains(a.text(), "already") || r.awaits != 1 {
+			t.Errorf("after %d sign-ins: %s", r.awaits, a.text())
+		}
+	})
+}

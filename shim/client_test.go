@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -62,8 +63,9 @@ type client struct {
 	late  time.Duration // for an answer
 }
 
-// start runs a shim that goes to v. Change may be nil.
-func start(t testing.TB, v *vault, change func(*shim.Config)) *client {
+// start runs a shim that goes to v, over the given network if there is one.
+// Change may be nil.
+func start(t testing.TB, v *vault, change func(*shim.Config), over ...func(context.Context, string, string) (net.Conn, error)) *client {
 	t.Helper()
 	secret, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -86,8 +88,11 @@ func start(t testing.TB, v *vault, change func(*shim.Config)) *client {
 	if change != nil {
 		change(&cfg)
 	}
-	if v.dial != nil {
-		cfg = cfg.WithNetDial(v.dial)
+	for _, dial := range append(over, v.dial) {
+		if dial != nil {
+			cfg = cfg.WithNetDial(dial)
+			break
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel

@@ -45,6 +45,7 @@ type link struct {
 	draining bool   // takes no more calls
 	frames   uint64 // received and not acknowledged
 	bytes    int
+	heard    bool // it brought a message
 }
 
 // end closes the connection, unless somebody is at it already.
@@ -205,6 +206,7 @@ func (s *stream) note(l *link, err error) ending {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	end.heard = l != nil && l.heard
 	origin := signin.Origin(s.cfg.VaultURL)
 	refused, _ := errors.AsType[*dial.Refused](err)
 	known, isUser := usererr.From(err)

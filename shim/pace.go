@@ -22,7 +22,9 @@ const (
 	limitRest   = 10 * time.Second
 	kickRest    = time.Second      // between two tries because of calls
 	steady      = 10 * time.Second // a link that held so long was a good one
-	lookEvery   = time.Second      // for a change of the network
+	// After a link that was short but of use, the rest is as after two failures.
+	usefulFailures = 1
+	lookEvery      = time.Second // for a change of the network
 )
 
 // ending is how a link, or the attempt to get one, ended.
@@ -31,6 +33,7 @@ type ending struct {
 	bye   *wire.Bye
 	code  usererr.Code
 	held  time.Duration
+	heard bool          // it brought a message
 	after time.Duration // that the vault asked for with an HTTP answer
 }
 
@@ -45,8 +48,11 @@ type pace struct{ failures int }
 
 // after decides how long to wait after end.
 func (p *pace) after(end ending) pause {
-	if end.held >= steady {
+	switch {
+	case end.held >= steady:
 		p.failures = 0
+	case end.heard: // short but of use
+		p.failures = min(p.failures, usefulFailures)
 	}
 	p.failures++
 	if end.bye != nil {

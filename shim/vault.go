@@ -39,6 +39,7 @@ func (s *stream) fromVault(l *link, scan *jsonline.Scanner, frame []byte) error 
 	head, fault := scan.Glance(frame) // wsconn has seen that it is UTF-8
 	s.mu.Lock()
 	s.received++
+	l.heard = true
 	l.frames++
 	l.bytes += len(frame)
 	owed := l.soon

@@ -190,6 +190,9 @@ func (v *vault) serve(conn *wsconn.Conn) {
 		return
 	}
 	s := v.arrive(conn, hello)
+	over := make(chan struct{})
+	defer close(over)
+	v.closed.Go(func() { ping(conn, over) })
 	for s != nil {
 		text, data, err := conn.Read()
 		if err != nil {
@@ -199,6 +202,20 @@ func (v *vault) serve(conn *wsconn.Conn) {
 			s.text(conn, append([]byte(nil), data...))
 		} else {
 			s.binary(conn, data)
+		}
+	}
+}
+
+// ping keeps a link alive, as vaults do.
+func ping(conn *wsconn.Conn, over chan struct{}) {
+	tick := time.NewTicker(wire.PingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case <-tick.C:
+			_ = conn.Ping()
 		}
 	}
 }
@@ -411,6 +428,13 @@ func (v *vault) stream() *vstream {
 		return s
 	}
 	return nil
+}
+
+// counts tells how often the vault was dialled, and how many links said hello.
+func (v *vault) counts() (dials, links int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.dials, len(v.hellos)
 }
 
 func (v *vault) saw(method string) int {

@@ -21,7 +21,7 @@ build: ## Build both programs into bin/
 
 .PHONY: demo
 demo: build ## Show the main job from nothing, on this machine (KEEP=1 keeps it running)
-	$(GO) run ./internal/demo/cmd -bin bin $(if $(KEEP),-keep)
+	@bin/coatcheck-vault demo $(if $(KEEP),--keep)
 
 .PHONY: testenv
 testenv:
@@ -33,7 +33,7 @@ test: testenv ## Run the tests; what this machine lacks is named and left out
 
 .PHONY: golden
 golden: ## Write the golden files anew
-	$(GO) test ./vault/... ./cmd/... ./internal/atlassiansim/... -run 'Golden|Help|Script' -update
+	$(GO) test ./vault/markup/... ./vault/tools/... ./cmd/... -run 'Golden|Help|Script' -update
 
 .PHONY: check
 check: test check-rest ## What CI runs: tests, formatting, vet, staticcheck, tidy modules, other platforms

@@ -48,8 +48,8 @@ func TestJournalsKeepTheContract(t *testing.T) {
 			}
 			first, later := entry("7", 0), entry("7", 5*time.Millisecond)
 			start(first, false, first, true)
-			start(later, false, first, false)                                                // sent again: the first stands
-			start(entry("8", 0), false, entry("8", 0), true)                                 // another call
+			start(later, false, first, false)                // sent again: the first stands
+			start(entry("8", 0), false, entry("8", 0), true) // another call
 			must(j.JournalFinish(t.Context(), first.JournalKey, first.Started, []byte("r")))
 			first.Result = []byte("r")
 			start(later, false, first, false)

@@ -368,6 +368,13 @@ func TestAfterALogin(t *testing.T) {
 	})
 	bubble(t, func(t *testing.T, r *rig) {
 		finish(t, r)
+		r.signedOut = true // the session was taken away at once
+		if begun := r.process("d", "two").begin(); begun.Already || !begun.Open || !begun.Fresh {
+			t.Errorf("a start after a revocation is answered %+v", begun)
+		}
+	})
+	bubble(t, func(t *testing.T, r *rig) {
+		finish(t, r)
 		time.Sleep(time.Minute)
 		if begun := r.process("d", "two").begin(); begun.Already || !begun.Fresh {
 			t.Errorf("a start a minute later is answered %+v", begun)
@@ -430,6 +437,33 @@ func TestLimits(t *testing.T) {
 		}
 		if usererr.CodeOf(err) != usererr.RateLimited || n < 32 {
 			t.Errorf("after %d starts: %v", n, err)
+		}
+	})
+}
+
+// FuzzReturn brings made-up callbacks: none may get anywhere or change
+// anything.
+func FuzzReturn(f *testing.F) {
+	f.Add("acme", "state", "code", "", "", true)
+	f.Add("acme", "", "", "access_denied", "https://auth.atlassian.com", false)
+	r := newRig(f)
+	p := r.process("d", "one")
+	p.begin()
+	cookie, good := r.click(p.begun.Link)
+	before := r.store.one(f)
+	f.Fuzz(func(t *testing.T, tenant, state, code, problem, issuer string, has bool) {
+		to, err := r.desk.Return(t.Context(), consent.Callback{
+			Tenant: identity.TenantID(tenant), State: state, Code: code, Error: problem, Issuer: issuer, HasIssuer: has,
+			Cookie: func(consent.Login) string { return cookie },
+		})
+		if state == good {
+			t.Skip("a lucky guess")
+		}
+		if !errors.Is(err, consent.ErrState) || to.Loopback != "" || !to.Link.Empty() {
+			t.Errorf("it led to %+v, %v", to, err)
+		}
+		if diff := cmp.Diff(before, r.store.one(t)); diff != "" {
+			t.Errorf("it changed the login:\n%s", diff)
 		}
 	})
 }

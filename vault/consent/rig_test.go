@@ -148,7 +148,7 @@ func (m *memory) StartList(_ context.Context, login identity.LoginID) ([]consent
 }
 
 // one returns the only login.
-func (m *memory) one(t *testing.T) consent.Login {
+func (m *memory) one(t testing.TB) consent.Login {
 	t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -163,7 +163,7 @@ func (m *memory) one(t *testing.T) consent.Login {
 
 // rig is a desk over a memory, with an Atlassian that always agrees.
 type rig struct {
-	t     *testing.T
+	t     testing.TB
 	store *memory
 	desk  *consent.Desk
 	box   *seal.Box
@@ -171,13 +171,15 @@ type rig struct {
 	kept  []grant.Grant
 	keep  error // if not nil, grants cannot be stored
 
+	signedOut bool // devices have no session
+
 	mu    sync.Mutex
 	alive map[identity.StreamID]bool // guarded by mu
 	asked map[string]int             // guarded by mu; requests by path
 	wait  time.Duration              // of the token endpoint
 }
 
-func newRig(t *testing.T, tenants ...identity.TenantID) *rig {
+func newRig(t testing.TB, tenants ...identity.TenantID) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, alive: map[identity.StreamID]bool{}, asked: map[string]int{}, apps: map[identity.TenantID]*atlassian.App{},
@@ -211,8 +213,9 @@ func newRig(t *testing.T, tenants ...identity.TenantID) *rig {
 func (r *rig) boot(tenants []identity.TenantID) {
 	r.desk = consent.NewDesk(consent.DeskConfig{
 		Logins: r.store, Starts: r.store, Box: r.box, Grants: r,
-		Tenants: func() []identity.TenantID { return tenants },
-		App:     func(id identity.TenantID) (*atlassian.App, bool) { a, ok := r.apps[id]; return a, ok },
+		Tenants:  func() []identity.TenantID { return tenants },
+		App:      func(id identity.TenantID) (*atlassian.App, bool) { a, ok := r.apps[id]; return a, ok },
+		SignedIn: func(context.Context, identity.DeviceID) (bool, error) { return !r.signedOut, nil },
 		Alive: func(_ identity.DeviceID, id identity.StreamID) bool {
 			r.mu.Lock()
 			defer r.mu.Unlock()

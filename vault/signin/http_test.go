@@ -1,14 +1,12 @@
 package signin_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -273,26 +271,4 @@ func TestConfigIsChecked(t *testing.T) {
 			t.Errorf("a handler was made for %q", address)
 		}
 	}
-}
-
-func FuzzCallback(f *testing.F) {
-	f.Add("acme", "state=a&code=b")
-	f.Add("acme", "state=%zz")
-	f.Add("..", "state=a;code=b&iss=")
-	r := newRig(f, rigOptions{})
-	mux := http.NewServeMux()
-	r.signin.Register(mux)
-	f.Fuzz(func(t *testing.T, tenant, query string) {
-		u := &url.URL{Scheme: "http", Host: "vault", Path: "/callback/" + tenant, RawQuery: query}
-		req := httptest.NewRequest(http.MethodGet, "/", bytes.NewReader(nil))
-		req.URL = u
-		w := httptest.NewRecorder()
-		mux.ServeHTTP(w, req)
-		if w.Code < 300 || w.Code >= 500 && w.Code != http.StatusServiceUnavailable {
-			t.Errorf("answered %d", w.Code)
-		}
-		if w.Code == http.StatusSeeOther {
-			t.Errorf("a made-up callback goes to %q", w.Header().Get("Location"))
-		}
-	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -170,13 +171,13 @@ func (s *stream) attach(l *link, answer wire.Resume) error {
 func (s *stream) carry(ctx context.Context, l *link) error {
 	stop := context.AfterFunc(ctx, func() { l.end(wsconn.CodeNormal) })
 	defer stop()
-	minded := make(chan struct{})
-	go func() { defer close(minded); s.mind(ctx, l) }() // ends with l.over; awaited below
-	s.flush()
+	var beside sync.WaitGroup
+	beside.Go(func() { s.mind(ctx, l) }) // ends with l.over
+	beside.Go(s.flush)                   // ends when all is sent or the link is lost; not here, or nobody would read
 	err := s.readVault(ctx, l)
 	l.end(wsconn.CodeNormal)
 	s.detach(l)
-	<-minded
+	beside.Wait()
 	return err
 }
 

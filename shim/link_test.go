@@ -25,7 +25,7 @@ func many(t *testing.T, c *client, n int, trouble func()) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(time.Duration(rand.IntN(150)) * time.Millisecond):
+			case <-time.After(time.Duration(rand.IntN(250)) * time.Millisecond):
 				trouble()
 			}
 		}
@@ -82,7 +82,7 @@ func TestKillsLoseNothing(t *testing.T) {
 	c := start(t, v, nil)
 	c.initialize("2025-06-18")
 	v.with(func() { v.slow = 4 * time.Millisecond })
-	many(t, c, 500, func() {
+	many(t, c, 300, func() {
 		if rand.IntN(2) == 0 {
 			v.cut()
 		} else {
@@ -101,7 +101,7 @@ func TestCutsAtAnyByte(t *testing.T) {
 	p := newCutter(t, strings.TrimPrefix(v.url, "http://"))
 	c := start(t, v, nil, p.dial)
 	c.initialize("2025-06-18")
-	many(t, c, 300, func() {})
+	many(t, c, 200, func() {})
 	if p.cuts() < 5 {
 		t.Errorf("only %d cuts", p.cuts())
 	}

@@ -38,6 +38,7 @@ type vault struct {
 	dials    int
 	proofs   int
 	hellos   []wire.Hello
+	starts   []wire.LoginStart
 	replays  []int
 	seen     []string       // methods, in their order
 	ran      map[string]int // calls of "echo" by their text
@@ -148,8 +149,8 @@ func (v *vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		v.dials++
 	}
 	v.mu.Unlock()
-	if r.URL.Path != wire.ConnectPath {
-		w.WriteHeader(http.StatusNotFound)
+	if r.URL.Path == wire.LoginStartPath {
+		v.login(w, r)
 		return
 	}
 	if away != 0 {
@@ -169,6 +170,18 @@ func (v *vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.closed.Go(func() { v.serve(conn) })
+}
+
+// login answers that this process may open the tab.
+func (v *vault) login(w http.ResponseWriter, r *http.Request) {
+	if _, err := dpop.FromRequest(v.verify, r, v.url); err != nil {
+		dpop.Refuse(w, v.nonces, err)
+		return
+	}
+	var ask wire.LoginStart
+	_ = json.NewDecoder(r.Body).Decode(&ask)
+	v.with(func() { v.starts = append(v.starts, ask) })
+	_ = json.NewEncoder(w).Encode(wire.LoginStarted{Login: "l", Start: "s", URL: v.url + wire.LoginPagePrefix + "abc", Open: !ask.OpenFailed, ExpiresInSeconds: 600})
 }
 
 func (v *vault) serve(conn *wsconn.Conn) {

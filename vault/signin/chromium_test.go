@@ -24,14 +24,14 @@ import (
 type tab struct {
 	t   *testing.T
 	ctx context.Context //nolint:containedctx // chromedp's way to name a tab
-	dir string
+	dir string          // where pictures go, for somebody who wants to look; "" for nowhere
 
 	mu         sync.Mutex
 	complaints []string // guarded by mu
 }
 
-// chromium starts a real browser with an empty profile.
-func chromium(t *testing.T) *tab {
+// chromium starts a real browser and returns its context.
+func chromium(t *testing.T) context.Context {
 	t.Helper()
 	program := testenv.Chromium(t)
 	options := []chromedp.ExecAllocatorOption{
@@ -40,12 +40,22 @@ func chromium(t *testing.T) *tab {
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true),
 	}
 	allocator, endBrowser := chromedp.NewExecAllocator(t.Context(), options...)
-	ctx, endTab := chromedp.NewContext(allocator)
-	b := &tab{t: t, ctx: ctx, dir: screenshots(t)}
-	messages := chromedp.Console(ctx)
+	t.Cleanup(endBrowser)
+	ctx, endFirst := chromedp.NewContext(allocator)
+	t.Cleanup(endFirst)
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
 		t.Fatalf("starting the browser: %v", err)
 	}
+	return ctx
+}
+
+// profile opens a tab that shares nothing with others, as somebody else's
+// browser would.
+func profile(t *testing.T, browser context.Context) *tab {
+	t.Helper()
+	ctx, endTab := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	b := &tab{t: t, ctx: ctx, dir: os.Getenv("COATCHECK_SCREENSHOTS")}
+	messages := chromedp.Console(ctx)
 	heard := make(chan struct{})
 	go func() { // ends with the tab
 		defer close(heard)
@@ -59,18 +69,9 @@ func chromium(t *testing.T) *tab {
 	t.Cleanup(func() {
 		endTab()
 		<-heard
-		endBrowser()
+		b.noComplaints()
 	})
 	return b
-}
-
-// screenshots is where pictures go: COATCHECK_SCREENSHOTS if somebody wants to
-// look at them.
-func screenshots(t *testing.T) string {
-	if dir := os.Getenv("COATCHECK_SCREENSHOTS"); dir != "" {
-		return dir
-	}
-	return t.TempDir()
 }
 
 func (b *tab) hear(m chromedp.ConsoleMessage) {
@@ -138,8 +139,8 @@ func (b *tab) heading(begin string) {
 	b.t.Fatalf("the heading is %q, want %q", text, begin)
 }
 
-// shoot takes pictures of the page: wide and narrow, light and dark. It checks
-// that nothing sticks out on a phone.
+// shoot checks that nothing sticks out, wide and narrow, light and dark, and
+// takes pictures of it.
 func (b *tab) shoot(name string) {
 	b.t.Helper()
 	for _, size := range []struct {
@@ -151,10 +152,13 @@ func (b *tab) shoot(name string) {
 			ask(b, metrics(emulation.SetDeviceMetricsOverrideParams{Width: size.width, Height: size.height, DeviceScaleFactor: 2, Mobile: size.mobile}))
 			ask(b, media(scheme))
 			wide := ask(b, chromedp.Evaluate[bool]("document.documentElement.scrollWidth > innerWidth"))
-			picture := ask(b, chromedp.FullScreenshot(100))
 			if wide {
 				b.t.Errorf("%s is wider than a %s", name, size.name)
 			}
+			if b.dir == "" {
+				continue
+			}
+			picture := ask(b, chromedp.FullScreenshot(100))
 			file := filepath.Join(b.dir, name+"-"+size.name+"-"+scheme+".png")
 			if err := os.WriteFile(file, picture, 0o600); err != nil {
 				b.t.Fatal(err)
@@ -183,53 +187,63 @@ func (b *tab) click(selector string) {
 	b.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
-// TestInARealBrowser clicks through a sign-in, a refusal and what goes wrong,
-// as a person would.
-func TestInARealBrowser(t *testing.T) {
-	b := chromium(t)
-	r := newRig(t, rigOptions{company: "Acme Corporation"})
-	laptop := r.device()
-	s := laptop.shim("one")
-	started := s.start()
+// atAtlassian clicks through Atlassian's own pages as Ada, who allows or denies.
+func (b *tab) atAtlassian(decision string) {
+	b.t.Helper()
+	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=ada]")))
+	b.click("button[value=ada]")
+	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=" + decision + "]")))
+	b.click("button[value=" + decision + "]")
+}
 
+// TestInARealBrowser clicks through sign-ins, refusals and what goes wrong, as
+// a person would, and lets the browser complain about what it does not like:
+// a violation of the pages' own policy, for example.
+func TestInARealBrowser(t *testing.T) {
+	browser := chromium(t)
+	for name, test := range map[string]func(*testing.T, context.Context){
+		"signing in": inBrowserSigningIn,
+		"choosing":   inBrowserChoosing,
+		"odd pages":  inBrowserOddPages,
+		"onward":     inBrowserOnward,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, browser) })
+	}
+}
+
+func inBrowserSigningIn(t *testing.T, browser context.Context) {
+	b := profile(t, browser)
+	r := newRig(t, rigOptions{company: "Acme Corporation"})
+	s := r.device().shim("one")
+	started := s.start()
 	b.open(started.URL)
 	b.heading("Connect Confluence on ada-laptop")
 	b.shoot("consent")
-
 	b.click("button.primary")
-	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=ada]")))
-	b.click("button[value=ada]")
-	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=allow]")))
-	b.click("button[value=allow]")
+	b.atAtlassian("allow")
 	if done, problem := s.finish(); !done.OK {
 		t.Fatalf("finishing said %+v", problem)
 	}
 	b.heading("You are signed in")
 	b.shoot("success")
 
-	t.Run("opened again", func(*testing.T) {
-		other := chromium(t)
-		other.open(started.URL)
-		other.heading("This sign-in is over")
-		other.shoot("used")
-		other.noComplaints()
-	})
-	t.Run("refused", func(*testing.T) {
-		again := r.device().shim("two")
-		b.open(again.start().URL)
-		b.click("button.primary")
-		b.do(chromedp.WaitVisible(chromedp.CSS("button[value=deny]")))
-		b.click("button[value=deny]")
-		b.heading("You declined")
-		b.shoot("refusal")
-	})
-	b.noComplaints()
+	other := profile(t, browser)
+	other.open(started.URL)
+	other.heading("This sign-in is over")
+	other.shoot("used")
+
+	b.open(r.device().shim("two").start().URL)
+	b.click("button.primary")
+	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=deny]"))) // Ada is known there by now
+	b.click("button[value=deny]")
+	b.heading("You declined")
+	b.shoot("refusal")
 }
 
-// TestChoosingATenantInARealBrowser signs in where there is a choice, from
-// another network than the one that asked.
-func TestChoosingATenantInARealBrowser(t *testing.T) {
-	b := chromium(t)
+// inBrowserChoosing signs in where there is a choice of tenants, from another
+// network than the one that asked.
+func inBrowserChoosing(t *testing.T, browser context.Context) {
+	b := profile(t, browser)
 	r := newRig(t, rigOptions{tenants: []identity.TenantID{"acme", "acme-labs"}, address: func(req *http.Request) netip.Addr {
 		if strings.HasPrefix(req.URL.Path, "/v1/") {
 			return netip.MustParseAddr("203.0.113.7")
@@ -239,13 +253,13 @@ func TestChoosingATenantInARealBrowser(t *testing.T) {
 	s := r.device().shim("one")
 	b.open(s.start().URL)
 	b.heading("Connect Confluence")
+	if text := ask(b, chromedp.Text(chromedp.CSS("main"))); !strings.Contains(text, "Another network") {
+		t.Errorf("nothing is said about the other network: %s", text)
+	}
 	b.click("input[value=acme-labs]")
 	b.shoot("choice")
 	b.click("button.primary")
-	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=ada]")))
-	b.click("button[value=ada]")
-	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=allow]")))
-	b.click("button[value=allow]")
+	b.atAtlassian("allow")
 	if done, problem := s.finish(); !done.OK {
 		t.Fatalf("finishing said %+v", problem)
 	}
@@ -253,22 +267,24 @@ func TestChoosingATenantInARealBrowser(t *testing.T) {
 	if sessions, err := r.keeper.List(t.Context()); err != nil || len(sessions) != 1 || sessions[0].Tenant != "acme-labs" {
 		t.Errorf("the sessions are %+v, %v", sessions, err)
 	}
-	b.noComplaints()
 }
 
-// TestTheWayToAtlassianInARealBrowser shows the page that goes on by itself,
-// without its going on.
-func TestTheWayToAtlassianInARealBrowser(t *testing.T) {
-	b := chromium(t)
+// inBrowserOnward shows the page that goes on by itself, without its going on.
+func inBrowserOnward(t *testing.T, browser context.Context) {
+	b := profile(t, browser)
 	r := newRig(t, rigOptions{})
 	client := &person{r: r}
-	_, page := client.click(r.device().shim("one").start().URL, "continue", nil)
-	head, rest, _ := strings.Cut(page, `<meta http-equiv="refresh"`)
+	client.click(r.device().shim("one").start().URL, "continue", nil)
+	head, rest, _ := strings.Cut(client.page, `<meta http-equiv="refresh"`)
 	_, rest, ok := strings.Cut(rest, "\n")
 	if !ok {
-		t.Fatalf("the page does not go on by itself: %s", page)
+		t.Fatalf("the page does not go on by itself: %s", client.page)
 	}
-	still := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	still := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path != "/" { // the picture in the tab
+			w.Header().Set("Content-Type", "image/svg+xml")
+			return
+		}
 		w.Header().Set("Content-Security-Policy", client.last.Header.Get("Content-Security-Policy"))
 		_, _ = w.Write([]byte(head + rest))
 	}))
@@ -278,24 +294,21 @@ func TestTheWayToAtlassianInARealBrowser(t *testing.T) {
 	b.shoot("onward")
 }
 
-// TestOddPagesInARealBrowser shows the rest of the pages.
-func TestOddPagesInARealBrowser(t *testing.T) {
-	b := chromium(t)
+// inBrowserOddPages shows the rest of the pages.
+func inBrowserOddPages(t *testing.T, browser context.Context) {
+	b := profile(t, browser)
 	r := newRig(t, rigOptions{site: "https://other.atlassian.net"})
 	s := r.device().shim("one")
 	b.open(s.start().URL)
 	b.click("button.primary")
 	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=ada]")))
-	b.click("button[value=ada]")
-	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=allow]")))
 
-	other := chromium(t)
+	other := profile(t, browser)
 	other.open(s.started.URL)
 	other.heading("This sign-in is open in another browser")
 	other.shoot("elsewhere")
-	other.noComplaints()
 
-	b.click("button[value=allow]")
+	b.atAtlassian("allow")
 	if done, _ := s.finish(); done.OK {
 		t.Fatal("a grant without a site was accepted")
 	}
@@ -307,10 +320,8 @@ func TestOddPagesInARealBrowser(t *testing.T) {
 	b.open(r.url + "/login/nowhere")
 	b.heading("This link leads nowhere")
 
-	next := r.device().shim("two")
-	b.open(next.start().URL)
+	b.open(r.device().shim("two").start().URL)
 	b.click("button.plain")
 	b.heading("You declined")
-	b.noComplaints()
 	r.nothingStored()
 }

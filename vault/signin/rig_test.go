@@ -476,6 +476,7 @@ type person struct {
 	r       *rig
 	cookies []*http.Cookie
 	last    *http.Response // of the latest request; its body has been read
+	page    string         // that body
 }
 
 // do sends a request with the cookies so far.
@@ -508,7 +509,7 @@ func (p *person) do(method, address string, form url.Values, header http.Header)
 	}
 	_ = res.Body.Close()
 	p.cookies = append(p.cookies, res.Cookies()...)
-	p.last = res
+	p.last, p.page = res, string(text)
 	return res.StatusCode, unstyled(string(text))
 }
 

@@ -6,25 +6,20 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/message"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/stream"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
 
-// What requests carry in TokenInfo.Extra.
-const (
-	extraCaller = "caller" // identity.Caller
-	extraStream = "stream" // *stream
-)
-
 // here is what Await and Start must know of the request that they serve.
 type here struct {
-	stream   *stream
+	stream   *stream.Stream
 	caller   identity.Caller
 	session  *mcp.ServerSession // for progress
 	progress any                // the request's progress token; nil if none
@@ -32,44 +27,13 @@ type here struct {
 
 type hereKey struct{}
 
-// callerLocked is who speaks on s now.
-func (s *stream) callerLocked() identity.Caller {
-	who := identity.Caller{Device: s.device, Stream: s.id}
-	if s.session.ID != "" {
-		who.Person, who.Tenant, who.Session = s.session.Person, s.session.Tenant, s.session.ID
-	}
-	return who
-}
-
-// adoptLocked makes who the session of s and returns the calls that waited for
-// it, for the caller to wake once mu is free.
-func (s *stream) adoptLocked(who session.Session) *login {
-	changed := who.ID != s.session.ID
-	s.session = who
-	if !changed {
-		return nil
-	}
-	s.touched = time.Now()
-	if who.ID == "" {
-		return nil
-	}
-	waits := s.login
-	s.login = nil
-	return waits
-}
-
 // receive is the receiving middleware of the shared server: it puts the caller
 // into the context, keeps guests to what guests may, answers nothing while
 // revocations cannot be known, and makes errors fit for the other side.
 func (g *Gateway) receive(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (result mcp.Result, err error) {
-		extra := req.GetExtra()
-		if extra == nil || extra.TokenInfo == nil {
-			return next(ctx, method, req) // not over a stream of ours
-		}
-		who, _ := extra.TokenInfo.Extra[extraCaller].(identity.Caller)
-		s, _ := extra.TokenInfo.Extra[extraStream].(*stream)
-		if s == nil {
+		s, who, ok := stream.Of(req)
+		if !ok {
 			return next(ctx, method, req)
 		}
 		defer func() {
@@ -93,7 +57,7 @@ func (g *Gateway) receive(next mcp.MethodHandler) mcp.MethodHandler {
 // failed makes err fit for the other side and logs what that leaves out.
 func (g *Gateway) failed(err error, method string, who identity.Caller) error {
 	reference := identity.NewID("x_")[:12]
-	said := rpcError(err, reference)
+	said := message.Error(err, reference)
 	if said.Code == jsonrpc.CodeInternalError {
 		g.cfg.Log.Error("a request failed", "method", method, "device", who.Device, "stream", who.Stream, "call", who.Call, "reference", reference, "err", err)
 	}
@@ -126,7 +90,7 @@ func (g *Gateway) mayAsk(who identity.Caller, method string) error {
 func touchesContent(method string) bool {
 	switch method {
 	case "initialize", "ping", "server/discover", "tools/list", "prompts/list", "resources/list",
-		"resources/templates/list", "logging/setLevel", methodListen:
+		"resources/templates/list", "logging/setLevel", stream.MethodListen:
 		return false
 	}
 	return true
@@ -135,7 +99,7 @@ func touchesContent(method string) bool {
 // refusal answers a call of a tool as tools do, so that models see the text.
 func refusal(method string, err error) (mcp.Result, error) {
 	if method != "tools/call" {
-		return nil, rpcError(err, "")
+		return nil, message.Error(err, "")
 	}
 	return &mcp.CallToolResult{IsError: true, Content: []mcp.Content{&mcp.TextContent{Text: usererr.Text(err, "")}}}, nil
 }
@@ -143,10 +107,6 @@ func refusal(method string, err error) (mcp.Result, error) {
 func errBlind() error {
 	return usererr.New(usererr.Unavailable, "The vault cannot check at the moment whether access was revoked, so it answers nothing",
 		"Try again in a minute; if it stays so, tell the administrator of the vault")
-}
-
-func errGone() error {
-	return usererr.New(usererr.Revoked, "Access from this device was taken away or has ended", "Ask again to sign in")
 }
 
 // Live returns nil while answers may go to the caller: a user error with code
@@ -168,10 +128,7 @@ func (g *Gateway) Live(ctx context.Context, who identity.Caller) error {
 		return usererr.Wrap(err, usererr.Unavailable, "The vault cannot check who is calling", "Try again in a minute")
 	}
 	if s := g.find(who.Device, who.Stream); s != nil && epoch == g.settled.Load() {
-		s.mu.Lock()
-		now, closed := s.session, s.closed
-		s.mu.Unlock()
-		if !closed {
+		if now, closed := s.Session(); !closed {
 			return same(now, who)
 		}
 	}
@@ -184,13 +141,8 @@ func (g *Gateway) Live(ctx context.Context, who identity.Caller) error {
 
 // same accepts a newer session of the same person on the same device.
 func same(now session.Session, who identity.Caller) error {
-	if !sameParty(now, session.Session{Person: who.Person, Tenant: who.Tenant}) {
-		return errGone()
+	if !stream.SameParty(now, session.Session{Person: who.Person, Tenant: who.Tenant}) {
+		return stream.Gone()
 	}
 	return nil
-}
-
-// sameParty reports whether now is a session of the person and tenant of had.
-func sameParty(now, had session.Session) bool {
-	return now.ID != "" && now.Person == had.Person && now.Tenant == had.Tenant
 }

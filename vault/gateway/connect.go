@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/stream"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
@@ -53,7 +55,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.cfg.Log.Debug("upgrade refused", "device", who.device, "address", who.address, "err", err)
 		return
 	}
-	l := &link{conn: ws, address: who.address}
+	l := stream.NewLink(ws, who.address)
 	hello, err := readHello(ws)
 	g.waiting.Add(-1)
 	if err != nil {
@@ -166,33 +168,78 @@ func goodName(name string) bool {
 }
 
 // arrive puts the link on its stream: the one it had, or a new one.
-func (g *Gateway) arrive(l *link, hello wire.Hello, who arrival) {
+func (g *Gateway) arrive(l *stream.Link, hello wire.Hello, who arrival) {
 	id := identity.StreamID(hello.Stream)
 	s := g.find(who.device, id)
-	if s == nil || !s.resume(l, hello.Received, who.session) {
+	if s == nil || !s.Resume(l, hello.Received, who.session) {
 		if s != nil {
-			s.drop(wsconn.CodeNormal, nil)
+			s.Drop(wsconn.CodeNormal, nil)
 		}
 		var bye *wire.Bye
 		if s, bye = g.open(who.device, id); bye != nil {
-			l.end(wsconn.CodeRestart, bye)
+			l.End(wsconn.CodeRestart, bye)
 			return
 		}
-		if err := s.connect(); err != nil { // cannot be: our transport always connects
+		g.mu.Lock()
+		life, server := g.life, g.server
+		g.mu.Unlock()
+		if err := s.Connect(life, server); err != nil { // cannot be: our transport always connects
 			g.cfg.Log.Error("connecting a stream to the server", "err", err)
-			s.drop(wsconn.CodeRestart, nil)
+			s.Drop(wsconn.CodeRestart, nil)
 			g.tasks.Done()
-			l.end(wsconn.CodeRestart, nil)
+			l.End(wsconn.CodeRestart, nil)
 			return
 		}
-		s.begin(l, who.session)
+		s.Begin(l, who.session)
 	}
 	if g.epoch.Load() != who.epoch { // something was revoked while the shim arrived
 		ctx, cancel := g.storeContext()
 		defer cancel()
 		now, err := g.cfg.Sessions.Current(ctx, who.device)
-		if s.check(now, err) != nil {
-			s.drop(wsconn.CodeRestart, g.bye(wire.ByeLimit, "the vault cannot check who is calling"))
+		if s.Check(now, err) != nil {
+			s.Drop(wsconn.CodeRestart, &wire.Bye{Reason: wire.ByeLimit, Message: "the vault cannot check who is calling"})
 		}
+	}
+}
+
+// open makes a new stream, unless there is one of that name or too many.
+func (g *Gateway) open(device identity.DeviceID, id identity.StreamID) (*stream.Stream, *wire.Bye) {
+	g.evict(device)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case !g.running || g.draining || g.server == nil:
+		return nil, &wire.Bye{Reason: wire.ByeDrain, RetryAfterMillis: 1000}
+	case g.findLocked(device, id) != nil:
+		return nil, &wire.Bye{Reason: wire.ByeLimit, Message: "two connections for one stream at once", RetryAfterMillis: 1000}
+	case len(g.devices[device]) >= g.cfg.MaxPerDevice:
+		return nil, &wire.Bye{Reason: wire.ByeLimit, RetryAfterMillis: 10_000,
+			Message: fmt.Sprintf("this device has %d conversations open, which is the limit; close some clients", g.cfg.MaxPerDevice)}
+	case g.count >= g.cfg.MaxStreams:
+		return nil, &wire.Bye{Reason: wire.ByeLimit, Message: "the vault has as many conversations as it can hold", RetryAfterMillis: 10_000}
+	}
+	s := stream.New(g.streams, device, id)
+	g.devices[device] = append(g.devices[device], s)
+	g.count++
+	g.tasks.Add(1) // until the SDK has closed its end
+	return s, nil
+}
+
+// evict makes room for a stream of a device that is at its limit, at the
+// expense of the stream that was without a link for longest.
+func (g *Gateway) evict(device identity.DeviceID) {
+	streams := g.of(device)
+	if len(streams) < g.cfg.MaxPerDevice {
+		return
+	}
+	var oldest *stream.Stream
+	var since time.Time
+	for _, s := range streams {
+		if linked, lost := s.Linked(); !linked && (oldest == nil || lost.Before(since)) {
+			oldest, since = s, lost
+		}
+	}
+	if oldest != nil {
+		oldest.Drop(wsconn.CodeNormal, nil)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/stream"
 )
 
 const (
@@ -32,17 +33,17 @@ func (g *Gateway) Drain(ctx context.Context) {
 	frame := wire.Encode(wire.KindBye, bye)
 	streams := g.all(nil)
 	for _, s := range streams {
-		g.spawn(func() { s.sendBinary(frame) })
+		g.spawn(func() { s.Send(frame) })
 	}
 	g.cfg.Log.Info("draining", "streams", len(streams))
 	tick := time.NewTicker(drainEvery)
 	defer tick.Stop()
-	quiet := map[*stream]time.Time{} // since when no call is under way
+	quiet := map[*stream.Stream]time.Time{} // since when no call is under way
 	for {
 		select {
 		case <-ctx.Done():
 			for _, s := range g.all(nil) {
-				s.drop(wsconn.CodeGoingAway, &bye)
+				s.Drop(wsconn.CodeGoingAway, &bye)
 			}
 			return
 		case now := <-tick.C:
@@ -55,10 +56,10 @@ func (g *Gateway) Drain(ctx context.Context) {
 
 // drainSome closes the streams that have nothing more to say and counts the
 // others.
-func (g *Gateway) drainSome(quiet map[*stream]time.Time, now time.Time) int {
+func (g *Gateway) drainSome(quiet map[*stream.Stream]time.Time, now time.Time) int {
 	left := 0
 	for _, s := range g.all(nil) {
-		calls, unheard := s.busy()
+		calls, unheard := s.Busy()
 		if calls > 0 {
 			delete(quiet, s)
 			left++
@@ -71,20 +72,7 @@ func (g *Gateway) drainSome(quiet map[*stream]time.Time, now time.Time) int {
 			left++
 			continue
 		}
-		s.drop(wsconn.CodeGoingAway, nil)
+		s.Drop(wsconn.CodeGoingAway, nil)
 	}
 	return left
-}
-
-// busy says how many calls somebody waits for, and whether an answer is still
-// on its way.
-func (s *stream) busy() (calls int, unheard bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.calls {
-		if !c.parked {
-			calls++
-		}
-	}
-	return calls, s.link != nil && len(s.tail) > 0
 }

@@ -3,12 +3,10 @@
 // MCP between them and the one shared [mcp.Server], and cuts them off when a
 // session ends. It knows nothing of Confluence, grants or policy.
 //
-// A stream is one MCP conversation, named by device and a name that the shim
-// made up. It outlives its link: both ends count text frames, keep what the
-// other has not acknowledged, and send it again when the shim comes back.
-// An idle stream costs one goroutine (the SDK's reader) and no buffers; pings,
-// deadlines, acknowledgements and revocations are the business of the few
-// loops of [Gateway.Run].
+// What one stream is, is the business of the package stream below; what its
+// messages are, of the package message. Here are all of them together: who may
+// come in, and the few loops of [Gateway.Run] that see to pings, deadlines,
+// acknowledgements and revocations.
 //
 // What cannot be known is refused: without a session a caller is a guest, and
 // while the store cannot be asked for revocations no call is answered.
@@ -18,6 +16,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +25,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/stream"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
@@ -48,7 +48,6 @@ const (
 	storeTimeout = 2 * time.Second        // one question to the store
 	sweepEvery   = time.Second            // pings, deadlines, expiry
 	touchEvery   = 5 * time.Minute        // a session's last use
-	byeTime      = 400 * time.Millisecond // saying why, before the link is cut
 )
 
 // Sessions says who is on the other end. A *session.Keeper is one.
@@ -112,25 +111,25 @@ func (c Config) withDefaults() Config {
 // many goroutines.
 type Gateway struct {
 	cfg       Config
+	streams   *stream.Config // shared by all streams
 	addresses *addresses
 	start     time.Time
-	buffered  atomic.Int64 // bytes in the tails of all streams
 	epoch     atomic.Int64 // the latest that was seen
 	settled   atomic.Int64 // the latest that all streams were checked against
 	known     atomic.Int64 // when the epoch was last known, as time since start
 	waiting   atomic.Int64 // connections that have not said hello
 
 	mu       sync.Mutex
-	server   *mcp.Server                     // guarded by mu
-	life     context.Context                 // guarded by mu; what handlers of calls live in: Run's context
-	running  bool                            // guarded by mu; false before and after Run
-	draining bool                            // guarded by mu
-	devices  map[identity.DeviceID][]*stream // guarded by mu
-	count    int                             // guarded by mu; streams in devices
-	tasks    sync.WaitGroup                  // streams and short tasks; Add only with mu held and running set
+	server   *mcp.Server                            // guarded by mu
+	life     context.Context                        // guarded by mu; what handlers of calls live in: Run's context
+	running  bool                                   // guarded by mu; false before and after Run
+	draining bool                                   // guarded by mu
+	devices  map[identity.DeviceID][]*stream.Stream // guarded by mu
+	count    int                                    // guarded by mu; streams in devices
+	tasks    sync.WaitGroup                         // streams and short tasks; Add only with mu held and running set
 
 	dueMu sync.Mutex
-	due   []*stream // guarded by dueMu; streams that owe an acknowledgement
+	due   []*stream.Stream // guarded by dueMu; streams that owe an acknowledgement
 }
 
 // New returns a gateway. It accepts shims while [Gateway.Run] runs.
@@ -140,7 +139,11 @@ func New(cfg Config) *Gateway {
 		cfg:       cfg,
 		addresses: newAddresses(cfg.ConnectRate),
 		start:     time.Now(),
-		devices:   map[identity.DeviceID][]*stream{},
+		devices:   map[identity.DeviceID][]*stream.Stream{},
+	}
+	g.streams = &stream.Config{
+		Host: host{g}, Verifier: cfg.Verifier, Nonces: cfg.Nonces, URL: strings.TrimSuffix(cfg.PublicURL, "/") + wire.ConnectPath,
+		Version: cfg.Version, Linger: cfg.Linger, Room: &stream.Room{Limit: cfg.MaxBuffered}, Log: cfg.Log,
 	}
 	if cfg.Server != nil {
 		g.Serve(cfg.Server)
@@ -160,7 +163,11 @@ func (g *Gateway) Serve(server *mcp.Server) {
 // Alive reports whether the shim of a stream is connected here.
 func (g *Gateway) Alive(device identity.DeviceID, id identity.StreamID) bool {
 	s := g.find(device, id)
-	return s != nil && s.linked()
+	if s == nil {
+		return false
+	}
+	linked, _ := s.Linked()
+	return linked
 }
 
 // Streams counts the streams, those without a link included.
@@ -194,15 +201,15 @@ func (g *Gateway) spawn(task func()) {
 	}()
 }
 
-func (g *Gateway) find(device identity.DeviceID, id identity.StreamID) *stream {
+func (g *Gateway) find(device identity.DeviceID, id identity.StreamID) *stream.Stream {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.findLocked(device, id)
 }
 
-func (g *Gateway) findLocked(device identity.DeviceID, id identity.StreamID) *stream {
+func (g *Gateway) findLocked(device identity.DeviceID, id identity.StreamID) *stream.Stream {
 	for _, s := range g.devices[device] {
-		if s.id == id {
+		if s.ID() == id {
 			return s
 		}
 	}
@@ -210,7 +217,7 @@ func (g *Gateway) findLocked(device identity.DeviceID, id identity.StreamID) *st
 }
 
 // all appends the streams to into.
-func (g *Gateway) all(into []*stream) []*stream {
+func (g *Gateway) all(into []*stream.Stream) []*stream.Stream {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, streams := range g.devices {
@@ -219,27 +226,27 @@ func (g *Gateway) all(into []*stream) []*stream {
 	return into
 }
 
-func (g *Gateway) of(device identity.DeviceID) []*stream {
+func (g *Gateway) of(device identity.DeviceID) []*stream.Stream {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.devices[device])
 }
 
 // forget takes s out, after which its name is free.
-func (g *Gateway) forget(s *stream) {
+func (g *Gateway) forget(s *stream.Stream) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	streams := g.devices[s.device]
+	streams := g.devices[s.Device()]
 	i := slices.Index(streams, s)
 	if i < 0 {
 		return
 	}
 	g.count--
 	if len(streams) == 1 {
-		delete(g.devices, s.device)
+		delete(g.devices, s.Device())
 		return
 	}
-	g.devices[s.device] = slices.Delete(streams, i, i+1)
+	g.devices[s.Device()] = slices.Delete(streams, i, i+1)
 }
 
 // blind reports that revocations cannot be known.
@@ -247,6 +254,18 @@ func (g *Gateway) blind() bool {
 	return time.Since(g.start)-time.Duration(g.known.Load()) > blindAfter
 }
 
-func (g *Gateway) bye(reason wire.ByeReason, message string) *wire.Bye {
-	return &wire.Bye{Reason: reason, Message: message}
+// host is what the gateway is to its streams.
+type host struct{ g *Gateway }
+
+func (h host) Spawn(task func())     { h.g.spawn(task) }
+func (h host) Left(s *stream.Stream) { h.g.forget(s) }
+func (h host) Ended()                { h.g.tasks.Done() }
+
+func (h host) StoreContext() (context.Context, context.CancelFunc) { return h.g.storeContext() }
+
+// Owe puts s on the list of those that get an acknowledgement soon.
+func (h host) Owe(s *stream.Stream) {
+	h.g.dueMu.Lock()
+	defer h.g.dueMu.Unlock()
+	h.g.due = append(h.g.due, s)
 }

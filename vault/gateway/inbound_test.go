@@ -234,27 +234,3 @@ func TestLimitsOfStreams(t *testing.T) {
 		t.Errorf("one stream too many: %v", err)
 	}
 }
-
-func FuzzText(f *testing.F) {
-	for _, seed := range []string{
-		`{"jsonrpc":"2.0","id":1,"method":"ping"}`, `[]`, `{"a":"\\\"","b":[{"c":[1,2,3e5]}]}`, `{"id":`, `{"id":}`, `{"":1}`, `{,}`, `{"id":1,}`,
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := gateway.CheckScan(data); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-func FuzzBinary(f *testing.F) {
-	f.Add(wire.EncodeAck(3))
-	f.Add(wire.Encode(wire.KindReplay, wire.Replay{Frames: 2}))
-	f.Add(wire.Encode(wire.KindProof, wire.Proof{Proof: "x"}))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := gateway.CheckControl(data); err != nil {
-			t.Error(err)
-		}
-	})
-}

@@ -3,17 +3,14 @@ package gateway
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/stream"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
-	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
-
-const proofTime = 30 * time.Second // to answer a nonce
 
 // Run does what streams need from time to time: acknowledgements, pings,
 // deadlines, revocations. It accepts shims while it runs; when ctx ends it
@@ -56,7 +53,7 @@ func (g *Gateway) dropAll() int {
 	g.mu.Unlock()
 	streams := g.all(nil)
 	for _, s := range streams {
-		s.drop(wsconn.CodeGoingAway, &wire.Bye{Reason: wire.ByeDrain, RetryAfterMillis: 1000})
+		s.Drop(wsconn.CodeGoingAway, &wire.Bye{Reason: wire.ByeDrain, RetryAfterMillis: 1000})
 	}
 	return len(streams)
 }
@@ -65,7 +62,7 @@ func (g *Gateway) dropAll() int {
 func (g *Gateway) wheel(ctx context.Context) {
 	tick := time.NewTicker(wire.AckDelay)
 	defer tick.Stop()
-	var streams []*stream
+	var streams []*stream.Stream
 	swept := time.Now()
 	for {
 		select {
@@ -79,47 +76,11 @@ func (g *Gateway) wheel(ctx context.Context) {
 			swept = now
 			streams = g.all(streams[:0])
 			for _, s := range streams {
-				s.turn(now)
+				s.Turn(now)
 			}
 			clear(streams)
 			g.addresses.forget(now)
 		}
-	}
-}
-
-// turn does what is due on one stream.
-func (s *stream) turn(now time.Time) {
-	s.mu.Lock()
-	l := s.link
-	if l == nil {
-		over := !s.closed && now.Sub(s.lost) > s.g.cfg.Linger
-		s.mu.Unlock()
-		if over {
-			s.drop(wsconn.CodeNormal, nil)
-		}
-		return
-	}
-	ping := now.Sub(l.pinged) >= wire.PingEvery
-	if ping {
-		l.pinged = now
-	}
-	ask := l.asked.IsZero() && now.Sub(l.proved) >= wire.ReproofEvery-2*proofTime
-	if ask {
-		l.asked = now
-	}
-	expired := !ask && !l.asked.IsZero() && !l.proving && now.Sub(l.asked) > proofTime
-	s.mu.Unlock()
-	switch {
-	case expired:
-		s.g.spawn(func() { s.expire(l) })
-	case ask:
-		s.g.spawn(func() { s.sendBinary(wire.Encode(wire.KindNonce, wire.Nonce{Nonce: s.g.cfg.Nonces.Issue()})) })
-	case ping:
-		s.g.spawn(func() {
-			if err := l.conn.Ping(); err != nil {
-				s.lose(l, err)
-			}
-		})
 	}
 }
 
@@ -182,7 +143,7 @@ func (g *Gateway) checkAll(ctx context.Context) error {
 		}
 		now, err := g.cfg.Sessions.Current(ctx, device)
 		for _, s := range streams {
-			if err := s.check(now, err); err != nil {
+			if err := s.Check(now, err); err != nil {
 				return err
 			}
 		}
@@ -190,35 +151,20 @@ func (g *Gateway) checkAll(ctx context.Context) error {
 	return nil
 }
 
-func signedIn(streams []*stream) bool {
+func signedIn(streams []*stream.Stream) bool {
 	for _, s := range streams {
-		s.mu.Lock()
-		yes := s.session.ID != ""
-		s.mu.Unlock()
-		if yes {
+		if now, _ := s.Session(); now.ID != "" {
 			return true
 		}
 	}
 	return false
 }
 
-// cut ends a stream whose session is gone: its calls are cancelled and their
-// answers withheld.
-func (s *stream) cut(had session.Session) {
-	now := time.Now()
-	bye := s.g.bye(wire.ByeRevoked, "access from this device was taken away")
-	if now.After(had.Until) || now.After(had.IdleUntil) {
-		bye = s.g.bye(wire.ByeExpired, "the session ended after its time")
-	}
-	s.g.cfg.Log.Info("stream closed", "reason", bye.Reason, "device", s.device, "stream", s.id, "session", had.ID, "person", had.Person)
-	s.drop(wsconn.CodePolicy, bye)
-}
-
 // keep notes the use of sessions and ends those whose time is over.
 func (g *Gateway) keep(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	var streams []*stream
+	var streams []*stream.Stream
 	for {
 		select {
 		case <-ctx.Done():
@@ -233,28 +179,32 @@ func (g *Gateway) keep(ctx context.Context) {
 	}
 }
 
-func (g *Gateway) keepOne(ctx context.Context, s *stream, now time.Time) {
-	s.mu.Lock()
-	had := s.session
-	touch := s.used && now.Sub(s.touched) >= touchEvery
-	if touch {
-		s.used, s.touched = false, now
-	}
-	s.mu.Unlock()
-	over := had.ID != "" && (now.After(had.Until) || now.After(had.IdleUntil))
-	if had.ID == "" || !touch && !over || ctx.Err() != nil {
+func (g *Gateway) keepOne(ctx context.Context, s *stream.Stream, now time.Time) {
+	had, touch, due := s.Used(now, touchEvery)
+	if !due || ctx.Err() != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if touch && !over {
+	if touch {
 		if err := g.cfg.Sessions.Touch(ctx, had); err != nil {
 			g.cfg.Log.Warn("noting the use of a session", "session", had.ID, "err", err)
 		}
 	}
-	current, err := g.cfg.Sessions.Current(ctx, s.device)
-	if err := s.check(current, err); err != nil {
+	current, err := g.cfg.Sessions.Current(ctx, s.Device())
+	if err := s.Check(current, err); err != nil {
 		g.cfg.Log.Warn("reading a session", "session", had.ID, "err", err)
+	}
+}
+
+// payAcknowledgements sends what the streams on the list are owed.
+func (g *Gateway) payAcknowledgements() {
+	g.dueMu.Lock()
+	due := g.due
+	g.due = nil
+	g.dueMu.Unlock()
+	for _, s := range due {
+		s.Pay()
 	}
 }
 
@@ -264,8 +214,4 @@ func (g *Gateway) storeContext() (context.Context, context.CancelFunc) {
 	life := g.life
 	g.mu.Unlock()
 	return context.WithTimeout(life, storeTimeout)
-}
-
-func (g *Gateway) connectURL() string {
-	return strings.TrimSuffix(g.cfg.PublicURL, "/") + wire.ConnectPath
 }

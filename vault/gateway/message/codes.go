@@ -1,4 +1,4 @@
-package gateway
+package message
 
 import (
 	"context"
@@ -42,9 +42,9 @@ func rpcCode(code usererr.Code) int64 {
 	return jsonrpc.CodeInternalError
 }
 
-// rpcError is what may be said of err: the text of user errors and of errors
+// Error is what may be said of err: the text of user errors and of errors
 // that were made for the wire, and nothing of others.
-func rpcError(err error, reference string) *jsonrpc.Error {
+func Error(err error, reference string) *jsonrpc.Error {
 	if user, ok := usererr.From(err); ok {
 		return &jsonrpc.Error{Code: rpcCode(user.Code), Message: usererr.Text(err, reference)}
 	}

@@ -1,4 +1,4 @@
-package gateway
+package stream
 
 import (
 	"time"
@@ -7,9 +7,12 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
 )
 
-// link is one connection that carries a stream for a while. Its times are
+// byeTime is for saying why, before a link is cut.
+const byeTime = 400 * time.Millisecond
+
+// Link is one connection that carries a stream for a while. Its times are
 // guarded by the stream's mu.
-type link struct {
+type Link struct {
 	conn    *wsconn.Conn
 	address string    // of the shim, without port
 	pinged  time.Time // the last ping
@@ -18,9 +21,12 @@ type link struct {
 	proving bool      // an answer is being checked
 }
 
-// end says why, if bye is not nil, and closes the link within a second even
+// NewLink returns a link over conn, from the network address of a shim.
+func NewLink(conn *wsconn.Conn, address string) *Link { return &Link{conn: conn, address: address} }
+
+// End says why, if bye is not nil, and closes the link within a second even
 // when the peer does not read.
-func (l *link) end(code int, bye *wire.Bye) {
+func (l *Link) End(code int, bye *wire.Bye) {
 	if bye == nil {
 		_ = l.conn.Close(code, "")
 		return

@@ -1,4 +1,4 @@
-package gateway
+package stream
 
 import (
 	"time"
@@ -12,18 +12,18 @@ const maxReplay = wire.MaxInFlight + 1024
 
 // control acts on a binary frame. Frames that no shim of ours sends end the
 // link; kinds that are not known come from a newer one and are ignored.
-func (s *stream) control(l *link, frame []byte) {
+func (s *Stream) control(l *Link, frame []byte) {
 	kind, body, err := wire.KindOf(frame)
 	if err == nil {
 		err = s.act(l, kind, body)
 	}
 	if err != nil {
-		s.g.cfg.Log.Warn("bad frame", "device", s.device, "stream", s.id, "err", err)
+		s.cfg.Log.Warn("bad frame", "device", s.device, "stream", s.id, "err", err)
 		s.detach(l)
 	}
 }
 
-func (s *stream) act(l *link, kind wire.Kind, body []byte) error {
+func (s *Stream) act(l *Link, kind wire.Kind, body []byte) error {
 	switch kind {
 	case wire.KindAck:
 		n, err := wire.DecodeAck(body)
@@ -57,7 +57,7 @@ func (s *stream) act(l *link, kind wire.Kind, body []byte) error {
 }
 
 // prove checks the answer to a nonce, aside, since it takes the store.
-func (s *stream) prove(l *link, proof string) {
+func (s *Stream) prove(l *Link, proof string) {
 	s.mu.Lock()
 	asked := s.link == l && !l.asked.IsZero() && !l.proving
 	l.proving = l.proving || asked
@@ -65,10 +65,10 @@ func (s *stream) prove(l *link, proof string) {
 	if !asked {
 		return
 	}
-	s.g.spawn(func() {
-		ctx, cancel := s.g.storeContext()
+	s.cfg.Host.Spawn(func() {
+		ctx, cancel := s.cfg.Host.StoreContext()
 		defer cancel()
-		thumbprint, err := s.g.cfg.Verifier.Verify(ctx, proof, "GET", s.g.connectURL())
+		thumbprint, err := s.cfg.Verifier.Verify(ctx, proof, "GET", s.cfg.URL)
 		s.mu.Lock()
 		l.proving = false
 		good := err == nil && thumbprint == string(s.device)
@@ -77,7 +77,7 @@ func (s *stream) prove(l *link, proof string) {
 		}
 		s.mu.Unlock()
 		if !good {
-			s.g.cfg.Log.Warn("renewed proof refused", "device", s.device, "stream", s.id, "err", err)
+			s.cfg.Log.Warn("renewed proof refused", "device", s.device, "stream", s.id, "err", err)
 			s.expire(l)
 		}
 	})
@@ -85,7 +85,7 @@ func (s *stream) prove(l *link, proof string) {
 
 // expire ends a link whose shim did not prove again who it is. The stream
 // waits for the shim to come back and do so.
-func (s *stream) expire(l *link) {
+func (s *Stream) expire(l *Link) {
 	s.mu.Lock()
 	here := s.link == l
 	if here {
@@ -93,6 +93,6 @@ func (s *stream) expire(l *link) {
 	}
 	s.mu.Unlock()
 	if here {
-		l.end(wsconn.CodePolicy, s.g.bye(wire.ByeExpired, "the proof of the device's key was not renewed"))
+		l.End(wsconn.CodePolicy, &wire.Bye{Reason: wire.ByeExpired, Message: "the proof of the device's key was not renewed"})
 	}
 }

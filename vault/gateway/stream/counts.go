@@ -1,4 +1,4 @@
-package gateway
+package stream
 
 import (
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
@@ -7,7 +7,7 @@ import (
 // count counts a text frame from l and sees to it that it is acknowledged. ok
 // is false for a frame from a link that the stream has left: it is not
 // counted, so the shim sends it again.
-func (s *stream) count(l *link, size int) (replayed, ok bool) {
+func (s *Stream) count(l *Link, size int) (replayed, ok bool) {
 	s.mu.Lock()
 	if s.link != l {
 		s.mu.Unlock()
@@ -25,16 +25,16 @@ func (s *stream) count(l *link, size int) (replayed, ok bool) {
 	s.mu.Unlock()
 	switch {
 	case now:
-		s.g.spawn(s.acknowledge)
+		s.cfg.Host.Spawn(s.acknowledge)
 	case soon:
-		s.g.owe(s)
+		s.cfg.Host.Owe(s)
 	}
 	return replayed, true
 }
 
 // acknowledge tells the shim what has arrived. One runs at a time for a
 // stream (acking), so that the numbers never go back.
-func (s *stream) acknowledge() {
+func (s *Stream) acknowledge() {
 	for {
 		s.mu.Lock()
 		if s.link == nil || s.received == s.acked {
@@ -55,7 +55,7 @@ func (s *stream) acknowledge() {
 			s.owing = s.owing || soon
 			s.mu.Unlock()
 			if soon {
-				s.g.owe(s)
+				s.cfg.Host.Owe(s)
 			}
 			return
 		}
@@ -63,34 +63,9 @@ func (s *stream) acknowledge() {
 	}
 }
 
-// owe puts s on the list of those that get an acknowledgement soon.
-func (g *Gateway) owe(s *stream) {
-	g.dueMu.Lock()
-	defer g.dueMu.Unlock()
-	g.due = append(g.due, s)
-}
-
-// payAcknowledgements sends what the streams on the list are owed.
-func (g *Gateway) payAcknowledgements() {
-	g.dueMu.Lock()
-	due := g.due
-	g.due = nil
-	g.dueMu.Unlock()
-	for _, s := range due {
-		s.mu.Lock()
-		s.owing = false
-		pay := !s.acking && s.link != nil && s.received != s.acked
-		s.acking = s.acking || pay
-		s.mu.Unlock()
-		if pay {
-			g.spawn(s.acknowledge)
-		}
-	}
-}
-
 // acknowledged forgets frames that the shim has. It returns false for a count
 // that cannot be.
-func (s *stream) acknowledged(l *link, n uint64) bool {
+func (s *Stream) acknowledged(l *Link, n uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.link != l {
@@ -103,4 +78,16 @@ func (s *stream) acknowledged(l *link, n uint64) bool {
 		s.trimLocked(n)
 	}
 	return true
+}
+
+// Pay sends the acknowledgement that the stream owes its shim.
+func (s *Stream) Pay() {
+	s.mu.Lock()
+	s.owing = false
+	pay := !s.acking && s.link != nil && s.received != s.acked
+	s.acking = s.acking || pay
+	s.mu.Unlock()
+	if pay {
+		s.cfg.Host.Spawn(s.acknowledge)
+	}
 }

@@ -1,10 +1,8 @@
-package gateway
+package message
 
 import (
 	"bytes"
 	"strconv"
-
-	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 )
@@ -21,41 +19,30 @@ type envelope struct {
 	method bool
 }
 
-// fault is why a message is no message, as JSON-RPC says it.
-type fault struct {
-	code    int
-	message string
-}
-
-func parseFault(what string) *fault { return &fault{jsonrpc.CodeParseError, "parse error: " + what} }
-func invalidFault(what string) *fault {
-	return &fault{jsonrpc.CodeInvalidRequest, "invalid request: " + what}
-}
-
 // scan looks at a message without decoding it: is it one object, not nested
 // too deep, each member once, and what is its id? It finds only the faults
 // that the decoder would not; the decoder finds the others.
-func scan(data []byte) (envelope, *fault) {
+func scan(data []byte) (envelope, *Fault) {
 	s := scanner{data: data}
 	s.space()
 	if s.at >= len(data) {
-		return envelope{}, parseFault("empty message")
+		return envelope{}, parseError("empty message")
 	}
 	if data[s.at] == '[' {
-		return envelope{}, invalidFault("batches are not supported; send one message at a time")
+		return envelope{}, Invalid("batches are not supported; send one message at a time")
 	}
 	if data[s.at] != '{' {
-		return envelope{}, parseFault("a message is a JSON object")
+		return envelope{}, parseError("a message is a JSON object")
 	}
 	found, bad := s.members()
 	if bad != nil {
 		return found, bad
 	}
 	if s.space(); s.at != len(data) {
-		return found, parseFault("something follows the message")
+		return found, parseError("something follows the message")
 	}
 	if found.id != nil && found.method && !goodID(found.id) {
-		return found, invalidFault("an id is a string or an integer up to 2^53")
+		return found, Invalid("an id is a string or an integer up to 2^53")
 	}
 	return found, nil
 }
@@ -86,7 +73,7 @@ func (s *scanner) space() {
 }
 
 // members reads the outermost object.
-func (s *scanner) members() (envelope, *fault) {
+func (s *scanner) members() (envelope, *Fault) {
 	var found envelope
 	seen := make([][]byte, 0, 8)
 	s.at++
@@ -97,14 +84,14 @@ func (s *scanner) members() (envelope, *fault) {
 		}
 		if len(seen) > 0 {
 			if s.at >= len(s.data) || s.data[s.at] != ',' {
-				return found, parseFault("a comma is missing")
+				return found, parseError("a comma is missing")
 			}
 			s.at++
 			s.space()
 		}
 		key, ok := s.text()
 		if s.space(); !ok || s.at >= len(s.data) || s.data[s.at] != ':' {
-			return found, parseFault("a member has no name")
+			return found, parseError("a member has no name")
 		}
 		s.at++
 		value, bad := s.value()
@@ -118,13 +105,13 @@ func (s *scanner) members() (envelope, *fault) {
 	}
 }
 
-func (e *envelope) add(key, value []byte, seen [][]byte) *fault {
+func (e *envelope) add(key, value []byte, seen [][]byte) *Fault {
 	if len(seen) >= maxMembers || bytes.IndexByte(key, '\\') >= 0 {
-		return invalidFault("strange members")
+		return Invalid("strange members")
 	}
 	for _, other := range seen {
 		if bytes.Equal(other, key) {
-			return invalidFault("a member comes twice")
+			return Invalid("a member comes twice")
 		}
 	}
 	switch string(key) {
@@ -161,18 +148,18 @@ func (s *scanner) text() ([]byte, bool) {
 }
 
 // value skips one value and returns its bytes.
-func (s *scanner) value() ([]byte, *fault) {
+func (s *scanner) value() ([]byte, *Fault) {
 	s.space()
 	start, depth := s.at, 1
 	for s.at < len(s.data) {
 		switch s.data[s.at] {
 		case '"':
 			if _, ok := s.text(); !ok {
-				return nil, parseFault("a string does not end")
+				return nil, parseError("a string does not end")
 			}
 		case '{', '[':
 			if depth++; depth > wire.MaxDepth {
-				return nil, parseFault("nested too deep")
+				return nil, parseError("nested too deep")
 			}
 			s.at++
 		case '}', ']':
@@ -194,12 +181,12 @@ func (s *scanner) value() ([]byte, *fault) {
 			return s.data[start:s.at], nil
 		}
 	}
-	return nil, parseFault("the message does not end")
+	return nil, parseError("the message does not end")
 }
 
-func (s *scanner) scalar(start int) ([]byte, *fault) {
+func (s *scanner) scalar(start int) ([]byte, *Fault) {
 	if s.at == start {
-		return nil, parseFault("a value is missing")
+		return nil, parseError("a value is missing")
 	}
 	return s.data[start:s.at], nil
 }

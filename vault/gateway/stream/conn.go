@@ -1,0 +1,215 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/message"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+)
+
+// MethodListen is the request that is answered when the conversation ends.
+const MethodListen = "subscriptions/listen"
+
+// What requests carry in TokenInfo.Extra.
+const (
+	extraCaller = "caller" // identity.Caller
+	extraStream = "stream" // *Stream
+)
+
+// Of says over which stream a request came, and from whom; ok is false for one
+// that came another way.
+func Of(req mcp.Request) (s *Stream, who identity.Caller, ok bool) {
+	extra := req.GetExtra()
+	if extra == nil || extra.TokenInfo == nil {
+		return nil, who, false
+	}
+	who, _ = extra.TokenInfo.Extra[extraCaller].(identity.Caller)
+	s, _ = extra.TokenInfo.Extra[extraStream].(*Stream)
+	return s, who, s != nil
+}
+
+// Connect hands a new stream to the SDK.
+func (s *Stream) Connect(ctx context.Context, server *mcp.Server) error {
+	_, err := server.Connect(ctx, transport{s}, nil)
+	return err
+}
+
+// transport gives the SDK its end of a stream.
+type transport struct{ s *Stream }
+
+// Connect implements [mcp.Transport].
+func (t transport) Connect(context.Context) (mcp.Connection, error) { return &conn{s: t.s}, nil }
+
+// conn is the SDK's end of a stream. The SDK's one reading goroutine is the
+// only one that a stream has; it ends when the stream is dropped.
+type conn struct {
+	s      *Stream
+	closed bool // guarded by s.mu
+}
+
+// SessionID implements [mcp.Connection].
+func (*conn) SessionID() string { return "" }
+
+// Close implements [mcp.Connection]. The SDK calls it when nothing of the
+// session runs any more.
+func (c *conn) Close() error {
+	c.s.Drop(1000, nil)
+	c.s.mu.Lock()
+	first := !c.closed
+	c.closed = true
+	c.s.mu.Unlock()
+	if first {
+		c.s.cfg.Host.Ended()
+	}
+	return nil
+}
+
+// Read implements [mcp.Connection]. It returns an error only when the stream
+// has ended: a bad frame is answered, a lost link is waited out.
+func (c *conn) Read(context.Context) (jsonrpc.Message, error) {
+	for {
+		l := c.s.next()
+		if l == nil {
+			return nil, io.EOF
+		}
+		text, data, err := l.conn.Read()
+		switch {
+		case err != nil:
+			c.s.lose(l, err)
+		case !text:
+			c.s.control(l, data)
+		default:
+			if msg := c.s.accept(l, data); msg != nil {
+				return msg, nil
+			}
+		}
+	}
+}
+
+// accept counts a text frame and turns it into a message for the SDK, or
+// answers it itself and returns nil.
+func (s *Stream) accept(l *Link, data []byte) jsonrpc.Message {
+	replayed, ok := s.count(l, len(data))
+	if !ok {
+		return nil
+	}
+	msg, answer, bad := s.names.Decode(data)
+	if answer != nil {
+		s.refuse(answer, bad)
+		return nil
+	}
+	m, ok := msg.(*jsonrpc.Request)
+	if !ok {
+		return msg
+	}
+	who, bad := s.enter(m, l.address, replayed, len(data))
+	if bad != nil {
+		s.refuse(bad.Answer([]byte(who.Call)), bad)
+		return nil
+	}
+	m.Extra = &mcp.RequestExtra{TokenInfo: &auth.TokenInfo{Extra: map[string]any{extraCaller: who, extraStream: s}}}
+	return m
+}
+
+// refuse answers a message that does not reach the SDK.
+func (s *Stream) refuse(answer []byte, bad *message.Fault) {
+	s.cfg.Log.Debug("message refused", "device", s.device, "stream", s.id, "err", bad.Text)
+	_ = s.sendText(answer) // fails only when the stream has ended
+}
+
+// enter notes a call and says who makes it.
+func (s *Stream) enter(m *jsonrpc.Request, address string, replayed bool, size int) (identity.Caller, *message.Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	who := s.callerLocked()
+	who.Address, who.Replayed = address, replayed
+	s.used = true
+	if !m.IsCall() {
+		return who, nil
+	}
+	who.Call = message.Key(m.ID)
+	_, twice := s.calls[who.Call]
+	switch {
+	case twice:
+		return who, message.Invalid("a request with this id is still under way")
+	case len(s.calls) >= wire.MaxInFlight:
+		return who, message.TooMuch("too many requests at once; wait for some answers (limit " + strconv.Itoa(wire.MaxInFlight) + ")")
+	case s.callBytes+size > wire.MaxUnacked:
+		return who, message.TooMuch("the requests under way are too large together; wait for some answers")
+	}
+	if s.calls == nil {
+		s.calls = map[string]call{}
+	}
+	s.calls[who.Call] = call{bytes: size, parked: m.Method == MethodListen}
+	s.callBytes += size
+	return who, nil
+}
+
+// leave forgets a call that was answered.
+func (s *Stream) leave(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.callBytes -= s.calls[key].bytes
+	delete(s.calls, key)
+	if len(s.calls) == 0 {
+		s.calls = nil
+	}
+}
+
+// Busy says how many calls somebody waits for, and whether an answer is still
+// on its way.
+func (s *Stream) Busy() (calls int, unheard bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.calls {
+		if !c.parked {
+			calls++
+		}
+	}
+	return calls, s.link != nil && len(s.tail) > 0
+}
+
+// Write implements [mcp.Connection].
+func (c *conn) Write(_ context.Context, msg jsonrpc.Message) error {
+	switch m := msg.(type) {
+	case *jsonrpc.Request:
+		return c.s.ask(m)
+	case *jsonrpc.Response:
+		return c.s.respond(m)
+	}
+	return nil
+}
+
+func (s *Stream) respond(m *jsonrpc.Response) error {
+	if !m.ID.IsValid() {
+		return nil
+	}
+	key := message.Key(m.ID)
+	defer s.leave(key)
+	data, err := message.Answer(m)
+	if err != nil {
+		s.cfg.Log.Error("an answer cannot be encoded", "device", s.device, "stream", s.id, "call", key, "err", err)
+	}
+	return s.sendText(data)
+}
+
+// ask sends a request or notification of the vault.
+func (s *Stream) ask(m *jsonrpc.Request) error {
+	data, err := s.names.Encode(m)
+	if errors.Is(err, message.ErrTooBig) {
+		s.cfg.Log.Error("a message to a client is over the limit", "stream", s.id, "method", m.Method)
+		return nil // like a client that never answers; breaking the stream would be worse
+	}
+	if err != nil {
+		return err
+	}
+	return s.sendText(data)
+}

@@ -1,0 +1,78 @@
+package stream
+
+import (
+	"io"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
+)
+
+// sendText sends one MCP message, now or when there is a link again. Its error
+// is io.ErrClosedPipe once the stream has ended.
+func (s *Stream) sendText(data []byte) error {
+	if !s.reserve(len(data)) {
+		s.cfg.Log.Warn("stream over its limit of unacknowledged bytes", "device", s.device, "stream", s.id)
+		s.Drop(wsconn.CodePolicy, &wire.Bye{Reason: wire.ByeLimit, Message: "too many answers were not fetched"})
+		return io.ErrClosedPipe
+	}
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return io.ErrClosedPipe
+	}
+	s.sent++
+	s.tail = append(s.tail, data)
+	l := s.link
+	s.mu.Unlock()
+	if l != nil {
+		if err := l.conn.WriteText(data); err != nil {
+			s.lose(l, err)
+		}
+	}
+	return nil
+}
+
+// reserve counts bytes that wait for the shim, before they queue for the link.
+func (s *Stream) reserve(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return true // sendText says so
+	}
+	if s.queued+n > wire.MaxUnacked || !s.cfg.Room.take(n) {
+		return false
+	}
+	s.queued += n
+	return true
+}
+
+// trimLocked forgets frames that the shim has.
+func (s *Stream) trimLocked(received uint64) {
+	n := len(s.tail) - int(s.sent-received) //nolint:gosec // checked by the callers: within tail
+	freed := 0
+	for _, data := range s.tail[:n] {
+		freed += len(data)
+	}
+	s.queued -= freed
+	s.cfg.Room.give(freed)
+	clear(s.tail[:n])
+	if s.tail = s.tail[n:]; len(s.tail) == 0 {
+		s.tail = nil
+	}
+}
+
+// Send sends a frame of ours if there is a link; such frames are never sent
+// again. It may wait for a slow peer.
+func (s *Stream) Send(frame []byte) {
+	s.mu.Lock()
+	l := s.link
+	s.mu.Unlock()
+	if l == nil {
+		return
+	}
+	if err := l.conn.WriteBinary(frame); err != nil {
+		s.lose(l, err)
+	}
+}

@@ -86,10 +86,14 @@ func run(ctx context.Context, p program) (code int) {
 // fail says what went wrong and returns the exit code for it.
 func (p program) fail(err error) int {
 	text := usererr.Text(err, "")
-	if _, ok := usererr.From(err); !ok {
+	known, ok := usererr.From(err)
+	if !ok {
 		text = err.Error() // whoever runs this program may read its log, too
 	}
 	_, _ = fmt.Fprintln(p.err, "coatcheck-vault: "+text)
+	if ok && known.Err != nil && known.Code != usererr.NotFound {
+		_, _ = fmt.Fprintf(p.err, "The cause: %v\n", known.Err)
+	}
 	if usererr.CodeOf(err) == usererr.Settings {
 		return exitSettings
 	}

@@ -66,6 +66,7 @@ func (r *reader) mapping(v reflect.Value, n *yaml.Node, key string) {
 			r.wrong(name.Line, "%s: there is no such setting%s", at, nearest(name.Value, names(v)))
 			continue
 		}
+		r.lines[at] = name.Line
 		r.node(field, value, at)
 	}
 }

@@ -110,14 +110,28 @@ func (r *reader) wrong(line int, format string, args ...any) {
 	r.problems = append(r.problems, problem{line, fmt.Sprintf(format, args...)})
 }
 
-// at reports a problem with the value of key.
+// at reports a problem with the value of key, or with its being left out.
 func (r *reader) at(key, format string, args ...any) {
 	line := r.lines[key]
 	from := ""
 	if source := r.sources[key]; line == 0 && source != "" {
 		from = " (from " + source + ")"
+	} else {
+		line = r.nearest(key)
 	}
 	r.wrong(line, "%s%s: %s", key, from, fmt.Sprintf(format, args...))
+}
+
+// nearest is the line of key, or of the section that it would belong into.
+func (r *reader) nearest(key string) int {
+	for r.lines[key] == 0 {
+		end := strings.LastIndexByte(key, '.')
+		if end < 0 {
+			return 0
+		}
+		key = key[:end]
+	}
+	return r.lines[key]
 }
 
 func (r *reader) parse(text []byte, s *Settings) {

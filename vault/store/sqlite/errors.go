@@ -24,6 +24,7 @@ var (
 	// ErrClosed says that the database was closed; the write did not happen.
 	ErrClosed = errors.New("the database is closed")
 
+	errWrite       = errors.New("the system refused a write")
 	errNotDatabase = errors.New("not a SQLite database")
 	errForeign     = errors.New("a database of another program")
 	errDiffers     = errors.New("made by a version whose migrations differ")
@@ -54,6 +55,10 @@ func translate(err error) error {
 		kind = errNotDatabase
 	case codes.SQLITE_READONLY, codes.SQLITE_PERM:
 		kind = ErrReadOnly
+	}
+	switch e.Code() {
+	case codes.SQLITE_IOERR_WRITE, codes.SQLITE_IOERR_FSYNC, codes.SQLITE_IOERR_SHMSIZE:
+		kind = errWrite // a quota, a size limit or a broken disk
 	}
 	if kind == nil || errors.Is(err, kind) {
 		return err
@@ -92,6 +97,8 @@ func refusal(err error, file string) error {
 		return settings(err, name+" is locked by another program", "End that program, or wait until it is done, and start again")
 	case errors.Is(err, ErrFull):
 		return settings(err, "There is no room on the disk for "+file, "Make room and start again")
+	case errors.Is(err, errWrite):
+		return settings(err, "The disk takes no more of "+file, "Look whether it is full, over a quota or broken, and start again")
 	case errors.Is(err, ErrReadOnly):
 		return settings(err, name+" cannot be written", "Let the vault write to the file and its folder")
 	}

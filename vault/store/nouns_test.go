@@ -28,7 +28,7 @@ func sessionOf(device, person string) session.Session {
 	return session.Session{
 		ID: identity.SessionID(identity.NewID("s_")), Device: identity.DeviceID(device), Person: identity.PersonID(person), Tenant: "acme",
 		Created: now, Used: now, IdleUntil: now.Add(time.Hour), Until: now.Add(2 * time.Hour),
-		Shown: session.Shown{Name: "Ada ‮Lovelace", Email: "ada@example.com", Host: `h"'`, OS: "linux"},
+		Shown: session.Shown{Name: "Ada \u202eLovelace", Email: "ada@example.com", Host: `h"'`, OS: "linux"},
 	}
 }
 
@@ -314,5 +314,25 @@ func TestExpiredProofsAreForgotten(t *testing.T) {
 	}
 	if err := db.Remember(t.Context(), "new", later()); !errors.Is(err, dpop.ErrReplayed) {
 		t.Errorf("again: %v", err)
+	}
+}
+
+// BenchmarkReads are what every call and every link ask.
+func BenchmarkReads(b *testing.B) {
+	db := openAt(b, "sqlite:"+filepath.Join(b.TempDir(), "vault.db"))
+	if err := db.SessionStart(b.Context(), sessionOf("d", "p_ada")); err != nil {
+		b.Fatal(err)
+	}
+	for name, read := range map[string]func() error{
+		"epoch":   func() error { _, err := db.Epoch(b.Context()); return err },
+		"session": func() error { _, err := db.SessionCurrent(b.Context(), "d"); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for range b.N {
+				if err := read(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

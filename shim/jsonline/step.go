@@ -247,7 +247,8 @@ func (s *Scanner) named() {
 
 // number takes a byte of a number, or the first one after it.
 func (s *Scanner) number(c byte) {
-	next, digit := s.state, c >= '0' && c <= '9'
+	var next state
+	digit := c >= '0' && c <= '9'
 	switch {
 	case s.state == numSign && c == '0':
 		next = numZero

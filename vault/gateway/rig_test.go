@@ -202,6 +202,7 @@ func (r *rig) tools() *mcp.Server {
 		panic("secret detail")
 	})
 	mcp.AddTool(server, &mcp.Tool{Name: "roots"}, func(ctx context.Context, req *mcp.CallToolRequest, _ echoArgs) (*mcp.CallToolResult, any, error) {
+		//lint:ignore SA1019 any question of the server would do, and clients still answer this one
 		roots, err := req.Session.ListRoots(ctx, nil)
 		if err != nil {
 			return nil, nil, err

@@ -115,7 +115,7 @@ func (d *Desk) already(ctx context.Context, last Login) (Begun, bool, error) {
 		}
 	}
 	s, err := d.open(last)
-	return Begun{Login: last, Start: newStartID(), Link: hidden(s.Link), Already: true}, err == nil, err
+	return Begun{Login: last, Start: newStartID(), Link: secret.New(s.Link), Already: true}, err == nil, err
 }
 
 // afterwards decides whether a new login may begin after the recent ones.
@@ -171,7 +171,7 @@ func (d *Desk) register(ctx context.Context, l Login, ask Ask) (Begun, error) {
 	if err != nil {
 		return Begun{}, err
 	}
-	begun := Begun{Start: start.ID, Link: hidden(s.Link)}
+	begun := Begun{Start: start.ID, Link: secret.New(s.Link)}
 	begun.Login, err = d.change(ctx, Find{ID: l.ID}, func(l *Login) (bool, error) {
 		before := l.Details.Opener
 		begun.Open = d.mayOpen(ctx, l, start, ask)

@@ -91,7 +91,7 @@ func (d *Desk) admit(ctx context.Context, start Start, claim Claim) (Finished, e
 			if err != nil {
 				return false, err
 			}
-			f.Link = hidden(s.Link)
+			f.Link = secret.New(s.Link)
 			if start.Device != claim.Device || l.Device != claim.Device || !verifies(claim.Verifier, start.Challenge) {
 				f.Link, why = secret.String{}, errNotYours()
 				f.Ended, err = d.burn(l)
@@ -182,7 +182,7 @@ func (d *Desk) redeem(ctx context.Context, l Login) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("opening a code: %w", err)
 	}
-	tokens, err := app.Redeem(ctx, secret.New(string(code)), hidden(s.Verifier))
+	tokens, err := app.Redeem(ctx, secret.New(string(code)), secret.New(s.Verifier))
 	if err != nil {
 		return Result{}, err
 	}

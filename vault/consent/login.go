@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
@@ -166,6 +165,3 @@ type secrets struct {
 	Verifier string `json:"verifier,omitempty"` // of PKCE
 	Cookie   string `json:"cookie,omitempty"`   // of the browser that went on
 }
-
-// hidden gives a value as one that cannot be printed.
-func hidden(text string) secret.String { return secret.New(text) }

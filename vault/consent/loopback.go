@@ -34,5 +34,8 @@ func CheckLoopback(address string) error {
 	return nil
 }
 
-// withQuery adds parameters to an address that CheckLoopback accepted.
-func withQuery(loopback string, q url.Values) string { return loopback + "?" + q.Encode() }
+// withTicket is a loopback, as CheckLoopback accepted it, with what the browser
+// brings there. The names are those of the wire.
+func withTicket(s Start, ticket string) string {
+	return s.Loopback + "?" + url.Values{"ticket": {ticket}, "start": {string(s.ID)}}.Encode()
+}

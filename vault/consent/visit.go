@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"time"
 
@@ -83,7 +82,7 @@ func (d *Desk) Visit(ctx context.Context, link string, look bool) (Visit, error)
 	if err != nil {
 		return Visit{}, err
 	}
-	v := Visit{Login: l, Form: hidden(s.Form)}
+	v := Visit{Login: l, Form: secret.New(s.Form)}
 	tenants := []identity.TenantID{l.Tenant}
 	if l.Tenant == "" {
 		tenants = d.cfg.Tenants()
@@ -130,7 +129,7 @@ func (d *Desk) Continue(ctx context.Context, link, form string, tenant identity.
 	if err != nil {
 		return Onward{}, err
 	}
-	return Onward{URL: app.AuthorizeURL(hidden(s.State), hidden(s.Verifier)), Cookie: hidden(s.Cookie), Login: l}, nil
+	return Onward{URL: app.AuthorizeURL(secret.New(s.State), secret.New(s.Verifier)), Cookie: secret.New(s.Cookie), Login: l}, nil
 }
 
 // clicked checks a form of the login's page.
@@ -201,7 +200,7 @@ func (d *Desk) Return(ctx context.Context, back Callback) (Returned, error) {
 		if err != nil {
 			return false, err
 		}
-		to.Link = hidden(s.Link)
+		to.Link = secret.New(s.Link)
 		return true, d.arrive(ctx, l, back, &to)
 	})
 	if errors.Is(err, ErrNone) {
@@ -259,6 +258,6 @@ func (d *Desk) park(ctx context.Context, l *Login, code string, to *Returned) er
 	l.Phase = Parked
 	l.Details.Chosen, l.Details.Ticket = start.ID, hash(ticket)
 	l.Details.TicketUntil = time.Now().Add(ticketLife)
-	to.Loopback = withQuery(start.Loopback, url.Values{"ticket": {ticket}, "start": {string(start.ID)}})
+	to.Loopback = withTicket(start, ticket)
 	return nil
 }

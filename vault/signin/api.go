@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -164,7 +165,7 @@ func (h *Handler) start(r *http.Request, device identity.DeviceID) reply {
 	l := begun.Login
 	if begun.Fresh {
 		if err := h.cfg.Audit.Record(ctx, entry(l, "login.started", "ok")); err != nil {
-			return reply{err: err}
+			return reply{err: usererr.Wrap(err, usererr.Unavailable, "The vault could not record the sign-in", "Try again in a moment")}
 		}
 		h.cfg.Log.InfoContext(ctx, "a login began", "login", l.ID, "device", device, "address", l.Details.Asker.Address)
 	}
@@ -215,7 +216,7 @@ func (h *Handler) finish(r *http.Request, device identity.DeviceID) reply {
 		h.ended(ctx, done.Login, "")
 	}
 	if err == nil && done.Fresh {
-		err = h.signedIn(r, done.Login)
+		err = h.signedIn(ctx, done.Login)
 	}
 	if err != nil {
 		return reply{err: err, page: page}
@@ -223,10 +224,11 @@ func (h *Handler) finish(r *http.Request, device identity.DeviceID) reply {
 	return reply{body: wire.LoginFinished{OK: true, Page: page}}
 }
 
-// signedIn makes the session of a granted login. Its record is stored before
-// anybody hears of it.
-func (h *Handler) signedIn(r *http.Request, l consent.Login) error {
-	ctx := r.Context()
+// signedIn makes the session of a granted login, whether or not the shim still
+// waits for it. Its record is stored before anybody hears of it.
+func (h *Handler) signedIn(ctx context.Context, l consent.Login) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	defer cancel()
 	result := l.Details.Result
 	s, err := h.cfg.Sessions.Start(ctx, session.Who{
 		Device: l.Device, Person: result.Person, Tenant: l.Tenant,

@@ -40,6 +40,8 @@ func (h *Handler) page(serve http.HandlerFunc) http.Handler {
 // The login is over in any case, so a record that cannot be stored is only
 // logged.
 func (h *Handler) ended(ctx context.Context, l consent.Login, detail string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime) // the browser may have gone
+	defer cancel()
 	record, done := entry(l, "login.failed", "error"), wire.LoginDone{}
 	switch l.Phase {
 	case consent.Refused:

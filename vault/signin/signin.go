@@ -34,6 +34,7 @@ const (
 	readTime      = 10 * time.Second
 	requestTime   = 20 * time.Second
 	finishTime    = 50 * time.Second
+	storeTime     = 10 * time.Second // for what must be stored, also when the caller has gone
 	sweepEvery    = 30 * time.Second
 	callbackPath  = "/callback/"
 	markPath      = wire.LoginPagePrefix + "mark.svg"

@@ -1,7 +1,9 @@
 package signin_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	shimdevice "github.com/coatcheck-mcp/coatcheck/shim/device"
 	shimsignin "github.com/coatcheck-mcp/coatcheck/shim/signin"
@@ -164,6 +167,42 @@ func TestFinishingTwiceAtOnce(t *testing.T) {
 	}
 	all.Wait()
 	s.answer <- s.started.URL
+	wait(t, page)
+	if n := len(r.sim.TokenRequests()); n != 1 {
+		t.Errorf("the token endpoint was asked %d times", n)
+	}
+	if diff := cmp.Diff([]string{"login.started", "grant.issued", "login.done"}, r.events()); diff != "" {
+		t.Errorf("the records (-want +got):\n%s", diff)
+	}
+}
+
+// TestAShimThatHangsUp does not wait for the answer; what Atlassian gave is
+// stored all the same, once.
+func TestAShimThatHangsUp(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	r.sim.SetLatency(200 * time.Millisecond)
+	s := r.device().shim("one")
+	page := r.consent(s.start().URL, "ada", true)
+	q := <-s.arrived
+	proof, err := dpop.Prove(s.key, dpop.Claims{Method: http.MethodPost, URL: r.url + wire.LoginFinishPath, Nonce: s.nonce})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := json.Marshal(s.claim(q))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	req, _ := http.NewRequestWithContext(ctx, http.MethodPost, r.url+wire.LoginFinishPath, bytes.NewReader(body))
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(dpop.Header, proof)
+	if res, err := http.DefaultClient.Do(req); err == nil {
+		_ = res.Body.Close()
+		t.Fatal("the vault was faster than this test")
+	}
+	var done wire.LoginFinished
+	if status, problem := s.post(wire.LoginFinishPath, s.claim(q), &done); status != http.StatusOK {
+		t.Errorf("finishing again was answered %d %+v", status, problem)
+	}
+	s.answer <- done.Page
 	wait(t, page)
 	if n := len(r.sim.TokenRequests()); n != 1 {
 		t.Errorf("the token endpoint was asked %d times", n)

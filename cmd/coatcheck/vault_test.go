@@ -25,6 +25,7 @@ type vault struct {
 	joined   sync.WaitGroup
 
 	mu     sync.Mutex
+	closed bool                  // guarded by mu
 	signed map[string]bool       // guarded by mu; by thumbprint
 	links  map[*wsconn.Conn]bool // guarded by mu
 	seen   map[string]bool       // guarded by mu; proofs
@@ -40,13 +41,15 @@ func newVault(t *testing.T) *vault {
 	mux.HandleFunc("POST "+wire.LoginStartPath, v.known(v.start))
 	mux.HandleFunc("POST "+wire.LoginFinishPath, v.known(v.finish))
 	mux.HandleFunc("POST "+wire.LogoutPath, v.known(v.logout))
-	v.Server = httptest.NewServer(mux)
+	v.Server = httptest.NewUnstartedServer(mux)
+	v.Start() // which sets the URL that the handlers read
 	return v
 }
 
 // Close ends the vault and waits for what it started.
 func (v *vault) Close() {
 	v.mu.Lock()
+	v.closed = true
 	for link := range v.links {
 		_ = link.Close(wsconn.CodeGoingAway, "")
 	}
@@ -78,25 +81,24 @@ func (v *vault) known(next func(w http.ResponseWriter, r *http.Request, device s
 }
 
 func (v *vault) connect(w http.ResponseWriter, r *http.Request, device string) {
+	v.joined.Add(1) // before the server forgets the connection
+	defer v.joined.Done()
 	link, err := wsconn.Upgrade(w, r, wsconn.Options{})
 	if err != nil {
 		return
 	}
 	v.mu.Lock()
+	signed, closed := v.signed[device], v.closed
 	v.links[link] = true
-	signed := v.signed[device]
 	v.mu.Unlock()
-	if _, _, err := link.Read(); err != nil { // hello
+	defer func() { _ = link.Close(wsconn.CodeGoingAway, "") }()
+	if _, _, err := link.Read(); err != nil || closed { // hello
 		return
 	}
 	_ = link.WriteBinary(wire.Encode(wire.KindResume, wire.Resume{Version: "v9.9.9", SignedIn: signed}))
-	v.joined.Go(func() {
-		for {
-			if _, _, err := link.Read(); err != nil {
-				return
-			}
-		}
-	})
+	for err == nil {
+		_, _, err = link.Read()
+	}
 }
 
 func (v *vault) start(w http.ResponseWriter, r *http.Request, _ string) {

@@ -44,7 +44,7 @@ func runeOffset(text string, n int) int {
 		return len(text)
 	}
 	for at := range text {
-		if n == 0 {
+		if n <= 0 {
 			return at
 		}
 		n--

@@ -15,7 +15,6 @@ import (
 const maxDetails = 20
 
 var (
-	inlineTag    = regexp.MustCompile(`^<(/?)([A-Za-z]+)\s*(/?)>$`)
 	voidTag      = regexp.MustCompile(`(?i)<(br|hr)\s*>`)
 	detailsOpen  = regexp.MustCompile(`(?is)^\s*<details(?:\s+open(?:="[^"]*")?)?\s*>\s*(?:<summary>(.*?)</summary>)?\s*`)
 	detailsClose = regexp.MustCompile(`(?i)^\s*</details\s*>\s*`)
@@ -43,16 +42,12 @@ func (c *inlines) pairs(n ast.Node) map[ast.Node]tag {
 		if !ok {
 			continue
 		}
-		match := inlineTag.FindStringSubmatch(rawText(raw, c.source))
-		if match == nil || match[3] != "" {
-			continue
-		}
-		name := strings.ToLower(match[2])
+		name, closes := tagName(rawText(raw, c.source))
 		made, ok := meaning(name)
 		if !ok {
 			continue
 		}
-		if match[1] == "" {
+		if !closes {
 			open = append(open, opened{child, name, made})
 			waiting[name]++
 			continue
@@ -74,6 +69,15 @@ func (c *inlines) pairs(n ast.Node) map[ast.Node]tag {
 		}
 	}
 	return found
+}
+
+// tagName is the name in a tag without attributes, in lower case, or "".
+func tagName(text string) (name string, closes bool) {
+	name, closes = strings.CutPrefix(strings.TrimSuffix(strings.TrimPrefix(text, "<"), ">"), "/")
+	if len(name) > len("strike ") {
+		return "", false
+	}
+	return strings.ToLower(strings.TrimSpace(name)), closes
 }
 
 func meaning(name string) (tag, bool) {
@@ -99,7 +103,7 @@ func meaning(name string) (tag, bool) {
 // raw adds a tag that has no partner: a line break, or text.
 func (c *inlines) raw(n *ast.RawHTML, s setting) {
 	text := rawText(n, c.source)
-	if match := inlineTag.FindStringSubmatch(text); match != nil && match[1] == "" && strings.EqualFold(match[2], "br") {
+	if name, closes := tagName(strings.Replace(text, "/>", ">", 1)); name == "br" && !closes {
 		c.add(page.Span{Kind: page.Break}, s)
 		return
 	}

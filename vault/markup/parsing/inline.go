@@ -23,6 +23,7 @@ type setting struct {
 // inlines collects the spans of a block.
 type inlines struct {
 	source []byte
+	cell   bool // of a table
 	spans  []page.Span
 	// text gathers words until something else comes: goldmark cuts text at every character that might have meant something.
 	text  strings.Builder
@@ -31,7 +32,7 @@ type inlines struct {
 
 // spans collects what is in a block of text. Ends of lines are line ends in the text still.
 func (r *reader) spans(n ast.Node) []page.Span {
-	c := inlines{source: r.source}
+	c := inlines{source: r.source, cell: n.Kind() == extast.KindTableCell}
 	c.inside(n, setting{})
 	c.flush()
 	return c.spans
@@ -100,7 +101,11 @@ func (c *inlines) node(n ast.Node, s setting) {
 	case *ast.CodeSpan:
 		s.code = true
 		c.flush() // two code spans beside each other are two
-		c.words(strings.ReplaceAll(c.plain(n), "\n", " "), s)
+		text := strings.ReplaceAll(c.plain(n), "\n", " ")
+		if c.cell { // GFM: a bar is escaped in code too; what goldmark does about it takes quadratic time
+			text = strings.ReplaceAll(text, `\|`, "|")
+		}
+		c.words(text, s)
 	case *ast.Emphasis:
 		if n.Level == 2 {
 			s.marks |= page.Strong
@@ -112,8 +117,12 @@ func (c *inlines) node(n ast.Node, s setting) {
 		s.marks |= page.Strike
 		c.inside(n, s)
 	case *ast.Link:
-		if target := decode(n.Destination); target != "" && !page.Dangerous(target) {
+		target := decode(n.Destination)
+		if target != "" && !page.Dangerous(target) {
 			s.link = &page.Link{Target: target}
+		}
+		if n.FirstChild() == nil {
+			c.words(target, s)
 		}
 		c.inside(n, s)
 	case *ast.AutoLink:
@@ -155,8 +164,11 @@ func (c *inlines) auto(n *ast.AutoLink, s setting) {
 		c.add(page.Span{Kind: page.Date, Text: day}, setting{marks: s.marks})
 		return
 	}
-	if !page.Dangerous(target) {
+	switch scheme, _, _ := strings.Cut(strings.ToLower(target), ":"); scheme {
+	case "http", "https", "mailto", "ftp":
 		s.link = &page.Link{Target: target}
+	default: // an element with a prefix, say
+		text = "<" + text + ">"
 	}
 	c.words(text, s)
 }

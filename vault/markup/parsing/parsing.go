@@ -23,12 +23,12 @@ import (
 func Parse(markdown string) []page.Block {
 	source := []byte(markdown)
 	p := &reader{source: source}
-	return p.children(markdownParser().Parse(text.NewReader(source)))
+	return p.children(markdownParser(newBudget(len(source))).Parse(text.NewReader(source)))
 }
 
 // markdownParser is goldmark with our choice of syntax. Addresses in plain text are linked later, by [page.Settler], and
 // the same way for both directions.
-func markdownParser() parser.Parser {
+func markdownParser(b *budget) parser.Parser {
 	return parser.NewParser(
 		parser.WithBlockParsers(
 			util.Prioritized(parser.NewSetextHeadingParser(), 100),
@@ -46,17 +46,16 @@ func markdownParser() parser.Parser {
 			util.Prioritized(boxParser{}, 10),
 			util.Prioritized(tokenParser{}, 20),
 			util.Prioritized(parser.NewCodeSpanParser(), 100),
-			util.Prioritized(parser.NewLinkParser(), 200),
+			util.Prioritized(brackets{parser.NewLinkParser(), b}, 200),
 			util.Prioritized(parser.NewAutoLinkParser(), 300),
 			util.Prioritized(parser.NewRawHTMLParser(), 400),
-			util.Prioritized(parser.NewEmphasisParser(), 500),
-			util.Prioritized(extension.NewStrikethroughParser(), 500),
+			util.Prioritized(delimiters{parser.NewEmphasisParser(), b}, 500),
+			util.Prioritized(delimiters{extension.NewStrikethroughParser(), b}, 500),
 		),
 		parser.WithParagraphTransformers(
 			util.Prioritized(parser.LinkReferenceParagraphTransformer, 100),
 			util.Prioritized(extension.NewTableParagraphTransformer(), 200),
 		),
-		parser.WithASTTransformers(util.Prioritized(extension.NewTableASTTransformer(), 0)),
 	)
 }
 

@@ -236,7 +236,7 @@ func (e *emitter) code(b *page.Block) {
 }
 
 func (e *emitter) list(b *page.Block, other bool) {
-	tight := tightList(b)
+	tight := tightList(b, e.depth)
 	number := b.Level
 	if number+len(b.Kids) > 999_999_999 {
 		number = 1
@@ -285,13 +285,13 @@ func (e *emitter) item(b *page.Block, bullet string, tight bool) {
 }
 
 // tightList reports whether a list needs no empty lines: each item is one paragraph, with at most a tight list below it.
-func tightList(b *page.Block) bool {
+func tightList(b *page.Block, depth int) bool {
 	for i := range b.Kids {
 		kids := b.Kids[i].Kids
 		if len(kids) > 0 && kids[0].Kind == page.Paragraph {
 			kids = kids[1:]
 		}
-		if len(kids) > 1 || len(kids) == 1 && (kids[0].Kind != page.List || !tightList(&kids[0])) {
+		if len(kids) > 1 || len(kids) == 1 && (kids[0].Kind != page.List || depth >= maxDepth || !tightList(&kids[0], depth+1)) {
 			return false
 		}
 		// Only a list that begins with 1 may interrupt a paragraph.

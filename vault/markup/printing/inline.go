@@ -161,23 +161,16 @@ func (w *inliner) shape(i, first int) {
 	}
 }
 
-// touches reports whether the delimiters of a layer would stand beside those of another around it. They may where both
-// begin and end together, as in **_x_**.
+// touches reports whether the delimiters of a layer would stand beside those of more than one other around it, as in
+// **~~_x_~~**. Beside one other they are clear: they are different characters.
 func (w *inliner) touches(at, first int) bool {
-	l := w.open[at]
-	chain := 0
+	beside := 0
 	for i, other := range w.open[:at] {
-		if !other.delimited() {
-			continue
-		}
-		if i >= first {
-			chain++
-		}
-		if i >= first && other.end != l.end || i < first && other.end == l.end {
-			return true
+		if other.delimited() && (i >= first || other.end == w.open[at].end) {
+			beside++
 		}
 	}
-	return chain > 1
+	return beside > 1
 }
 
 // delimited reports whether a layer is written with Markdown's own marks.
@@ -206,7 +199,7 @@ func (w *inliner) ending(at int) (inner, outer rune, shared bool) {
 			shared, inner = true, '<'
 		}
 	}
-	if w.marks(last)&^w.openMarks() != 0 || w.spans[last].Link != nil && !w.within(w.spans[last].Link) {
+	if w.marks(last)&^w.marksAt(last) != 0 || w.spans[last].Link != nil && !w.within(w.spans[last].Link, last) {
 		shared, inner = true, '<' // something that begins inside also ends here
 	}
 	if shared && outer != 0 {
@@ -218,23 +211,26 @@ func (w *inliner) ending(at int) (inner, outer rune, shared bool) {
 		}
 		return inner, '\n', shared
 	}
-	if n := w.spans[next]; w.marks(next)&^w.openMarks() != 0 || n.Link != nil && n.Link != w.spans[last].Link {
+	if n := w.spans[next]; w.marks(next)&^w.marksAt(next) != 0 || n.Link != nil && n.Link != w.spans[last].Link {
 		return inner, '<', true
 	}
 	return inner, w.head(next), shared
 }
 
-func (w *inliner) openMarks() (all page.Marks) {
+// marksAt are those of the layers at hand that are still open at span i.
+func (w *inliner) marksAt(i int) (all page.Marks) {
 	for _, l := range w.open {
-		all |= l.mark
+		if l.end > i {
+			all |= l.mark
+		}
 	}
 	return all
 }
 
-// within reports whether that link is open.
-func (w *inliner) within(link *page.Link) bool {
+// within reports whether that link is open at span i.
+func (w *inliner) within(link *page.Link, i int) bool {
 	for _, l := range w.open {
-		if l.link == link {
+		if l.link == link && l.end > i {
 			return true
 		}
 	}

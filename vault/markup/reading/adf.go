@@ -24,7 +24,7 @@ func (b *builder) extension(n *storage.Node, c setting) {
 	}
 	switch kind := node.Attr("type"); kind {
 	case "panel":
-		b.add(page.Block{Kind: page.Alert, Name: panelName(attribute(node, "panel-type")), Kids: b.r.contents(node, fallback)})
+		b.add(page.Block{Kind: page.Alert, Name: PanelName(attribute(node, "panel-type")), Kids: b.r.contents(node, fallback)})
 	case "expand", "nested-expand":
 		b.add(page.Block{Kind: page.Details, Title: page.OneLine(attribute(node, "title")), Kids: b.r.contents(node, fallback)})
 	case "decision-list":
@@ -39,8 +39,8 @@ func (b *builder) extension(n *storage.Node, c setting) {
 	}
 }
 
-// panelName is the macro that looks like an ADF panel.
-func panelName(kind string) string {
+// PanelName is the macro that looks like a panel of Atlassian's document format.
+func PanelName(kind string) string {
 	switch kind {
 	case "info":
 		return "info"

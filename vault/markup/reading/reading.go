@@ -63,11 +63,17 @@ func (r *reader) flatten(what string) {
 
 // placeholder numbers a construct without Markdown form. The answer is what stands between the double brackets.
 func (r *reader) placeholder(name, meaning, original string) string {
-	text := "confluence:" + word(name) + "#" + strconv.Itoa(len(r.lost)+1)
+	text := Placeholder(name, len(r.lost)+1, meaning)
+	r.lost = append(r.lost, Lost{"[[" + text + "]]", original})
+	return text
+}
+
+// Placeholder is what stands between the double brackets for a construct of that name and number.
+func Placeholder(name string, number int, meaning string) string {
+	text := "confluence:" + word(name) + "#" + strconv.Itoa(number)
 	if meaning = clip(page.OneLine(meaning)); meaning != "" {
 		text += " " + meaning
 	}
-	r.lost = append(r.lost, Lost{"[[" + text + "]]", original})
 	return text
 }
 

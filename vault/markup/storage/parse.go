@@ -12,7 +12,7 @@ func Parse(source string) (*Document, error) {
 		return nil, &Error{MaxSize, "it is larger than 8 MiB"}
 	}
 	d := &Document{Source: source}
-	d.slab = make([]Node, 0, min(64+len(source)/64, 4096))
+	d.slab = make([]Node, 0, min(8+len(source)/32, 4096))
 	d.Root = d.node(nil)
 	d.Root.Kind, d.Root.End, d.Root.InnerEnd = Root, len(source), len(source)
 	p := parser{doc: d, src: source, open: d.Root}

@@ -8,6 +8,7 @@ package writing
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
@@ -39,8 +40,11 @@ func (w *writer) str(text string) { w.out.WriteString(text) }
 
 func (w *writer) text(text string) { w.str(storage.Escape(clean(text))) }
 
-// clean drops what XML cannot carry.
+// clean drops what XML cannot carry; percent-encoded addresses may hold anything.
 func clean(text string) string {
+	if !utf8.ValidString(text) {
+		text = strings.ToValidUTF8(text, "")
+	}
 	if strings.IndexFunc(text, forbidden) < 0 {
 		return text
 	}
@@ -52,9 +56,9 @@ func clean(text string) string {
 	}, text)
 }
 
-// forbidden reports characters outside of XML 1.0, and the one that stands for bytes that are not UTF-8.
+// forbidden reports characters outside of XML 1.0.
 func forbidden(r rune) bool {
-	return r < ' ' && r != '\t' && r != '\n' || r == 0xfffe || r == 0xffff || r == 0xfffd
+	return r < ' ' && r != '\t' && r != '\n' || r == 0xfffe || r == 0xffff
 }
 
 func (w *writer) element(name string, inside func()) {

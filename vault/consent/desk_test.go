@@ -16,6 +16,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 )
 
 func bubble(t *testing.T, test func(t *testing.T, r *rig)) {
@@ -34,12 +35,20 @@ func TestFromLinkToGrant(t *testing.T) {
 		if err != nil || !f.Fresh || f.Login.Phase != consent.Granted {
 			t.Fatalf("finishing gave %+v, %v", f, err)
 		}
+		if f.Login.Code != nil {
+			t.Error("the code outlived its use")
+		}
 		if len(r.kept) != 1 || r.kept[0].Tenant != "acme" || r.kept[0].Account != "ada" || len(r.kept[0].Sites) != 1 {
 			t.Errorf("the grants are %+v", r.kept)
 		}
 		l, err := r.desk.Complete(t.Context(), f.Login.ID, "s_1")
 		if err != nil || l.Phase != consent.Done || l.Details.Result.Session != "s_1" || l.Details.Result.Name != "Ada Berger" {
 			t.Errorf("completing gave %+v, %v", l, err)
+		}
+		// A login that is over keeps its link and no secret.
+		kept, err := r.box.Open(l.Secrets, seal.AAD{Purpose: "login", Grant: string(l.ID), Field: "secrets", Version: 1})
+		if want := `{"link":"` + p.begun.Link.Reveal() + `"}`; err != nil || string(kept) != want || l.Code != nil {
+			t.Errorf("what is kept is %q, %v; the code is %d bytes", kept, err, len(l.Code))
 		}
 		again, err := r.desk.Finish(t.Context(), p.claim(at))
 		if err != nil || again.Fresh || again.Link.Reveal() != p.begun.Link.Reveal() {

@@ -23,6 +23,7 @@ const canary = "CNRYk7Qx"
 // included, since it is sealed there), logs, pages, answers and the arguments
 // and environment of processes.
 func TestNoSecretLeavesTheVault(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, stage.Options{Link: true, Sim: atlassiansim.Options{Canary: canary, AccessTokenLife: 3 * time.Second}})
 	l := w.laptop("ada")
 	said := &bytes.Buffer{}

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,9 +14,10 @@ import (
 )
 
 // TestKillsAndCutsSoak kills and restarts the vault, and cuts and heals the
-// link, during 1,000 calls, reads and writes. Every call is answered exactly
+// link, during 1,000 calls: reads, creations and updates. Every call is answered exactly
 // once, and no page is written twice.
 func TestKillsAndCutsSoak(t *testing.T) {
+	t.Parallel()
 	calls := 200
 	if soak() {
 		calls = 1000
@@ -33,19 +33,12 @@ func TestKillsAndCutsSoak(t *testing.T) {
 	w.consent(1, "ada", true)
 	<-answer
 
-	var done atomic.Int64
 	var failures sync.Map
 	ids := make(chan int)
 	var workers sync.WaitGroup
-	for range 8 {
-		workers.Go(func() {
-			for n := range ids {
-				if problem := chaosCall(c, n); problem != "" {
-					failures.Store(n, problem)
-				}
-				done.Add(1)
-			}
-		})
+	pages := w.Sim.CreatePages("ENG", chaosWorkers)
+	for i := range chaosWorkers {
+		workers.Go(func() { chaosWorker(c, &pages[i], ids, &failures) })
 	}
 	stop := make(chan struct{})
 	var trouble sync.WaitGroup
@@ -72,30 +65,48 @@ func TestKillsAndCutsSoak(t *testing.T) {
 			t.Errorf("%d pages are called %q, want 1", got, title)
 		}
 	}
+	for _, page := range pages {
+		now, _ := w.Sim.PageByID(page.ID)
+		if now.Version != page.Version || !strings.Contains(now.Body, page.Body) {
+			t.Errorf("page %s is at version %d with %q, want version %d with %q", page.ID, now.Version, now.Body, page.Version, page.Body)
+		}
+	}
 	if opened, _ := w.Opened(); len(opened) != 1 {
 		t.Errorf("%d tabs were opened, want 1", len(opened))
 	}
 }
 
-func chaosCall(c *rawClient, n int) string {
-	id := fmt.Sprint(n)
-	var text string
-	var failed bool
-	var err error
-	if n%4 == 0 {
-		text, failed, err = c.tool(id, "confluence_create_page", map[string]any{"space": "ENG", "title": "Chaos " + id, "body": "Written by call " + id})
-	} else {
-		text, failed, err = c.tool(id, "confluence_list_spaces", nil)
+const chaosWorkers = 8
+
+// chaosWorker makes a quarter each of creations and updates, and reads. Page
+// is the worker's own: it follows what must have become of it.
+func chaosWorker(c *rawClient, page *atlassiansim.Page, ids <-chan int, failures *sync.Map) {
+	for n := range ids {
+		id, text := fmt.Sprint(n), fmt.Sprintf("Written by call %d", n)
+		tool, args, want := "confluence_list_spaces", map[string]any(nil), "ENG"
+		switch n % 4 {
+		case 0:
+			tool, want = "confluence_create_page", "Chaos "+id
+			args = map[string]any{"space": "ENG", "title": want, "body": text}
+		case 1:
+			tool, want = "confluence_update_page", fmt.Sprintf("updated to version %d", page.Version+1)
+			args = map[string]any{"page": page.ID, "expected_version": page.Version, "body": text}
+		case 2:
+			tool, args, want = "confluence_get_page", map[string]any{"page": page.ID}, page.Title
+		}
+		answer, failed, err := c.tool(id, tool, args)
+		switch {
+		case err != nil:
+			failures.Store(n, err.Error())
+		case failed:
+			failures.Store(n, tool+" was answered with an error: "+answer)
+		case !strings.Contains(answer, want):
+			failures.Store(n, tool+" was answered with something else: "+answer)
+		case tool == "confluence_update_page":
+			page.Version++
+			page.Body = text
+		}
 	}
-	switch {
-	case err != nil:
-		return err.Error()
-	case failed:
-		return "answered with an error: " + text
-	case n%4 == 0 && !strings.Contains(text, "Chaos "+id):
-		return "answered with something else: " + text
-	}
-	return ""
 }
 
 // makeTrouble alternates killing the vault and cutting the link, with pauses,

@@ -13,6 +13,7 @@ import (
 // TestSignInFromTheTerminal goes through the commands that people type:
 // status, login, status, logout, and a login that is declined.
 func TestSignInFromTheTerminal(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, stage.Options{})
 	l := w.laptop("ada")
 	run := func(args ...string) (string, int) {

@@ -125,7 +125,9 @@ func (w *world) consent(n int, person string, allow bool) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	page, err := browser.New().Consent(ctx, address, browser.Choose{Person: person, Allow: allow})
+	b := browser.New()
+	b.Transport = w.Transport()
+	page, err := b.Consent(ctx, address, browser.Choose{Person: person, Allow: allow})
 	if err != nil {
 		w.t.Fatalf("consenting: %v", err)
 	}

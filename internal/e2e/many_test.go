@@ -40,6 +40,7 @@ func startEight(t *testing.T, w *world, l *stage.Laptop) ([]*rawClient, chan str
 }
 
 func TestEightShimsShareOneKeyOneTabOneLogin(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, stage.Options{})
 	l := w.laptop("ada")
 	clients, answers := startEight(t, w, l)
@@ -62,6 +63,7 @@ func TestEightShimsShareOneKeyOneTabOneLogin(t *testing.T) {
 }
 
 func TestTheShimThatOpenedTheTabDies(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, stage.Options{})
 	l := w.laptop("ada")
 	clients, answers := startEight(t, w, l)

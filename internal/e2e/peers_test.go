@@ -30,6 +30,7 @@ func signedInLaptop(t *testing.T, w *world) *stage.Laptop {
 // TestInspector runs the MCP Inspector's command-line mode against the two
 // real programs.
 func TestInspector(t *testing.T) {
+	t.Parallel()
 	npm := testenv.NPM(t)
 	w := newWorld(t, stage.Options{})
 	l := signedInLaptop(t, w)
@@ -59,6 +60,7 @@ func TestInspector(t *testing.T) {
 // TestTypeScriptSDK runs the client of the TypeScript SDK, which most desktop
 // clients are built on, against the two real programs.
 func TestTypeScriptSDK(t *testing.T) {
+	t.Parallel()
 	npm := testenv.NPM(t)
 	w := newWorld(t, stage.Options{})
 	l := signedInLaptop(t, w)

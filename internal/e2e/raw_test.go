@@ -24,6 +24,7 @@ type rawClient struct {
 	waiting map[string]chan struct{} // guarded by mu
 	other   []message                // guarded by mu; what has no id or is a request
 	stray   []string                 // guarded by mu; lines that are not JSON-RPC
+	lines   []string                 // guarded by mu; all of them
 }
 
 type message struct {
@@ -84,6 +85,7 @@ func (c *rawClient) read(out io.Reader) {
 	for lines.Scan() {
 		var m message
 		c.mu.Lock()
+		c.lines = append(c.lines, lines.Text())
 		if err := json.Unmarshal(lines.Bytes(), &m); err != nil {
 			c.stray = append(c.stray, lines.Text())
 		} else if id := string(m.ID); m.Method == "" && id != "" {
@@ -143,12 +145,34 @@ func (c *rawClient) tool(id, name string, args map[string]any) (string, bool, er
 
 func (c *rawClient) initialize(version string) message {
 	c.t.Helper()
-	m, err := c.ask(`"init"`, "initialize", fmt.Sprintf(`{"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":"raw","version":"1"}}`, version), 5*time.Second)
+	m, err := c.ask(`"init"`, "initialize", fmt.Sprintf(`{"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":"raw","version":"1"}}`, version), 10*time.Second)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 	return m
+}
+
+// count is how many lines came so far.
+func (c *rawClient) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.lines)
+}
+
+// next waits for the line behind the first n.
+func (c *rawClient) next(n int) string {
+	c.t.Helper()
+	for range 2000 {
+		if c.count() > n {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.lines[n]
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	c.t.Fatal("nothing came within 20 s")
+	return ""
 }
 
 // once fails the test unless every id was answered exactly once and nothing

@@ -14,6 +14,7 @@ import (
 // ones are silent, a token that expired is refreshed silently, and a revoked
 // session asks again.
 func TestStory(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, stage.Options{Sim: shortTokens(4 * time.Second)})
 	l := w.laptop("ada")
 	s := w.connect(l, nil)
@@ -67,6 +68,7 @@ func TestStory(t *testing.T) {
 
 // TestWhatIsOnTheLaptop looks at every file that the shim left behind.
 func TestWhatIsOnTheLaptop(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, stage.Options{})
 	l := w.laptop("ada")
 	s := w.connect(l, nil)
@@ -96,6 +98,7 @@ func TestWhatIsOnTheLaptop(t *testing.T) {
 }
 
 func TestDeniedSpaceStaysHidden(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, stage.Options{})
 	s := w.connect(w.laptop("ada"), nil)
 	w.signIn(s, "ada")

@@ -20,7 +20,10 @@ type Laptop struct {
 	// Display shows the person's own screen to the shim, so that a real browser
 	// opens.
 	Display bool
+	// Env is added to what the shim gets from its client.
+	Env []string
 
+	user  string
 	stage *Stage
 }
 
@@ -30,7 +33,7 @@ func (s *Stage) Laptop(name string) (*Laptop, error) {
 	if err := os.MkdirAll(home, dirMode); err != nil {
 		return nil, err
 	}
-	return &Laptop{Home: home, VaultURL: s.VaultURL, stage: s}, nil
+	return &Laptop{Home: home, VaultURL: s.VaultURL, user: name, stage: s}, nil
 }
 
 // Shim prepares a run of the shim's program, with the little environment that
@@ -44,9 +47,9 @@ func (l *Laptop) Shim(ctx context.Context, args ...string) *exec.Cmd {
 
 // Environment is what a shim on this laptop gets from its client.
 func (l *Laptop) Environment() []string {
-	env := []string{"HOME=" + l.Home, "USER=ada", "PATH=" + l.stage.openerDir() + ":/usr/bin:/bin"}
+	env := []string{"HOME=" + l.Home, "USER=" + l.user, "PATH=" + l.stage.openerDir() + ":/usr/bin:/bin"}
 	if !l.Display {
-		return append(env, "DISPLAY=:99")
+		return append(append(env, "DISPLAY=:99"), l.Env...)
 	}
 	env[2] = "PATH=" + os.Getenv("PATH")
 	for _, name := range []string{"DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"} {
@@ -54,7 +57,7 @@ func (l *Laptop) Environment() []string {
 			env = append(env, name+"="+value)
 		}
 	}
-	return env
+	return append(env, l.Env...)
 }
 
 // opened lists process ids and addresses, in turn.

@@ -43,6 +43,9 @@ type Options struct {
 	Settings string
 	// Link puts a link that can be cut between laptops and vault.
 	Link bool
+	// Name lets the vault speak TLS under a name that need not exist, or an IP
+	// address, with a certificate of the company's own authority.
+	Name string
 }
 
 // Stage is a company with a wiki, a vault and laptops. Its methods may be
@@ -52,14 +55,17 @@ type Stage struct {
 	Sim      *atlassiansim.Sim
 	SimURL   string
 	VaultURL string // what laptops and browsers call the vault
+	Address  string // host:port where the vault, or the link to it, listens
 	Link     *Link  // nil unless asked for
 
 	bin    string
+	named  string // host:port of VaultURL
 	server *http.Server
 
 	mu    sync.Mutex
 	vault *exec.Cmd     // guarded by mu; nil while no vault runs
 	ended chan struct{} // guarded by mu; closed when vault has ended
+	last  *exec.Cmd     // guarded by mu; the vault that ended last
 }
 
 // New starts the simulated Atlassian and writes the vault's settings. Close
@@ -74,25 +80,36 @@ func New(ctx context.Context, opt Options) (*Stage, error) {
 		return nil, err
 	}
 	s := &Stage{
-		Dir:      opt.Dir,
-		SimURL:   "http://" + listener.Addr().String(),
-		VaultURL: "http://" + address,
-		bin:      opt.Bin,
+		Dir:     opt.Dir,
+		SimURL:  "http://" + listener.Addr().String(),
+		Address: address,
+		bin:     opt.Bin,
 	}
 	if opt.Link {
 		if s.Link, err = newLink(ctx, address); err != nil {
 			return nil, fmt.Errorf("laying the link: %w", err)
 		}
-		s.VaultURL = "http://" + s.Link.listener.Addr().String()
+		s.Address = s.Link.listener.Addr().String()
 	}
+	s.call(opt.Name)
 	s.Sim = newSim(opt.Sim, s.SimURL, s.VaultURL)
 	s.server = &http.Server{Handler: s.Sim, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.server.Serve(listener) }() // ends with Close
-	if err := s.write(address, opt.Settings); err != nil {
+	if err := s.write(address, opt); err != nil {
 		_ = s.server.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// call gives the vault its URL.
+func (s *Stage) call(name string) {
+	s.named, s.VaultURL = s.Address, "http://"+s.Address
+	if name != "" {
+		_, port, _ := net.SplitHostPort(s.Address) // a listener's address has a port
+		s.named = net.JoinHostPort(name, port)
+		s.VaultURL = "https://" + s.named
+	}
 }
 
 // freeAddress finds a loopback address that nobody listens on, so that a vault
@@ -106,8 +123,12 @@ func freeAddress(ctx context.Context) (string, error) {
 	return listener.Addr().String(), nil
 }
 
-func (s *Stage) write(address, settings string) error {
-	text := fmt.Sprintf(`network: {listen: %q, public_url: %q}
+func (s *Stage) write(address string, opt Options) error {
+	secure := ""
+	if opt.Name != "" {
+		secure = ", tls: {cert_file: cert.pem, key_file: key.pem}"
+	}
+	text := fmt.Sprintf(`network: {listen: %q, public_url: %q%s}
 store:   {url: "sqlite:vault.db"}
 keys:    {kek: "file:kek"}
 tenants:
@@ -120,10 +141,15 @@ tenants:
       scopes: [%s]
       endpoints: {authorize: %q, token: %q, api: %q}
 access: {denied_spaces: [LEGAL]}
-`, address, s.VaultURL, Tenant, s.Sim.SiteURL("acme"), ClientID, strings.Join(scopes(), ", "),
-		s.SimURL+"/authorize", s.SimURL+"/oauth/token", s.SimURL) + settings
+`, address, s.VaultURL, secure, Tenant, s.Sim.SiteURL("acme"), ClientID, strings.Join(scopes(), ", "),
+		s.SimURL+"/authorize", s.SimURL+"/oauth/token", s.SimURL) + opt.Settings
 	for _, dir := range []string{s.vaultDir(), s.openerDir()} {
 		if err := os.MkdirAll(dir, dirMode); err != nil {
+			return err
+		}
+	}
+	if opt.Name != "" {
+		if err := s.certify(opt.Name); err != nil {
 			return err
 		}
 	}
@@ -181,12 +207,14 @@ func (s *Stage) StartVault(ctx context.Context) error {
 func (s *Stage) ready(ctx context.Context, ended <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
+	client := &http.Client{Transport: s.Transport()}
+	defer client.CloseIdleConnections()
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.VaultURL+"/readyz", nil)
 		if err != nil {
 			return err
 		}
-		if res, err := http.DefaultClient.Do(req); err == nil {
+		if res, err := client.Do(req); err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				return nil
@@ -213,6 +241,9 @@ func (s *Stage) end(signal os.Signal) error {
 	s.mu.Lock()
 	cmd, ended := s.vault, s.ended
 	s.vault = nil
+	if cmd != nil {
+		s.last = cmd
+	}
 	s.mu.Unlock()
 	if cmd == nil {
 		return nil
@@ -228,6 +259,17 @@ func (s *Stage) end(signal os.Signal) error {
 		<-ended
 		return errors.New("the vault did not end within 40 s")
 	}
+}
+
+// VaultStatus is the exit status of the vault that StopVault or KillVault
+// ended last: -1 after a kill, or if there was none.
+func (s *Stage) VaultStatus() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil {
+		return -1
+	}
+	return s.last.ProcessState.ExitCode()
 }
 
 // VaultPID is the process id of the running vault, 0 if there is none.

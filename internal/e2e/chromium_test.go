@@ -1,0 +1,148 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/demo/stage"
+	"github.com/coatcheck-mcp/coatcheck/internal/testenv"
+)
+
+// tab is a page of a real browser with an empty profile.
+type tab struct {
+	t   *testing.T
+	ctx context.Context //nolint:containedctx // chromedp's way to name a tab
+	dir string          // for pictures
+}
+
+func chromium(t *testing.T) *tab {
+	t.Helper()
+	program := testenv.Chromium(t)
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true),
+	}
+	allocator, endBrowser := chromedp.NewExecAllocator(t.Context(), options...)
+	ctx, endTab := chromedp.NewContext(allocator)
+	b := &tab{t: t, ctx: ctx, dir: t.ArtifactDir()}
+	if dir := os.Getenv("COATCHECK_SCREENSHOTS"); dir != "" {
+		b.dir = dir
+	}
+	t.Cleanup(func() { endTab(); endBrowser() })
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatalf("starting the browser: %v", err)
+	}
+	size := emulation.SetDeviceMetricsOverrideParams{Width: 1280, Height: 900, DeviceScaleFactor: 1}
+	if _, err := chromedp.Run(ctx, chromedp.Action[cdp.Empty](func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
+		return cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, size)
+	})); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		at, _ := chromedp.Run(b.ctx, chromedp.Location())
+		b.t.Fatalf("in the browser at %.60s: %v", at, err)
+	}
+}
+
+// heading waits for a page whose heading begins so, and takes a picture of it.
+func (b *tab) heading(begin, picture string) {
+	b.t.Helper()
+	text := ""
+	for range 400 {
+		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+		// It fails while the browser is between two pages.
+		text, _ = chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("h1")?.innerText.replaceAll("\n", " ") ?? ""`))
+		cancel()
+		if strings.HasPrefix(text, begin) {
+			b.shoot(picture)
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	b.t.Fatalf("the heading is %q, want %q", text, begin)
+}
+
+func (b *tab) shoot(name string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(b.dir, "e2e-"+name+".png"), picture, 0o600)
+	}
+	if err != nil {
+		b.t.Errorf("taking a picture of %s: %v", name, err)
+	}
+}
+
+// press clicks a button once it can be seen.
+func (b *tab) press(selector string) {
+	b.t.Helper()
+	b.do(chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
+}
+
+// TestARealBrowser goes from an assistant's question through the pages of the
+// vault and of the simulated Atlassian to the answer, with the two real
+// programs and a real browser; then somebody else declines.
+func TestARealBrowser(t *testing.T) {
+	t.Parallel()
+	b := chromium(t)
+	w := newWorld(t, stage.Options{})
+	ask := func(person string, n int) (address string, answer chan string) {
+		s := w.connect(w.laptop(person), nil)
+		answer = make(chan string, 1)
+		go func() {
+			text, err := call(t.Context(), s, "confluence_list_spaces", nil)
+			answer <- fmt.Sprintf("%s %v", text, err)
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		address, err := w.WaitOpened(ctx, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return address, answer
+	}
+
+	address, answer := ask("ada", 1)
+	b.do(chromedp.Navigate(address))
+	b.heading("Connect Confluence on", "consent")
+	b.press("button.primary")
+	b.press("button[value=ada]")
+	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=allow]")))
+	b.shoot("atlassian")
+	b.press("button[value=allow]")
+	b.heading("You are signed in", "success")
+	if text := within(t, answer, 30*time.Second); !strings.Contains(text, "ENG") {
+		t.Errorf("the call that waited said %q", text)
+	}
+
+	address, answer = ask("ben", 2)
+	b.do(chromedp.Navigate(address))
+	b.press("button.primary")
+	b.press("button[value=deny], button[value=ben]")
+	b.heading("You declined", "refusal")
+	if text := within(t, answer, 30*time.Second); !strings.Contains(text, "declined") || strings.Contains(text, "ENG") {
+		t.Errorf("the call of the one who declined said %q", text)
+	}
+	if got := strings.Count(w.vault("sessions", "list"), "s_"); got != 1 {
+		t.Errorf("%d sessions, want 1", got)
+	}
+}

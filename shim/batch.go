@@ -8,6 +8,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
 	"github.com/coatcheck-mcp/coatcheck/shim/jsonline"
+	"github.com/coatcheck-mcp/coatcheck/shim/words"
 )
 
 // batch collects the answers to messages that came in one array, which only
@@ -38,7 +39,7 @@ func (s *stream) batch(ctx context.Context, line jsonline.Line) {
 	for _, part := range parts {
 		head, fault := scan.Look(part)
 		one := jsonline.Line{Head: head, Text: part, Fault: fault}
-		if fault != nil || string(head.Method) == "initialize" {
+		if fault != nil || string(head.Method) == words.Initialize {
 			s.refuse(one, jsonline.CodeInvalid, "invalid request: this may not be part of a batch")
 			continue
 		}

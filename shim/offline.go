@@ -1,11 +1,11 @@
 package shim
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
+	"github.com/coatcheck-mcp/coatcheck/shim/words"
 )
 
 const (
@@ -19,14 +19,13 @@ const (
 
 // linkedLocked reports whether there is a link that takes new calls.
 func (s *stream) linkedLocked() bool {
-	return s.link != nil && !s.link.broken && !s.link.draining
+	return s.link != nil && s.link.Calls()
 }
 
 // wantLinkLocked is for a call that waits for a link.
 func (s *stream) wantLinkLocked() {
-	select {
-	case s.kick <- struct{}{}:
-	default: // asked already
+	if s.keeper != nil {
+		s.keeper.Kick()
 	}
 	if s.stopped {
 		return
@@ -79,7 +78,7 @@ func (s *stream) patienceLocked(c *call) time.Duration {
 	}
 	if c.patience == 0 {
 		c.patience = callPatience
-		if c.kind == kindTools || c.kind == kindListen || c.kind == kindTool && paramsOf(c.message.data).Name == greeting.StatusTool {
+		if c.kind == kindTools || c.kind == kindListen || c.kind == kindTool && words.ParamsOf(c.message.Data).Name == greeting.StatusTool {
 			c.patience = listPatience
 		}
 	}
@@ -89,8 +88,8 @@ func (s *stream) patienceLocked(c *call) time.Duration {
 // failLocked answers c here. A list of tools is answered with the least there
 // is, and a subscription is confirmed; both go to the vault all the same.
 func (s *stream) failLocked(c *call, why *usererr.Error) {
-	p := paramsOf(c.message.data)
-	revision := p.meta(greeting.MetaRevision)
+	p := words.ParamsOf(c.message.Data)
+	revision := p.Tag(greeting.MetaRevision)
 	if revision == "" {
 		revision = s.revisionLocked()
 	}
@@ -100,24 +99,24 @@ func (s *stream) failLocked(c *call, why *usererr.Error) {
 		if c.told == nil {
 			c.told = s.book.LeastTools(revision)
 		}
-		s.replyLocked(c, success(c.id, c.told))
+		s.replyLocked(c, words.Success(c.id, c.told))
 		return
 	case c.kind == kindListen:
 		c.answered = true
-		s.confirmLocked(c, p.Notifications.Tools)
+		s.out.Post(words.Confirmed(c.id, p.Notifications.Tools))
 		return
 	}
 	text := usererr.Text(why, "")
 	s.closeLocked(c)
 	if c.kind != kindTool {
-		s.replyLocked(c, failure(c.id, codeUnavailable, text))
+		s.replyLocked(c, words.Failure(c.id, words.CodeUnavailable, text))
 		return
 	}
-	if c.message.sent {
+	if c.message.Sent {
 		text = "The connection to the vault was lost while this ran, so whether it was carried out is not known. " + text +
 			" Check the result before you ask again."
 	}
-	s.replyLocked(c, success(c.id, s.book.CallFailed(text, revision)))
+	s.replyLocked(c, words.Success(c.id, s.book.CallFailed(text, revision)))
 }
 
 // failAll answers everything that somebody waits for.
@@ -127,23 +126,14 @@ func (s *stream) failAll(why *usererr.Error) {
 	s.failOpenLocked(why, false)
 }
 
-// confirmLocked tells a client that its subscription stands, as the first
-// message on it must.
-func (s *stream) confirmLocked(c *call, tools bool) {
-	s.notifyLocked("notifications/subscriptions/acknowledged", map[string]any{
-		"_meta":         map[string]any{greeting.MetaSubscription: json.RawMessage(c.id)},
-		"notifications": map[string]any{"toolsListChanged": tools},
-	})
-}
-
 // listLocked answers a list of tools from memory while there is no link. The
 // vault is asked all the same, and the client told if it says otherwise.
 func (s *stream) listLocked(c *call) {
 	if s.linkedLocked() {
 		return
 	}
-	p := paramsOf(c.message.data)
-	revision := p.meta(greeting.MetaRevision)
+	p := words.ParamsOf(c.message.Data)
+	revision := p.Tag(greeting.MetaRevision)
 	if revision == "" {
 		revision = s.revisionLocked()
 	}
@@ -152,20 +142,18 @@ func (s *stream) listLocked(c *call) {
 		return
 	}
 	c.answered, c.told = true, known
-	s.replyLocked(c, success(c.id, known))
+	s.replyLocked(c, words.Success(c.id, known))
 }
 
 // announceLocked tells the client that the list of tools is another one, in
 // the ways that it asked for.
 func (s *stream) announceLocked() {
 	if s.setup.promise.Changes && s.setup.initialized != nil {
-		s.notifyLocked("notifications/tools/list_changed", nil)
+		s.out.Post(words.ToolsChanged(""))
 	}
 	for _, c := range s.open {
-		if c.kind == kindListen && !c.cancelled && paramsOf(c.message.data).Notifications.Tools {
-			s.notifyLocked("notifications/tools/list_changed", map[string]any{
-				"_meta": map[string]any{greeting.MetaSubscription: json.RawMessage(c.id)},
-			})
+		if c.kind == kindListen && !c.cancelled && words.ParamsOf(c.message.Data).Notifications.Tools {
+			s.out.Post(words.ToolsChanged(c.id))
 		}
 	}
 }

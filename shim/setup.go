@@ -1,18 +1,21 @@
 package shim
 
-import "github.com/coatcheck-mcp/coatcheck/shim/greeting"
+import (
+	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
+	"github.com/coatcheck-mcp/coatcheck/shim/outbox"
+)
 
 const maxSubscriptions = 256
 
 // setup is what set a stateful conversation up and must be said again to a
 // vault that knows nothing of it.
 type setup struct {
-	initialize  *message
+	initialize  *outbox.Message
 	initID      string // of initialize
 	asked       string // the revision that the client asked for
-	initialized *message
-	level       *message // the latest logging/setLevel
-	minimum     string   // … and what it said
+	initialized *outbox.Message
+	level       *outbox.Message // the latest logging/setLevel
+	minimum     string          // … and what it said
 	resources   []resource
 
 	promise   greeting.Promise // what the client was told
@@ -24,13 +27,13 @@ type setup struct {
 // resource is a subscription to a resource.
 type resource struct {
 	uri     string
-	message *message
+	message *outbox.Message
 }
 
 // messages lists them in their order.
-func (u *setup) messages() []*message {
-	var all []*message
-	for _, m := range []*message{u.initialize, u.initialized, u.level} {
+func (u *setup) messages() []*outbox.Message {
+	var all []*outbox.Message
+	for _, m := range []*outbox.Message{u.initialize, u.initialized, u.level} {
 		if m != nil {
 			all = append(all, m)
 		}
@@ -42,28 +45,28 @@ func (u *setup) messages() []*message {
 }
 
 // rememberLocked puts m in place of what stood at.
-func (s *stream) rememberLocked(at **message, m *message) {
-	s.useLocked(m)
+func (s *stream) rememberLocked(at **outbox.Message, m *outbox.Message) {
+	s.box.Use(m)
 	if *at != nil {
-		s.releaseLocked(*at)
+		s.box.Release(*at)
 	}
 	*at = m
 }
 
 // subscribeLocked remembers a subscription.
-func (s *stream) subscribeLocked(uri string, m *message) {
+func (s *stream) subscribeLocked(uri string, m *outbox.Message) {
 	s.unsubscribeLocked(uri)
 	if len(s.setup.resources) >= maxSubscriptions {
 		return
 	}
-	s.useLocked(m)
+	s.box.Use(m)
 	s.setup.resources = append(s.setup.resources, resource{uri, m})
 }
 
 func (s *stream) unsubscribeLocked(uri string) {
 	for i, r := range s.setup.resources {
 		if r.uri == uri {
-			s.releaseLocked(r.message)
+			s.box.Release(r.message)
 			s.setup.resources = append(s.setup.resources[:i], s.setup.resources[i+1:]...)
 			return
 		}

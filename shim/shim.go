@@ -6,9 +6,11 @@
 // that cannot be reached.
 //
 // Read in this order: shim.go (the life of a conversation), client.go (lines
-// from the client), stream.go (what is kept, and sending it), link.go (the way
-// to the vault), vault.go (frames from the vault), offline.go (answering for
-// the vault), notify.go (telling the client about a sign-in).
+// from the client), stream.go (what is kept, and sending it), vault.go
+// (messages from the vault), away.go and offline.go (when there is no link, and
+// answering for the vault), notify.go (telling the client about a sign-in).
+// Below are jsonline (lines), outbox (what is on its way), link (the way to the
+// vault), greeting (first answers) and words (of MCP).
 //
 // Every request of the client is answered once: by the vault, or here with a
 // reason. The keychain is not touched before the first answer.
@@ -27,12 +29,13 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
-	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
 	"github.com/coatcheck-mcp/coatcheck/shim/device"
 	"github.com/coatcheck-mcp/coatcheck/shim/dial"
 	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
 	"github.com/coatcheck-mcp/coatcheck/shim/jsonline"
+	"github.com/coatcheck-mcp/coatcheck/shim/link"
 	"github.com/coatcheck-mcp/coatcheck/shim/network"
+	"github.com/coatcheck-mcp/coatcheck/shim/outbox"
 	"github.com/coatcheck-mcp/coatcheck/shim/signin"
 )
 
@@ -83,7 +86,7 @@ func Run(ctx context.Context, cfg Config) error {
 	defer cancel()
 	s := newStream(cfg)
 	var joined sync.WaitGroup
-	joined.Go(func() { s.stay(ctx) }) // ends with ctx
+	joined.Go(func() { s.keep(ctx) }) // ends with ctx
 	input := make(chan error, 1)
 	// Ends with the input; a Read that never returns is left behind.
 	go func() { input <- s.readClient(ctx) }()
@@ -111,26 +114,52 @@ func ended(err error) bool { return err == io.EOF } //nolint:errorlint // a read
 func newStream(cfg Config) *stream {
 	s := &stream{
 		cfg:   cfg,
-		name:  rand.Text(),
 		out:   jsonline.NewWriter(cfg.Stdout),
+		box:   outbox.New(),
 		began: make(chan struct{}),
-		kick:  make(chan struct{}, 1),
-		freed: make(chan struct{}, 1),
 		open:  map[string]*call{},
 	}
+	s.downSince = time.Now()
 	origin := ""
 	if s.dead = s.problem(); s.dead == nil {
 		origin = signin.Origin(cfg.VaultURL)
-		s.dialer = &dial.Dialer{Vault: cfg.VaultURL, Prover: cfg.Prover, TLS: cfg.Network.TLS, Proxy: cfg.Network.Proxy, NetDial: cfg.netDial}
-		s.signin = signin.New(signin.Config{
-			HTTP: cfg.Network.HTTP, VaultURL: cfg.VaultURL, Prover: cfg.Prover, Stream: s.name, Log: cfg.Log,
-			OpenBrowser: cfg.OpenBrowser, Notify: s.signInChanged, Host: cfg.Host, User: cfg.User,
-		})
-		s.why = usererr.New(usererr.Unavailable, "The vault at "+origin+" has not answered yet", "Ask again in a moment")
+		s.reach(origin)
 	}
 	s.book = greeting.Open(cfg.CacheDir, origin, cfg.Version, cfg.Log)
-	s.downSince = time.Now()
 	return s
+}
+
+// reach makes what goes to the vault.
+func (s *stream) reach(origin string) {
+	cfg, name := s.cfg, rand.Text()
+	s.why = usererr.New(usererr.Unavailable, "The vault at "+origin+" has not answered yet", "Ask again in a moment")
+	s.signin = signin.New(signin.Config{
+		HTTP: cfg.Network.HTTP, VaultURL: cfg.VaultURL, Prover: cfg.Prover, Stream: name, Log: cfg.Log,
+		OpenBrowser: cfg.OpenBrowser, Notify: s.signInChanged, Host: cfg.Host, User: cfg.User,
+	})
+	s.keeper = link.New(link.Config{
+		Dialer: &dial.Dialer{Vault: cfg.VaultURL, Prover: cfg.Prover, TLS: cfg.Network.TLS, Proxy: cfg.Network.Proxy, NetDial: cfg.netDial},
+		Origin: origin,
+		Stream: s,
+		Hello:  wire.Hello{Stream: name, Version: cfg.Version, OS: cfg.OS, Host: cfg.Host, User: cfg.User},
+		Log:    cfg.Log,
+	})
+}
+
+// keep keeps a link to the vault from the first message on, for as long as the
+// conversation can go on.
+func (s *stream) keep(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.quit = cancel
+	select {
+	case <-s.began:
+	case <-ctx.Done():
+		return
+	}
+	if s.keeper != nil {
+		s.keeper.Run(ctx)
+	}
 }
 
 // problem is why no vault can be dialled; nil if one can.
@@ -225,6 +254,6 @@ func (s *stream) stop() {
 	}
 	s.mu.Unlock()
 	if l != nil {
-		l.end(wsconn.CodeNormal)
+		l.Close()
 	}
 }

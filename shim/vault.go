@@ -5,53 +5,20 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
-	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
 	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
 	"github.com/coatcheck-mcp/coatcheck/shim/jsonline"
+	"github.com/coatcheck-mcp/coatcheck/shim/link"
+	"github.com/coatcheck-mcp/coatcheck/shim/words"
 )
 
-// readVault takes frames until the link ends.
-func (s *stream) readVault(ctx context.Context, l *link) error {
-	var scan jsonline.Scanner
-	for {
-		isText, frame, err := l.conn.Read()
-		switch {
-		case err != nil:
-			return err
-		case isText:
-			err = s.fromVault(l, &scan, frame)
-		default:
-			err = s.control(ctx, l, frame)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// fromVault counts a message and passes it on, unless it was the shim's to
-// know.
-func (s *stream) fromVault(l *link, scan *jsonline.Scanner, frame []byte) error {
-	head, fault := scan.Glance(frame) // wsconn has seen that it is UTF-8
+// Text implements [link.Stream]: it passes a message on, unless it was the
+// shim's to know.
+func (s *stream) Text(frame []byte) error {
+	head, fault := s.scan.Glance(frame) // wsconn has seen that it is UTF-8
 	s.mu.Lock()
-	s.received++
-	l.heard = true
-	l.frames++
-	l.bytes += len(frame)
-	owed := l.soon
-	if l.frames >= wire.AckFrames || l.bytes >= wire.AckBytes {
-		owed = l.now
-	}
-	if owed == l.now || l.frames == 1 {
-		select {
-		case owed <- struct{}{}:
-		default: // it is on its way
-		}
-	}
 	deliver := false
 	var c *call
 	if fault != nil {
@@ -59,11 +26,7 @@ func (s *stream) fromVault(l *link, scan *jsonline.Scanner, frame []byte) error 
 	} else {
 		deliver, c = s.sortLocked(head, frame)
 	}
-	leave := l.draining && !s.underWayLocked()
 	s.mu.Unlock()
-	if leave {
-		l.end(wsconn.CodeNormal)
-	}
 	if c != nil && (c.kind == kindTools || c.answered) {
 		s.learn(c, frame)
 	}
@@ -106,10 +69,10 @@ func (s *stream) sortLocked(head jsonline.Head, frame []byte) (bool, *call) {
 // knownLocked reports whether the client was told by the shim what the vault
 // says now.
 func (s *stream) knownLocked(head jsonline.Head, frame []byte) bool {
-	if string(head.Method) != "notifications/subscriptions/acknowledged" {
+	if string(head.Method) != words.Acknowledged {
 		return false
 	}
-	c := s.open[string(jsonline.ID(paramsOf(frame).Meta[greeting.MetaSubscription]))]
+	c := s.open[words.ParamsOf(frame).Subscription()]
 	if c == nil || c.kind != kindListen {
 		return c == nil
 	}
@@ -123,7 +86,7 @@ func (s *stream) knownLocked(head jsonline.Head, frame []byte) bool {
 func (s *stream) unreadableLocked(head jsonline.Head, fault *jsonline.Fault) {
 	s.cfg.Log.Error("the vault sent something that is no message", "why", fault.Message)
 	c := s.open[string(head.ID)]
-	if c == nil || head.Method != nil || !c.message.sent {
+	if c == nil || head.Method != nil || !c.message.Sent {
 		return
 	}
 	if !s.waitedForLocked(c) {
@@ -150,7 +113,7 @@ func (s *stream) learn(c *call, frame []byte) {
 	s.mu.Unlock()
 	if answer.Result == nil {
 		s.cfg.Log.Warn("the vault refused what the shim had answered", "code", answer.Error.Code)
-		if c.kind == kindDiscover && !u.promised && (answer.Error.Code == codeNoMethod || answer.Error.Code == codeRevision) {
+		if c.kind == kindDiscover && !u.promised && (answer.Error.Code == words.CodeNoMethod || answer.Error.Code == words.CodeRevision) {
 			s.misfit()
 		}
 		return
@@ -165,8 +128,8 @@ func (s *stream) learn(c *call, frame []byte) {
 			s.misfit()
 		}
 	case kindTools:
-		p := paramsOf(c.message.data)
-		if r := p.meta(greeting.MetaRevision); r != "" {
+		p := words.ParamsOf(c.message.Data)
+		if r := p.Tag(greeting.MetaRevision); r != "" {
 			revision = r
 		}
 		if p.Cursor == "" && s.book.Keep(greeting.Tools, revision, answer.Result) && c.answered {
@@ -189,62 +152,34 @@ func (s *stream) compare(c *call, now []byte) {
 func (s *stream) misfit() {
 	s.mu.Lock()
 	s.dead = usererr.New(usererr.Version, "The vault now speaks another revision of MCP than this client was told", "Restart the client, or reload this server in it")
-	l := s.link
 	s.failOpenLocked(s.dead, false)
 	s.mu.Unlock()
 	s.cfg.Log.Error("the vault does not fit what the client was told; the conversation is over")
-	if l != nil {
-		l.end(wsconn.CodeNormal)
-	}
+	s.quit()
 }
 
 // failOpenLocked answers every call that somebody waits for; onlySent leaves
 // those out that the vault cannot have.
 func (s *stream) failOpenLocked(why *usererr.Error, onlySent bool) {
 	for _, c := range s.open {
-		if s.waitedForLocked(c) && (c.message.sent || !onlySent) {
+		if s.waitedForLocked(c) && (c.message.Sent || !onlySent) {
 			s.failLocked(c, why)
 		}
 	}
 }
 
-// underWayLocked reports whether the vault has calls that somebody waits for.
-func (s *stream) underWayLocked() bool {
-	for _, c := range s.open {
-		if c.message.sent && s.waitedForLocked(c) && c.kind != kindListen {
-			return true
-		}
-	}
-	return false
-}
-
-// control acts on a frame that is not MCP. Kinds that are not known come from
-// a newer vault and are ignored.
-func (s *stream) control(ctx context.Context, l *link, frame []byte) error {
-	kind, body, err := wire.KindOf(frame)
-	if err != nil {
-		return err
-	}
-	switch kind {
+// Frame implements [link.Stream].
+func (s *stream) Frame(ctx context.Context, kind wire.Kind, body []byte) error {
+	switch kind { //nolint:exhaustive // the others are the keeper's
 	case wire.KindAck:
 		n, err := wire.DecodeAck(body)
 		if err != nil {
 			return err
 		}
 		s.mu.Lock()
-		ok := s.acknowledgedLocked(n)
-		s.mu.Unlock()
-		if !ok {
-			return errCounts
-		}
-	case wire.KindNonce:
-		var nonce wire.Nonce
-		if err := wire.Decode(body, &nonce); err != nil {
-			return err
-		}
-		select {
-		case l.ask <- nonce:
-		default: // one is being answered
+		defer s.mu.Unlock()
+		if !s.box.Acknowledged(n) {
+			return link.ErrNonsense
 		}
 	case wire.KindLoginRequired:
 		var required wire.LoginRequired
@@ -259,35 +194,6 @@ func (s *stream) control(ctx context.Context, l *link, frame []byte) error {
 		}
 		s.signin.Done(done)
 		s.signInDone(done)
-	case wire.KindBye:
-		l.bye = new(wire.Bye)
-		if err := wire.Decode(body, l.bye); err != nil {
-			return err
-		}
-		s.goodbye(l)
-	case wire.KindHello, wire.KindResume, wire.KindReplay, wire.KindProof:
-		return errFrame
 	}
 	return nil
-}
-
-// goodbye sees to it that a link ends which the vault wants to end. While it
-// drains, calls under way are answered and no new ones sent.
-func (s *stream) goodbye(l *link) {
-	patience := byeTime
-	s.mu.Lock()
-	l.draining = true
-	if l.bye.Reason == wire.ByeDrain && s.underWayLocked() {
-		patience = drainTime
-	}
-	s.mu.Unlock()
-	if l.bye.Reason == wire.ByeDrain && patience == byeTime {
-		patience = 0
-	}
-	cut := func() { l.end(wsconn.CodeNormal) }
-	if patience == 0 {
-		cut()
-		return
-	}
-	time.AfterFunc(patience, cut) // closing twice does no harm
 }

@@ -1,0 +1,172 @@
+// Package words has the few words of MCP that the shim itself understands or
+// says: parameters of some requests, answers, notifications. What it reads, it
+// reads from copies of messages that pass unchanged.
+package words
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+
+	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
+	"github.com/coatcheck-mcp/coatcheck/shim/jsonline"
+)
+
+// JSON-RPC codes besides those of jsonline: two of the standard, one of MCP,
+// and two of ours that the vault uses too.
+const (
+	CodeNoMethod    = -32601
+	CodeBadParams   = -32602
+	CodeRevision    = -32022
+	CodeLimit       = -32010
+	CodeUnavailable = -32013
+)
+
+// The methods that the shim does something about.
+const (
+	Initialize   = "initialize"
+	Initialized  = "notifications/initialized"
+	Discover     = "server/discover"
+	Ping         = "ping"
+	CallTool     = "tools/call"
+	ListTools    = "tools/list"
+	SetLevel     = "logging/setLevel"
+	Subscribe    = "resources/subscribe"
+	Unsubscribe  = "resources/unsubscribe"
+	Listen       = "subscriptions/listen"
+	Cancelled    = "notifications/cancelled"
+	Acknowledged = "notifications/subscriptions/acknowledged"
+
+	toolsChanged  = "notifications/tools/list_changed"
+	logMessage    = "notifications/message"
+	elicit        = "elicitation/create"
+	elicitIsOver  = "notifications/elicitation/complete"
+	ownQuestion   = "coatcheck-shim-"
+	unsupportedIs = "unsupported protocol version"
+)
+
+// Params is what the shim reads of the parameters of some messages.
+type Params struct {
+	Revision     string `json:"protocolVersion"`
+	Capabilities struct {
+		Elicitation map[string]json.RawMessage `json:"elicitation"`
+	} `json:"capabilities"`
+	Meta          map[string]json.RawMessage `json:"_meta"`
+	URI           string                     `json:"uri"`
+	Level         string                     `json:"level"`
+	Name          string                     `json:"name"`
+	Cursor        string                     `json:"cursor"`
+	RequestID     json.RawMessage            `json:"requestId"`
+	Notifications struct {
+		Tools bool `json:"toolsListChanged"`
+	} `json:"notifications"`
+}
+
+// ParamsOf reads the parameters of a message; what does not fit stays empty.
+func ParamsOf(message []byte) Params {
+	var m struct {
+		Params Params `json:"params"`
+	}
+	_ = json.Unmarshal(message, &m) // the vault complains about what does not fit
+	return m.Params
+}
+
+// Tag is a text in _meta, "" if there is none.
+func (p Params) Tag(name string) string {
+	var text string
+	_ = json.Unmarshal(p.Meta[name], &text) // absent, or no text: ""
+	return text
+}
+
+// Subscription is the id, in its one form, of the subscription that a
+// notification belongs to; "" for none.
+func (p Params) Subscription() string {
+	return string(jsonline.ID(p.Meta[greeting.MetaSubscription]))
+}
+
+// Success answers a request. Id is JSON text.
+func Success(id string, result []byte) []byte {
+	return slices.Concat([]byte(`{"jsonrpc":"2.0","id":`), []byte(id), []byte(`,"result":`), result, []byte(`}`))
+}
+
+// Failure answers a request, or with the id null a line that was none.
+func Failure(id string, code int, message string) []byte {
+	return slices.Concat([]byte(`{"jsonrpc":"2.0","id":`), []byte(id), []byte(`,"error":{"code":`), strconv.AppendInt(nil, int64(code), 10),
+		[]byte(`,"message":`), encode(message), []byte(`}}`))
+}
+
+// WrongRevision answers a request in a revision that nobody speaks.
+func WrongRevision(id, asked string) []byte {
+	return encode(map[string]any{
+		"jsonrpc": "2.0", "id": json.RawMessage(id),
+		"error": map[string]any{
+			"code": CodeRevision, "message": unsupportedIs,
+			"data": map[string]any{"supported": append([]string{greeting.Stateless}, greeting.Stateful()...), "requested": asked},
+		},
+	})
+}
+
+// Confirmed tells a client that its subscription of this id stands.
+func Confirmed(id string, tools bool) []byte {
+	return notification(Acknowledged, map[string]any{"_meta": about(id), "notifications": map[string]any{"toolsListChanged": tools}})
+}
+
+// ToolsChanged announces another list of tools, on a subscription where there
+// are such.
+func ToolsChanged(subscription string) []byte {
+	if subscription == "" {
+		return notification(toolsChanged, nil)
+	}
+	return notification(toolsChanged, map[string]any{"_meta": about(subscription)})
+}
+
+func about(subscription string) map[string]any {
+	return map[string]any{greeting.MetaSubscription: json.RawMessage(subscription)}
+}
+
+// Log is a log message.
+func Log(level, text string) []byte {
+	return notification(logMessage, map[string]any{"level": level, "logger": "coatcheck", "data": text})
+}
+
+// Severe reports whether level is at least minimum; "" is no minimum.
+func Severe(level, minimum string) bool {
+	levels := []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"} // RFC 5424 §6.2.1
+	return slices.Index(levels, level) >= slices.Index(levels, minimum)
+}
+
+// AskToOpen asks the client to show a link. The id, which the shim makes up
+// from name, is that of the request and of the elicitation.
+func AskToOpen(name, url, message string) (question []byte, id string) {
+	id = ownQuestion + name
+	return encode(map[string]any{
+		"jsonrpc": "2.0", "id": id, "method": elicit,
+		"params": map[string]any{"mode": "url", "elicitationId": id, "url": url, "message": message},
+	}), id
+}
+
+// Own reports whether id, as JSON text, is that of a question of the shim.
+func Own(id []byte) bool {
+	return len(id) > len(ownQuestion) && string(id[1:1+len(ownQuestion)]) == ownQuestion
+}
+
+// OpenNoMore tells a client that the link of that question is not needed.
+func OpenNoMore(id string) []byte {
+	return notification(elicitIsOver, map[string]any{"elicitationId": id})
+}
+
+func notification(method string, params any) []byte {
+	message := map[string]any{"jsonrpc": "2.0", "method": method}
+	if params != nil {
+		message["params"] = params
+	}
+	return encode(message)
+}
+
+func encode(v any) []byte {
+	out, err := jsonline.Marshal(v)
+	if err != nil {
+		panic("words: " + err.Error()) // impossible: texts, and ids that were JSON
+	}
+	return out
+}

@@ -83,7 +83,7 @@ func (d *Desk) admit(ctx context.Context, start Start, claim Claim) (Finished, e
 		var f Finished
 		var why error // besides what goes wrong in the store
 		l, err := d.change(ctx, Find{ID: start.Login}, func(l *Login) (save bool, err error) {
-			f = Finished{}
+			f, why = Finished{}, nil
 			if !matches(claim.Ticket.Reveal(), l.Details.Ticket) || l.Details.Chosen != start.ID {
 				return false, errNotYours()
 			}

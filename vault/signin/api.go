@@ -27,6 +27,7 @@ type reply struct {
 	err  error
 }
 
+// apiFunc serves one request of a device that has proved itself.
 type apiFunc func(r *http.Request, device identity.DeviceID) reply
 
 // api proves who calls and turns what serve returns into JSON.
@@ -54,6 +55,7 @@ func (h *Handler) api(serve apiFunc) http.Handler {
 	})
 }
 
+// errTooMuch is for a device or an address over its rate.
 func errTooMuch() error {
 	return usererr.New(usererr.RateLimited, "Too many requests at once", "Wait a moment, then try again")
 }
@@ -101,6 +103,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, a reply) {
 	_ = json.NewEncoder(w).Encode(body) // the caller has gone: nothing to do
 }
 
+// problem is what a shim hears of an error. Only user errors have words for it.
 func (h *Handler) problem(r *http.Request, a reply) wire.Problem {
 	why, ok := usererr.From(a.err)
 	if !ok {

@@ -69,6 +69,7 @@ func (h *Handler) cookieName(l consent.Login) string {
 	return "coatcheck-" + l.Ref()
 }
 
+// cookie is what this browser brings for a login, "" if it brings none.
 func (h *Handler) cookie(r *http.Request, l consent.Login) string {
 	// Two cookies of one name are somebody's trick.
 	if all := r.CookiesNamed(h.cookieName(l)); len(all) == 1 {
@@ -142,6 +143,7 @@ func (h *Handler) question(r *http.Request, v consent.Visit) question {
 	return q
 }
 
+// parse reads a stored address; the zero Addr is none.
 func parse(address string) netip.Addr {
 	at, err := netip.ParseAddr(address)
 	if err != nil {

@@ -24,6 +24,7 @@ type pages struct {
 	name, company string
 }
 
+// newPages reads the templates and everything that goes into every page.
 func newPages(name, company string) (*pages, error) {
 	set, err := template.ParseFS(web, "web/*.html")
 	if err != nil {
@@ -94,8 +95,10 @@ type note struct {
 	Again bool
 }
 
+// fact is a line of the list on a note.
 type fact struct{ Name, Value string }
 
+// consent asks the person.
 func (p *pages) consent(w http.ResponseWriter, q question) {
 	title := "Connect Confluence"
 	if q.Host != "" {
@@ -110,6 +113,7 @@ func (p *pages) onward(w http.ResponseWriter, address string) {
 	p.write(w, http.StatusOK, "onward", frame{Title: "On the way to Atlassian", Refresh: "0;url=" + address, Body: address})
 }
 
+// note tells the person one thing.
 func (p *pages) note(w http.ResponseWriter, n note) {
 	f := frame{Title: n.Title, Body: n}
 	if n.Again {
@@ -121,6 +125,8 @@ func (p *pages) note(w http.ResponseWriter, n note) {
 	p.write(w, n.Status, "note", f)
 }
 
+// write makes the whole page before the first byte leaves, so that a page is
+// never cut.
 func (p *pages) write(w http.ResponseWriter, status int, name string, f frame) {
 	f.Name, f.Company, f.Style, f.Mark, f.Icon = p.name, p.company, p.style, p.mark, markPath
 	var page bytes.Buffer

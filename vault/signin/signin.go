@@ -166,6 +166,7 @@ func (h *Handler) Run(ctx context.Context) error {
 	}
 }
 
+// sweep ends what is over and tells who waits.
 func (h *Handler) sweep(ctx context.Context) {
 	ended, err := h.cfg.Desk.Sweep(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -208,6 +209,7 @@ func (h *Handler) common(w http.ResponseWriter) {
 	}
 }
 
+// address is the network address of a client, as text for people.
 func (h *Handler) address(r *http.Request) string {
 	if at := h.cfg.Address(r); at.IsValid() {
 		return at.String()

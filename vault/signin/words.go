@@ -22,6 +22,8 @@ type meaning struct {
 	scopes []string
 }
 
+// meanings are in plain words what an administrator may put into a tenant's
+// scopes, classic and granular (reference: Atlassian's lists of both).
 func meanings() []meaning {
 	return []meaning{
 		{right{"Search Confluence for you", false}, []string{"search:"}},
@@ -66,8 +68,13 @@ func rights(scopes []string) []right {
 	return all
 }
 
+// The notes, one for each thing that may have to be told. Each says what
+// happened and what to do; none repeats what somebody else sent.
+
 const closeTab = "You may close this tab."
 
+// success names the account, since a browser may have been signed in to
+// another one than the person had in mind.
 func success(l consent.Login) note {
 	result := l.Details.Result
 	n := note{
@@ -91,6 +98,7 @@ func success(l consent.Login) note {
 	return n
 }
 
+// refused is for both ways to say no: on our page and on Atlassian's.
 func refused(consent.Login) note {
 	return note{
 		Status: http.StatusOK, Kind: "no", Title: "You declined",
@@ -99,6 +107,7 @@ func refused(consent.Login) note {
 	}
 }
 
+// failed shows a reason, which is always a text of ours.
 func failed(why consent.Reason) note {
 	return note{
 		Status: http.StatusOK, Kind: "bad", Title: "Sign-in did not complete",
@@ -106,6 +115,7 @@ func failed(why consent.Reason) note {
 	}
 }
 
+// sentence ends a hint, which has no period of its own.
 func sentence(hint string) string {
 	if hint == "" {
 		return ""
@@ -113,6 +123,7 @@ func sentence(hint string) string {
 	return hint + "."
 }
 
+// finishing is seen when the page is reloaded while the shim is at work.
 func finishing() note {
 	return note{
 		Status: http.StatusOK, Kind: "wait", Title: "Almost done",
@@ -120,6 +131,7 @@ func finishing() note {
 	}
 }
 
+// expired is for a link that nobody used in time.
 func expired() note {
 	return note{
 		Status: http.StatusGone, Kind: "bad", Title: "This sign-in has expired",
@@ -127,6 +139,8 @@ func expired() note {
 	}
 }
 
+// used is for a link that is over, seen by a browser that had no part in it:
+// it learns nothing but that.
 func used() note {
 	return note{
 		Status: http.StatusGone, Kind: "no", Title: "This sign-in is over",
@@ -135,6 +149,7 @@ func used() note {
 	}
 }
 
+// elsewhere is for a second browser, and for one that keeps no cookies.
 func elsewhere() note {
 	return note{
 		Status: http.StatusConflict, Kind: "bad", Title: "This sign-in is open in another browser",
@@ -143,6 +158,7 @@ func elsewhere() note {
 	}
 }
 
+// unknown is for a link that was made up, cut short or long forgotten.
 func unknown() note {
 	return note{
 		Status: http.StatusNotFound, Kind: "bad", Title: "This link leads nowhere",
@@ -150,6 +166,7 @@ func unknown() note {
 	}
 }
 
+// stray is for a callback that belongs to no login in this browser.
 func stray() note {
 	return note{
 		Status: http.StatusBadRequest, Kind: "bad", Title: "There is no sign-in for this page",
@@ -157,6 +174,7 @@ func stray() note {
 	}
 }
 
+// strangeForm is for a form that another site sent in the person's name.
 func strangeForm() note {
 	return note{
 		Status: http.StatusForbidden, Kind: "bad", Title: "This did not come from our page",
@@ -164,6 +182,7 @@ func strangeForm() note {
 	}
 }
 
+// tooMuch is for an address over its rate.
 func tooMuch() note {
 	return note{
 		Status: http.StatusTooManyRequests, Kind: "bad", Title: "Too many requests",
@@ -171,6 +190,7 @@ func tooMuch() note {
 	}
 }
 
+// broken is for our own faults; the log has the reference.
 func broken(reference string) note {
 	return note{
 		Status: http.StatusInternalServerError, Kind: "bad", Title: "Something went wrong on our side",

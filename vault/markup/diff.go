@@ -97,6 +97,7 @@ func between(a, b []string, depth int, out []edit) []edit {
 	return out
 }
 
+// pair is a line that stands in both texts, by its places.
 type pair struct{ a, b int }
 
 // anchors are the lines that stand once in a and once in b, as many of them as keep their order.
@@ -162,6 +163,7 @@ type drawing struct {
 
 func (d *drawing) full() bool { return d.filled }
 
+// line writes a line, unless that would go beyond the limit.
 func (d *drawing) line(sign byte, text string) {
 	if d.filled {
 		return

@@ -53,6 +53,7 @@ func ToMarkdown(body string, opt Options) (Document, error) {
 	return document(reading.Read(doc, reading.Options{UserName: opt.UserName})), nil
 }
 
+// document prints what was read.
 func document(read reading.Result) Document {
 	made := Document{Markdown: printing.Print(read.Blocks), Flattened: read.Flattened}
 	for _, lost := range read.Lost {

@@ -118,6 +118,7 @@ type fence struct {
 	mark, info    string
 }
 
+// fenceAt is the fence that a line opens, or nil.
 func fenceAt(line string, start, end int) *fence {
 	m := fenceLine.FindStringSubmatch(line)
 	if m == nil || m[2][0] == '`' && strings.Contains(m[3], "`") {
@@ -132,6 +133,7 @@ func fenceAt(line string, start, end int) *fence {
 	return &fence{start, end, prefix, m[2], m[3]}
 }
 
+// closedBy reports whether a line ends the code.
 func (f *fence) closedBy(line string) bool {
 	text := strings.Trim(line, " \t>")
 	return len(text) >= len(f.mark) && strings.Trim(text, f.mark[:1]) == ""

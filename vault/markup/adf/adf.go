@@ -37,6 +37,7 @@ func (n *node) attr(name string) string {
 	return ""
 }
 
+// number is an attribute as a count, 0 for what is none.
 func (n *node) number(name string) int {
 	value, _ := n.Attrs[name].(float64)
 	if value < 0 || value > 1_000_000 {
@@ -59,11 +60,13 @@ func Read(body string) (reading.Result, bool) {
 	return r.result, true
 }
 
+// reader gathers blocks; it mirrors the one of vault/markup/reading over the other tree.
 type reader struct {
 	result  reading.Result
 	settler page.Settler
 }
 
+// flatten notes that the frame or look of a construct is not shown.
 func (r *reader) flatten(what string) {
 	if !slices.Contains(r.result.Flattened, what) {
 		r.result.Flattened = append(r.result.Flattened, what)
@@ -97,6 +100,7 @@ func (r *reader) blocks(nodes []node) []page.Block {
 	return out
 }
 
+// paragraph makes a block of spans, if there is anything to see.
 func (r *reader) paragraph(spans []page.Span) []page.Block {
 	if spans = r.settler.Settle(spans); len(spans) == 0 {
 		return nil
@@ -104,6 +108,7 @@ func (r *reader) paragraph(spans []page.Span) []page.Block {
 	return []page.Block{{Kind: page.Paragraph, Text: spans}}
 }
 
+// block makes blocks of one node. The names are those of Atlassian's published schema.
 func (r *reader) block(n *node) []page.Block {
 	switch n.Type {
 	case "paragraph", "caption":
@@ -208,6 +213,7 @@ func (r *reader) list(n *node) []page.Block {
 	return []page.Block{made}
 }
 
+// table makes a table; what stands in it beside rows of cells does not exist in the format.
 func (r *reader) table(n *node) []page.Block {
 	made := &page.Table{}
 	for i := range n.Content {

@@ -41,6 +41,7 @@ func (r *reader) inline(n *node) ([]page.Span, bool) {
 	return []page.Span{s}, true
 }
 
+// first is the first of several texts that is not empty.
 func first(options ...string) string {
 	for _, text := range options {
 		if text != "" {
@@ -71,6 +72,7 @@ func linked(s page.Span, target string) page.Span {
 	return s
 }
 
+// mark sets a span in a mark. Marks that Markdown has no form for are noted.
 func (r *reader) mark(s page.Span, m *node) page.Span {
 	switch m.Type {
 	case "strong":

@@ -22,6 +22,7 @@ func linkAddresses(in []Span) []Span {
 	return in
 }
 
+// cutAddresses appends the parts of a span: addresses, and what is between them.
 func (s Span) cutAddresses(out []Span) []Span {
 	if s.Kind != Words || s.Link != nil {
 		return append(out, s)

@@ -15,6 +15,7 @@ type budget struct {
 	count int      // delimiters and brackets in it so far
 }
 
+// newBudget is enough for some thousand delimiters in one paragraph, however short the text.
 func newBudget(size int) *budget { return &budget{left: 4<<20 + 16*size} }
 
 // spend charges for one more delimiter or bracket in a block; it reports false when nothing is left.

@@ -80,6 +80,7 @@ func tagName(text string) (name string, closes bool) {
 	return strings.ToLower(strings.TrimSpace(name)), closes
 }
 
+// meaning is what a tag among text stands for; it reports false for those that stay text.
 func meaning(name string) (tag, bool) {
 	switch name {
 	case "u", "ins":
@@ -110,6 +111,7 @@ func (c *inlines) raw(n *ast.RawHTML, s setting) {
 	c.words(text, s)
 }
 
+// rawText is the source of a tag.
 func rawText(n *ast.RawHTML, source []byte) string {
 	var out strings.Builder
 	for i := range n.Segments.Len() {
@@ -207,6 +209,7 @@ func (r *reader) fragment(source string) []page.Block {
 	return r.asText(source)
 }
 
+// wellFormed reads HTML with the parser of storage format; it reports false for what may not become part of a page.
 func (r *reader) wellFormed(source string) ([]page.Block, bool) {
 	doc, err := storage.Parse(voidTag.ReplaceAllString(source, "<$1/>"))
 	if err != nil || !allowed(doc.Root) {
@@ -243,6 +246,8 @@ func allowed(n *storage.Node) bool {
 	return true
 }
 
+// allowedElement is the list: what people write by hand and what vault/markup/printing writes. Nothing on it runs, loads
+// or has a prefix.
 func allowedElement(name string) bool {
 	switch name {
 	case "table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption", "colgroup", "col",

@@ -38,6 +38,7 @@ func (r *reader) spans(n ast.Node) []page.Span {
 	return c.spans
 }
 
+// words adds text. Neighbours that look alike are joined before anything looks at them.
 func (c *inlines) words(text string, s setting) {
 	if text == "" {
 		return
@@ -49,6 +50,7 @@ func (c *inlines) words(text string, s setting) {
 	c.text.WriteString(text)
 }
 
+// flush ends the run of words at hand.
 func (c *inlines) flush() {
 	if c.text.Len() == 0 {
 		return
@@ -61,6 +63,7 @@ func (c *inlines) flush() {
 	c.text.Reset()
 }
 
+// add adds an object among the words.
 func (c *inlines) add(s page.Span, at setting) {
 	c.flush()
 	s.Marks, s.Link = at.marks, at.link
@@ -92,6 +95,7 @@ func (c *inlines) inside(n ast.Node, s setting) {
 	}
 }
 
+// node adds one inline node.
 func (c *inlines) node(n ast.Node, s setting) {
 	switch n := n.(type) {
 	case *ast.Text:
@@ -154,6 +158,7 @@ func (c *inlines) line(n *ast.Text, s setting) {
 	}
 }
 
+// auto adds <address>: a link, a date, or text where no scheme on the web is meant.
 func (c *inlines) auto(n *ast.AutoLink, s setting) {
 	text := string(n.Label(c.source))
 	target := string(n.URL(c.source))
@@ -173,6 +178,7 @@ func (c *inlines) auto(n *ast.AutoLink, s setting) {
 	c.words(text, s)
 }
 
+// image adds an image, or its alternative text where the address is not one to load.
 func (c *inlines) image(n *ast.Image, s setting) {
 	alt := page.OneLine(c.plain(n))
 	made := &page.Image{Target: decode(n.Destination), Caption: page.OneLine(decode(n.Title))}

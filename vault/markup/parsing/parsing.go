@@ -108,6 +108,7 @@ func (r *reader) paragraph(spans []page.Span) []page.Block {
 	return []page.Block{{Kind: page.Paragraph, Text: spans}}
 }
 
+// list makes a list; whether it was tight or loose means nothing to Confluence.
 func (r *reader) list(n *ast.List) page.Block {
 	made := page.Block{Kind: page.List, Ordered: n.IsOrdered(), Level: 1}
 	if made.Ordered {
@@ -201,6 +202,7 @@ func (r *reader) table(n *extast.Table) []page.Block {
 	return []page.Block{{Kind: page.Grid, Table: made}}
 }
 
+// alignOf is the alignment of a column.
 func alignOf(a extast.Alignment) byte {
 	switch a {
 	case extast.AlignLeft:
@@ -213,6 +215,7 @@ func alignOf(a extast.Alignment) byte {
 	return 0
 }
 
+// empty reports whether a row has no text.
 func empty(cells []page.Cell) bool {
 	for _, c := range cells {
 		if len(c.Kids) > 0 {

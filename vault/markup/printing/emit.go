@@ -86,6 +86,7 @@ func unframe(list, out []page.Block) []page.Block {
 // markers alternates the bullets of lists that follow each other, which would be one list otherwise.
 type markers struct{ other bool }
 
+// next reports whether the list at i, if it is one, takes the other marker.
 func (m *markers) next(list []page.Block, i int) bool {
 	if list[i].Kind != page.List {
 		return false
@@ -145,6 +146,7 @@ func (e *emitter) inset(more string, write func()) {
 	e.prefix = e.prefix[:size]
 }
 
+// heading writes a heading in one line: breaks in it become tags.
 func (e *emitter) heading(b *page.Block) {
 	for range b.Level {
 		e.out = append(e.out, '#')
@@ -162,6 +164,7 @@ func (e *emitter) heading(b *page.Block) {
 	}
 }
 
+// alert writes a panel. Its title stands behind the mark, where GitHub shows it as text and we read it back.
 func (e *emitter) alert(b *page.Block) {
 	e.inset("> ", func() {
 		e.str("> [!" + alertName(b.Name) + "]")
@@ -196,6 +199,7 @@ func alertName(macro string) string {
 	return strings.ToUpper(macro)
 }
 
+// code writes a fence that is longer than all runs of its mark within the code.
 func (e *emitter) code(b *page.Block) {
 	fence, mark := 3, byte('`')
 	if strings.IndexByte(b.Info, '`') >= 0 || strings.IndexByte(b.Name, '`') >= 0 {
@@ -235,6 +239,7 @@ func (e *emitter) code(b *page.Block) {
 	e.str(bar)
 }
 
+// list writes the items of a list; other asks for the second kind of marker.
 func (e *emitter) list(b *page.Block, other bool) {
 	tight := tightList(b, e.depth)
 	number := b.Level
@@ -251,6 +256,7 @@ func (e *emitter) list(b *page.Block, other bool) {
 	}
 }
 
+// marker is what stands before an item.
 func marker(ordered, other bool, number int) string {
 	switch {
 	case ordered && other:

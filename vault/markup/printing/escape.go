@@ -24,6 +24,7 @@ const (
 	specialHigh = 1<<('['-64) | 1<<('\\'-64) | 1<<(']'-64) | 1<<('_'-64) | 1<<('`'-64) | 1<<('|'-64) | 1<<('~'-64)
 )
 
+// special reports whether a byte is one of those.
 func special(c byte) bool {
 	if c < 64 {
 		return uint64(specialLow)>>c&1 != 0
@@ -80,6 +81,7 @@ func (e *emitter) active(text string, i int, a around) bool {
 	return false
 }
 
+// before is the character before the one at i.
 func before(text string, i int, a around) rune {
 	if i == 0 {
 		return a.before
@@ -88,6 +90,7 @@ func before(text string, i int, a around) rune {
 	return r
 }
 
+// after is the character behind the one at i.
 func after(text string, i int, a around) rune {
 	if i+1 >= len(text) {
 		return a.after
@@ -95,6 +98,7 @@ func after(text string, i int, a around) rune {
 	return firstRune(text[i+1:])
 }
 
+// asciiPunctuation reports what a backslash may escape.
 func asciiPunctuation(c byte) bool {
 	return c > ' ' && c < 0x7f && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
 }
@@ -149,6 +153,7 @@ func firstRune(text string) rune {
 // blank reports what CommonMark holds for white space beside a delimiter.
 func blank(r rune) bool { return unicode.IsSpace(r) }
 
+// punctuation reports what CommonMark holds for punctuation beside a delimiter; symbols count.
 func punctuation(r rune) bool { return unicode.IsPunct(r) || unicode.IsSymbol(r) }
 
 // wordRune reports what is neither space nor punctuation to CommonMark.
@@ -178,6 +183,7 @@ func (l *layer) opening() string {
 	return l.delimiter()
 }
 
+// delimiter is the mark that opens and closes a layer.
 func (l *layer) delimiter() string {
 	switch l.mark {
 	case page.Strong:
@@ -252,6 +258,7 @@ func altText(i *page.Image) string {
 	return alt
 }
 
+// picture writes an image; its caption is the title.
 func (e *emitter) picture(i *page.Image) {
 	e.str("![")
 	e.text(altText(i), around{before: '[', after: ']', link: true})
@@ -264,6 +271,7 @@ func (e *emitter) picture(i *page.Image) {
 	e.str(")")
 }
 
+// title writes the inside of a title between double quotes.
 func (e *emitter) title(text string) {
 	for i := 0; i < len(text); i++ {
 		c := text[i]

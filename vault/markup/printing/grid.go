@@ -37,6 +37,7 @@ func (e *emitter) grid(t *page.Table) {
 	}
 }
 
+// rulerOf is the part of the line below the headings that aligns a column, if its cells agree.
 func rulerOf(t *page.Table, column int) string {
 	var a byte
 	known := false
@@ -63,6 +64,7 @@ func rulerOf(t *page.Table, column int) string {
 
 func void(c page.Cell) bool { return len(c.Kids) == 0 }
 
+// allHead reports whether a row is one of headings.
 func allHead(row []page.Cell) bool {
 	for _, c := range row {
 		if !c.Head {
@@ -120,6 +122,7 @@ func (e *emitter) row(cells []page.Cell, width int, boldFirst bool) {
 	e.cell = false
 }
 
+// cellText writes the content of a cell in one line; paragraphs become lines.
 func (e *emitter) cellText(c page.Cell, bold bool) {
 	var spans []page.Span
 	for i := range c.Kids {

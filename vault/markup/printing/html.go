@@ -21,6 +21,7 @@ func (h *markupWriter) newline() {
 	h.out = append(h.out, h.prefix...)
 }
 
+// table writes a row per line, so that a difference between versions shows the row.
 func (h *markupWriter) table(t *page.Table) {
 	h.str("<table>")
 	for _, row := range t.Rows {
@@ -35,6 +36,7 @@ func (h *markupWriter) table(t *page.Table) {
 	h.str("</table>")
 }
 
+// cell writes what is merged and aligned as attributes that HTML has for it.
 func (h *markupWriter) cell(c page.Cell) {
 	tag := "td"
 	if c.Head {
@@ -65,6 +67,7 @@ func (h *markupWriter) blocks(list []page.Block) {
 	}
 }
 
+// block writes one block; a bare paragraph without tags of its own.
 func (h *markupWriter) block(b *page.Block, bare bool) {
 	switch b.Kind {
 	case page.Paragraph:
@@ -119,6 +122,7 @@ func (h *markupWriter) wrap(tag string, inside func()) {
 	h.str("</" + tag + ">")
 }
 
+// list writes items; the state of tasks is an attribute.
 func (h *markupWriter) list(b *page.Block) {
 	tag := "ul"
 	if b.Ordered {
@@ -144,6 +148,7 @@ func (h *markupWriter) list(b *page.Block) {
 	h.str("</" + tag + ">")
 }
 
+// code writes pre; what stands behind a fence is an attribute.
 func (h *markupWriter) code(b *page.Block) {
 	h.str("<pre")
 	if b.Name != "" || b.Info != "" {
@@ -201,6 +206,7 @@ func (h *markupWriter) inline(spans []page.Span) {
 	}
 }
 
+// tagOf is the element of a mark.
 func tagOf(m page.Marks) string {
 	switch m {
 	case page.Strong:

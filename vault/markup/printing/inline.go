@@ -26,6 +26,7 @@ func (e *emitter) inline(spans []page.Span, lines bool) {
 	w.close(len(spans))
 }
 
+// inliner writes the spans of one block.
 type inliner struct {
 	*emitter
 	start  int // where the line at hand begins in out
@@ -237,6 +238,7 @@ func (w *inliner) within(link *page.Link, i int) bool {
 	return false
 }
 
+// linkOpen reports whether the text at hand stands between the brackets of a link.
 func (w *inliner) linkOpen() bool {
 	for _, l := range w.open {
 		if l.link != nil {
@@ -270,6 +272,7 @@ func (w *inliner) tail(i int) rune {
 	return '>'
 }
 
+// lastRune is the character that was written last, a line end at the beginning.
 func (w *inliner) lastRune() rune {
 	if len(w.out) == 0 {
 		return '\n'
@@ -297,6 +300,7 @@ func (w *inliner) address(i int) bool {
 	return ok && rest != "" && strings.IndexFunc(rest, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("<>|\\`", r) }) < 0
 }
 
+// span writes one span within the layers that are open.
 func (w *inliner) span(i int) {
 	s := &w.spans[i]
 	if w.address(i) {
@@ -331,6 +335,7 @@ func (w *inliner) span(i int) {
 	}
 }
 
+// lineBreak ends a line, or writes the tag where a line may not end.
 func (w *inliner) lineBreak() {
 	// goldmark takes \\\ at the end of a line for two backslashes and no break.
 	if !w.lines || w.cell || w.lastRune() == '\\' || len(w.out) == w.start {

@@ -54,6 +54,7 @@ func PanelName(kind string) string {
 	return "panel"
 }
 
+// attribute is the value of an ac:adf-attribute.
 func attribute(n *storage.Node, key string) string {
 	for child := n.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "ac:adf-attribute" && child.Attr("key") == key {
@@ -99,6 +100,7 @@ func (b *builder) decisions(node, fallback *storage.Node) {
 	}
 }
 
+// adfMeaning tells what an extension is: its key, or its text and title.
 func adfMeaning(n *storage.Node) string {
 	if key := attribute(n, "extension-key"); key != "" {
 		return key

@@ -43,6 +43,7 @@ func (b *builder) flush() {
 	b.spans = b.spans[:0]
 }
 
+// add ends the paragraph at hand and adds a block.
 func (b *builder) add(made page.Block) {
 	b.flush()
 	b.blocks = append(b.blocks, made)
@@ -65,6 +66,7 @@ func (b *builder) token(name, meaning, original string, c setting) int {
 	return len(b.r.lost)
 }
 
+// inside adds everything in n.
 func (b *builder) inside(n *storage.Node, c setting) {
 	for child := n.First; child != nil; child = child.Next {
 		b.walk(child, c)
@@ -83,7 +85,7 @@ func (b *builder) walk(n *storage.Node, c setting) {
 		return
 	case storage.Element:
 	default:
-		return // comments and instructions are not shown by Confluence either
+		return // comments are not shown by Confluence either
 	}
 	if m, ok := markOf(n.Name); ok {
 		c.marks |= m
@@ -100,6 +102,7 @@ func (b *builder) walk(n *storage.Node, c setting) {
 	b.block(n, c)
 }
 
+// markOf is the mark of an element, in the old names and the new.
 func markOf(name string) (page.Marks, bool) {
 	switch name {
 	case "strong", "b":
@@ -295,6 +298,7 @@ func (b *builder) table(n *storage.Node) {
 	}
 }
 
+// rows adds the rows of a table or of a part of it, and answers what stands beside them.
 func (r *reader) rows(n *storage.Node, t *page.Table) (stray []page.Block) {
 	for child := n.First; child != nil; child = child.Next {
 		switch {
@@ -316,6 +320,7 @@ func (r *reader) rows(n *storage.Node, t *page.Table) (stray []page.Block) {
 	return stray
 }
 
+// row gathers the cells of a row, and what stands beside them.
 func (r *reader) row(n *storage.Node) (row []page.Cell, stray []page.Block) {
 	for child := n.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && (child.Name == "td" || child.Name == "th") {

@@ -45,6 +45,7 @@ func (b *builder) linked(n *storage.Node, target, fallback string, c setting) {
 	}
 }
 
+// visible reports whether there is anything to click on.
 func visible(spans []page.Span) bool {
 	for _, s := range spans {
 		if s.Kind != page.Break && (s.Kind > page.Break || strings.TrimSpace(s.Text) != "") {
@@ -124,6 +125,7 @@ func (b *builder) resource(n *storage.Node) (address, text string) {
 	return "", ""
 }
 
+// user reads a mention: by account in the cloud, by key or name in a data center.
 func (b *builder) user(n *storage.Node) (address, text string) {
 	id, prefix := n.Attr("ri:account-id"), "confluence-user:"
 	if id == "" {

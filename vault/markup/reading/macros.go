@@ -200,6 +200,7 @@ func (b *builder) value(n *storage.Node) string {
 	return text
 }
 
+// parameter is the text of a macro's parameter.
 func parameter(n *storage.Node, name string) string {
 	for child := n.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "ac:parameter" && child.Attr("ac:name") == name {
@@ -209,6 +210,7 @@ func parameter(n *storage.Node, name string) string {
 	return ""
 }
 
+// body is the text in a macro, without markup.
 func body(n *storage.Node) string {
 	if text := n.Child("ac:plain-text-body"); text != nil {
 		return lineEnds(text.Content())
@@ -306,6 +308,7 @@ func (b *builder) tasks(n *storage.Node) {
 	}
 }
 
+// task gathers one task. Its number means nothing to people and is left out.
 func (r *reader) task(n *storage.Node) page.Block {
 	made := page.Block{Kind: page.Item, Task: ' '}
 	inner := builder{r: r}

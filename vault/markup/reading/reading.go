@@ -80,6 +80,7 @@ func Placeholder(name string, number int, meaning string) string {
 // maxMeaning bounds what a placeholder says, in bytes: a pointer to the thing, not the thing.
 const maxMeaning = 300
 
+// clip keeps a text within that bound.
 func clip(text string) string {
 	if len(text) > maxMeaning {
 		return strings.ToValidUTF8(text[:maxMeaning], "") + "…"

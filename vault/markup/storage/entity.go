@@ -43,6 +43,7 @@ func reference(text string) (value string, size int) {
 	}
 }
 
+// numeric decodes &#65; and &#x41;.
 func numeric(digits string, size int) (string, int) {
 	base := 10
 	if strings.HasPrefix(digits, "x") {
@@ -110,6 +111,7 @@ func decode(raw string, attribute bool) string {
 	}
 }
 
+// newlines makes all line ends \n, as XML 1.0 §2.11 has it.
 func newlines(text string) string {
 	if strings.IndexByte(text, '\r') < 0 {
 		return text

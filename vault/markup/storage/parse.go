@@ -2,7 +2,6 @@ package storage
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -39,6 +38,7 @@ type parser struct {
 
 func (p *parser) fail(at int, reason string) error { return &Error{at, reason} }
 
+// run reads to the end.
 func (p *parser) run() error {
 	for p.pos < len(p.src) {
 		var err error
@@ -57,6 +57,7 @@ func (p *parser) run() error {
 	return nil
 }
 
+// text reads up to the next <.
 func (p *parser) text() error {
 	start := p.pos
 	end := len(p.src)
@@ -86,15 +87,13 @@ func (p *parser) markup() error {
 		return p.section(CData, "<![CDATA[", "]]>")
 	case strings.HasPrefix(rest, "<!--"):
 		return p.section(Comment, "<!--", "-->")
-	case strings.HasPrefix(rest, "<?"):
-		return p.section(Instruction, "<?", "?>")
-	case strings.HasPrefix(rest, "<!"):
-		return p.fail(p.pos, "declarations are not allowed")
+	case strings.HasPrefix(rest, "<!"), strings.HasPrefix(rest, "<?"):
+		return p.fail(p.pos, "declarations and processing instructions are not allowed")
 	}
 	return p.openTag()
 }
 
-// section reads CDATA, comments and instructions: open mark, anything, close mark.
+// section reads CDATA and comments: open mark, anything, close mark.
 func (p *parser) section(kind Kind, opens, closes string) error {
 	start := p.pos
 	inner := start + len(opens)
@@ -109,17 +108,13 @@ func (p *parser) section(kind Kind, opens, closes string) error {
 	if err := p.characters(inner, end, false); err != nil {
 		return err
 	}
-	if kind == Instruction {
-		if target, _, _ := strings.Cut(p.src[inner:end], " "); target == "" || strings.EqualFold(target, "xml") && start > 0 {
-			return p.fail(start, "misplaced processing instruction")
-		}
-	}
 	n := p.doc.node(p.open)
 	n.Kind, n.Start, n.End, n.InnerStart, n.InnerEnd = kind, start, end+len(closes), inner, end
 	p.pos = n.End
 	return nil
 }
 
+// closeTag reads </name> and leaves the element it closes.
 func (p *parser) closeTag() error {
 	start := p.pos
 	p.pos += 2
@@ -144,6 +139,7 @@ func (p *parser) closeTag() error {
 	return nil
 }
 
+// openTag reads <name …> and enters the element, or <name …/>.
 func (p *parser) openTag() error {
 	start := p.pos
 	p.pos++
@@ -212,6 +208,7 @@ func (p *parser) attributes() ([]Attr, error) {
 	return p.doc.attrs[first:end:end], nil
 }
 
+// attribute reads name="value".
 func (p *parser) attribute() (Attr, error) {
 	name, err := p.name()
 	if err != nil {
@@ -244,7 +241,7 @@ func (p *parser) attribute() (Attr, error) {
 	return Attr{name, p.src[start:end]}, nil
 }
 
-// name reads a name with at most one prefix.
+// name reads a name with at most one prefix. Confluence has none beyond ASCII.
 func (p *parser) name() (string, error) {
 	start, colon := p.pos, -1
 	for p.pos < len(p.src) {
@@ -261,11 +258,7 @@ func (p *parser) name() (string, error) {
 			p.pos++
 			continue
 		}
-		r, size := utf8.DecodeRuneInString(p.src[p.pos:])
-		if c < utf8.RuneSelf || r == utf8.RuneError && size == 1 || !unicode.IsLetter(r) {
-			break
-		}
-		p.pos += size
+		break
 	}
 	if p.pos == start {
 		return "", p.fail(start, "expected a name")
@@ -276,6 +269,7 @@ func (p *parser) name() (string, error) {
 	return p.src[start:p.pos], nil
 }
 
+// space skips white space and reports whether there was any.
 func (p *parser) space() bool {
 	start := p.pos
 	for p.pos < len(p.src) {

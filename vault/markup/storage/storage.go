@@ -24,12 +24,11 @@ type Kind uint8
 
 // The kinds of nodes.
 const (
-	Root        Kind = iota // the fragment as a whole
-	Element                 // <p>…</p>, <br/>
-	Text                    // characters, with entities
-	CData                   // <![CDATA[…]]>
-	Comment                 // <!--…-->
-	Instruction             // <?…?>
+	Root    Kind = iota // the fragment as a whole
+	Element             // <p>…</p>, <br/>
+	Text                // characters, with entities
+	CData               // <![CDATA[…]]>
+	Comment             // <!--…-->
 )
 
 // Node is one construct of the source.

@@ -52,6 +52,7 @@ func (w *writer) marked(spans []page.Span, outer page.Marks) {
 	set(0)
 }
 
+// tagOf is the element of a mark, as Confluence's editor writes it.
 func tagOf(m page.Marks) string {
 	switch m {
 	case page.Underline:
@@ -68,6 +69,7 @@ func tagOf(m page.Marks) string {
 	return "s"
 }
 
+// span writes one span without its marks.
 func (w *writer) span(s *page.Span) {
 	switch s.Kind {
 	case page.Words:

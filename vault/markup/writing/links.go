@@ -47,6 +47,7 @@ func unlinked(spans []page.Span) []page.Span {
 	return out
 }
 
+// internal writes ac:link. Text that Confluence shows anyway is left out, so that it follows when a page is renamed.
 func (w *writer) internal(to resource, spans []page.Span, outer page.Marks) {
 	w.str("<ac:link")
 	if to.anchor != "" {
@@ -110,6 +111,7 @@ func place(text string) (space, title string) {
 	return "", unescape(text)
 }
 
+// pageElement is ri:page; without a space it is one of the page's own.
 func pageElement(space, title string) string {
 	if space == "" {
 		return element("ri:page", "ri:content-title", title)
@@ -162,6 +164,7 @@ func element(name string, attributes ...string) string {
 	return w.out.String()
 }
 
+// unescape resolves percent-encoding; what is not valid stays as it is.
 func unescape(text string) string {
 	if plain, err := url.PathUnescape(text); err == nil {
 		return plain

@@ -29,6 +29,7 @@ func Write(blocks []page.Block, opt Options) string {
 	return w.out.String()
 }
 
+// writer appends storage format.
 type writer struct {
 	out   strings.Builder
 	opt   Options
@@ -38,6 +39,7 @@ type writer struct {
 
 func (w *writer) str(text string) { w.out.WriteString(text) }
 
+// text writes characters, between tags or in an attribute.
 func (w *writer) text(text string) { w.str(storage.Escape(clean(text))) }
 
 // clean drops what XML cannot carry; percent-encoded addresses may hold anything.
@@ -61,6 +63,7 @@ func forbidden(r rune) bool {
 	return r < ' ' && r != '\t' && r != '\n' || r == 0xfffe || r == 0xffff
 }
 
+// element writes an element around what inside writes.
 func (w *writer) element(name string, inside func()) {
 	w.str("<" + name + ">")
 	inside()
@@ -73,6 +76,7 @@ func (w *writer) blocks(list []page.Block) {
 	}
 }
 
+// block writes one block.
 func (w *writer) block(b *page.Block) {
 	switch b.Kind {
 	case page.Paragraph:
@@ -138,6 +142,7 @@ func (w *writer) list(b *page.Block) {
 	}
 }
 
+// items writes the items of ul and ol, each with paragraphs as Confluence's editor has them.
 func (w *writer) items(tag string, start int, items []page.Block) {
 	w.inner++
 	defer func() { w.inner-- }()
@@ -171,6 +176,7 @@ func boxed(task byte, kids []page.Block) []page.Block {
 	return append([]page.Block{{Kind: page.Paragraph, Text: text}}, kids...)
 }
 
+// taskList writes ac:task-list. Confluence wants a number for each task that is its own within the page.
 func (w *writer) taskList(items []page.Block) {
 	w.inner++
 	defer func() { w.inner-- }()
@@ -193,6 +199,7 @@ func (w *writer) taskList(items []page.Block) {
 	w.str("</ac:task-list>")
 }
 
+// table writes a table; Confluence knows no thead.
 func (w *writer) table(t *page.Table) {
 	w.inner++
 	defer func() { w.inner-- }()
@@ -207,6 +214,7 @@ func (w *writer) table(t *page.Table) {
 	w.str("</tbody></table>")
 }
 
+// cell writes td or th; alignment is one of its paragraphs.
 func (w *writer) cell(c *page.Cell) {
 	tag := "td"
 	if c.Head {

@@ -267,7 +267,7 @@ func TestAVaultThatTakesNothing(t *testing.T) {
 		c := start(t, v, nil)
 		c.initialize("2025-06-18")
 		for i := range 4 {
-			c.call(fmt.Sprint(i), "echo", strings.Repeat("x", 7<<20))
+			c.send(`{"jsonrpc":"2.0","id":%d,"method":"big","params":{"x":"%s"}}`, i, strings.Repeat("x", 7<<20))
 		}
 		c.late = 30 * time.Second
 		m := c.next()

@@ -78,6 +78,7 @@ func (s *stream) waitRoom(ctx context.Context, n int) bool {
 			return true
 		}
 		if late == nil {
+			s.flush() // what was read together with this message
 			timer := time.NewTimer(roomTime)
 			defer timer.Stop()
 			late = timer.C

@@ -65,12 +65,17 @@ func TestNoSecretLeavesTheVault(t *testing.T) {
 	<-c.done
 	seen["the shim's stderr"] = said.String()
 	for i, page := range b.Pages() {
-		seen[fmt.Sprintf("page %d: %s", i, page.URL)] = page.Body
+		seen[fmt.Sprintf("page %d", i)] = page.URL + "\n" + page.Body
 	}
+	seen["the address that was opened"] = address
+	seen["what the vault sent"] = w.Link.Heard() // every frame and every page
 	w.KillVault()
 
 	if len(w.Sim.Secrets()) == 0 {
 		t.Fatal("the simulated Atlassian handed out no secret: this test would find nothing")
+	}
+	if heard := seen["what the vault sent"]; !strings.Contains(heard, `"structuredContent"`) || !strings.Contains(heard, "<html") {
+		t.Error("frames or pages were not heard: this test would find nothing in them")
 	}
 	needles := append(w.Sim.Secrets(), canary, "stage-client-secret")
 	w.searchFiles(seen)

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,17 +38,7 @@ func TestStory(t *testing.T) {
 		t.Errorf("%d token requests after the token expired, want 1", got)
 	}
 
-	sessions := strings.Fields(w.vault("sessions", "list"))
-	id := ""
-	for _, word := range sessions {
-		if strings.HasPrefix(word, "s_") {
-			id = word
-		}
-	}
-	if id == "" {
-		t.Fatalf("no session in %q", sessions)
-	}
-	w.vault("sessions", "revoke", id)
+	w.revokeTheSession()
 	if text, err := call(t.Context(), s, "confluence_list_spaces", nil); err == nil || !strings.Contains(text, "taken away") {
 		t.Errorf("the call right after the revocation said %q, %v", text, err)
 	}
@@ -63,6 +54,52 @@ func TestStory(t *testing.T) {
 	w.consent(2, "ada", false)
 	if text := <-done; strings.HasPrefix(text, "ANSWERED") || !strings.Contains(text, "declined") {
 		t.Errorf("the call after the revocation said %q", text)
+	}
+}
+
+// revokeTheSession revokes the only session, as an administrator does.
+func (w *world) revokeTheSession() {
+	w.t.Helper()
+	id := ""
+	for _, word := range strings.Fields(w.vault("sessions", "list")) {
+		if strings.HasPrefix(word, "s_") {
+			id = word
+		}
+	}
+	if id == "" {
+		w.t.Fatal("there is no session")
+	}
+	w.vault("sessions", "revoke", id)
+}
+
+// TestRevokedMeansNow revokes a session while nothing is asked: its open
+// stream is cut within a second, and the next call asks for a sign-in.
+func TestRevokedMeansNow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stage.Options{Link: true})
+	s := w.connect(w.laptop("ada"), nil)
+	w.signIn(s, "ada")
+	carried := w.Link.Carried()
+	w.revokeTheSession()
+	revoked := time.Now()
+	for w.Link.Carried() == carried { // the shim whose stream is cut comes back, as a guest
+		if time.Since(revoked) > 3*time.Second { // a second, and some for a busy machine
+			t.Fatal("the stream is still open")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Logf("cut after %v", time.Since(revoked))
+	answer := make(chan string, 1)
+	go func() {
+		text, err := call(t.Context(), s, "confluence_list_spaces", nil)
+		answer <- fmt.Sprint(text, err)
+	}()
+	w.consent(2, "ada", true)
+	if text := within(t, answer, 30*time.Second); !strings.Contains(text, "ENG") {
+		t.Errorf("the call after the next sign-in said %q", text)
+	}
+	if got := strings.Count(w.vault("audit", "list"), "session.revoked"); got != 1 {
+		t.Errorf("%d revocations are on record, want 1", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -14,11 +15,16 @@ type Link struct {
 	listener net.Listener
 	target   string
 
-	mu     sync.Mutex
-	cut    bool                  // guarded by mu
-	conns  map[net.Conn]struct{} // guarded by mu
-	joined sync.WaitGroup
+	mu      sync.Mutex
+	cut     bool                  // guarded by mu
+	conns   map[net.Conn]struct{} // guarded by mu
+	carried int                   // guarded by mu; connections so far
+	heard   bytes.Buffer          // guarded by mu; what came from the target
+	joined  sync.WaitGroup
 }
+
+// maxHeard bounds what a link remembers.
+const maxHeard = 32 << 20
 
 // newLink listens on a port of its own and carries everything to target.
 func newLink(ctx context.Context, target string) (*Link, error) {
@@ -64,11 +70,50 @@ func (l *Link) carry(near net.Conn) {
 	done := make(chan struct{}, 2)
 	for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
 		// Ends when either side closes: the first to end closes both.
-		go func() { _, _ = io.Copy(pair[0], pair[1]); done <- struct{}{} }()
+		go func() { l.copy(pair[0], pair[1], pair[1] == far); done <- struct{}{} }()
 	}
+	l.mu.Lock()
+	l.carried++
+	l.mu.Unlock()
 	<-done
 	_, _ = near.Close(), far.Close()
 	<-done
+}
+
+// copy carries one direction until either side closes.
+func (l *Link) copy(to, from net.Conn, remember bool) {
+	if remember {
+		_, _ = io.Copy(io.MultiWriter(to, (*ear)(l)), from)
+		return
+	}
+	_, _ = io.Copy(to, from)
+}
+
+// ear is a link that listens to what it carries.
+type ear Link
+
+func (e *ear) Write(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.heard.Len() < maxHeard {
+		e.heard.Write(p)
+	}
+	return len(p), nil
+}
+
+// Heard is what the vault sent to laptops and browsers so far, as it was on
+// the wire.
+func (l *Link) Heard() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.heard.String()
+}
+
+// Carried counts the connections that came through so far.
+func (l *Link) Carried() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.carried
 }
 
 func (l *Link) add(c net.Conn) bool {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime/debug"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/buildinfo"
 	"github.com/coatcheck-mcp/coatcheck/vault"
@@ -18,6 +19,9 @@ func (serveCmd) Run(ctx context.Context, p program, c *cli) error {
 	log := p.logger(s)
 	for _, warning := range s.Warnings {
 		log.Warn(warning)
+	}
+	if _, set := p.lookup("GOGC"); !set {
+		debug.SetGCPercent(vault.GCPercent)
 	}
 	return vault.Run(ctx, vault.Config{Settings: s, Log: log, Version: buildinfo.Version()})
 }

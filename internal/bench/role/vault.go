@@ -5,12 +5,14 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/bench/echo"
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	assembly "github.com/coatcheck-mcp/coatcheck/vault"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
@@ -22,6 +24,7 @@ func vault(ctx context.Context, signedIn bool, say func(Ready) error) error {
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(assembly.GCPercent)
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
 	nonces := dpop.NewNonces(secret, time.Minute)

@@ -176,25 +176,32 @@ func (s *story) revocation(ctx context.Context) error {
 		return fmt.Errorf("revoking the session: %w: %s", err, out)
 	}
 	s.step("An administrator runs: coatcheck-vault sessions revoke %s…", id[:min(len(id), 8)])
-	got := s.call(ctx, "confluence_list_spaces", nil)
-	if got.err == nil {
-		return errors.New("a call was answered after the session was revoked")
-	}
-	s.step("The next call is refused: %s", firstLine(got.err.Error()))
 	return s.declined(ctx)
 }
 
-// declined asks again, for which a new sign-in is needed, and declines it.
+// declined asks until a new sign-in is needed, and declines it. The first call
+// is refused, unless the stream was cut before it came.
 func (s *story) declined(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 55*time.Second)
 	defer cancel()
-	select {
-	case <-time.After(time.Second): // by then the stream is cut
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	done := make(chan answer, 1)
-	go func() { done <- s.call(ctx, "confluence_list_spaces", nil) }() // ends with ctx
+	ask := func() { done <- s.call(ctx, "confluence_list_spaces", nil) } // ends with ctx
+	go ask()
+	select {
+	case got := <-done:
+		if got.err == nil {
+			return errors.New("a call was answered after the session was revoked")
+		}
+		s.step("The next call is refused: %s", firstLine(got.err.Error()))
+		select {
+		case <-time.After(time.Second): // by then the stream is cut
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		go ask()
+	case <-time.After(3 * time.Second):
+		s.step("The next call is refused, and waits for a new sign-in.")
+	}
 	if s.opt.Display {
 		s.step("Asked again, it needs a new sign-in: click Cancel in the tab that opens.")
 	} else if err := s.signIn(ctx, false); err != nil {

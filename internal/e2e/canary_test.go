@@ -62,7 +62,9 @@ func TestNoSecretLeavesTheVault(t *testing.T) {
 		seen[strings.Join(args, " ")] = w.vault(args...)
 	}
 	_ = c.in.Close()
-	<-c.done
+	if err := c.wait(); err != nil {
+		t.Errorf("coatcheck: %v", err)
+	}
 	seen["the shim's stderr"] = said.String()
 	for i, page := range b.Pages() {
 		seen[fmt.Sprintf("page %d", i)] = page.URL + "\n" + page.Body

@@ -42,7 +42,7 @@ func TestHowClientsEndAShim(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.gone(began)
-			if err := c.cmd.Wait(); err != nil {
+			if err := c.wait(); err != nil {
 				t.Errorf("coatcheck: %v", err)
 			}
 		})

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -27,9 +28,13 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	bin = dir
-	build := exec.Command("go", "build", "-trimpath", "-o", dir+string(filepath.Separator), "./cmd/coatcheck", "./cmd/coatcheck-vault")
+	args, cgo := []string{"build", "-trimpath", "-o", dir + string(filepath.Separator)}, "CGO_ENABLED=0"
+	if racing() {
+		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+	}
+	build := exec.Command("go", append(args, "./cmd/coatcheck", "./cmd/coatcheck-vault")...)
 	build.Dir = testenv.Root()
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Env = append(os.Environ(), cgo)
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building the programs: %v\n%s", err, out)
 		os.Exit(1)
@@ -41,6 +46,10 @@ func TestMain(m *testing.M) {
 
 // soak reports whether the long runs are wanted at full size.
 func soak() bool { return os.Getenv("COATCHECK_SOAK") == "1" }
+
+// racing reports whether the programs themselves are to look for data races,
+// which makes them several times slower.
+func racing() bool { return os.Getenv("COATCHECK_RACE_PROGRAMS") == "1" }
 
 // world is a stage with a running vault.
 type world struct {
@@ -59,6 +68,9 @@ func newWorld(t *testing.T, opt stage.Options) *world {
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Errorf("closing the stage: %v", err)
+		}
+		if said, _ := os.ReadFile(w.VaultLog()); bytes.Contains(said, []byte("DATA RACE")) || bytes.Contains(said, []byte("panic: ")) {
+			t.Error("the vault raced or panicked")
 		}
 		if t.Failed() {
 			w.showLogs()

@@ -2,10 +2,12 @@ package e2e_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ type rawClient struct {
 	cmd  *exec.Cmd
 	in   io.WriteCloser
 	done chan struct{} // closed when stdout ended
+	wait func() error  // waits for the end of the process, all that it said included
 
 	mu      sync.Mutex
 	answers map[string][]message     // guarded by mu; by id
@@ -65,15 +68,22 @@ func startRaw(t *testing.T, cmd *exec.Cmd) *rawClient {
 	if err != nil {
 		t.Fatal(err)
 	}
+	said := &bytes.Buffer{}
+	if cmd.Stderr == nil {
+		cmd.Stderr = said
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	c.wait = sync.OnceValue(func() error { <-c.done; return cmd.Wait() })
 	go c.read(out)
 	t.Cleanup(func() {
 		_ = c.in.Close()
 		_ = cmd.Process.Kill()
-		<-c.done
-		_ = cmd.Wait()
+		_ = c.wait()
+		if text := said.String(); strings.Contains(text, "DATA RACE") || strings.Contains(text, "panic: ") {
+			t.Errorf("the shim raced or panicked: %s", text)
+		}
 	})
 	return c
 }

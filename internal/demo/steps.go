@@ -185,8 +185,8 @@ func (s *story) declined(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 55*time.Second)
 	defer cancel()
 	done := make(chan answer, 1)
-	ask := func() { done <- s.call(ctx, "confluence_list_spaces", nil) } // ends with ctx
-	go ask()
+	ask := func() { done <- s.call(ctx, "confluence_list_spaces", nil) }
+	go ask() // ends with ctx
 	select {
 	case got := <-done:
 		if got.err == nil {
@@ -198,7 +198,7 @@ func (s *story) declined(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		go ask()
+		go ask() // ends with ctx
 	case <-time.After(3 * time.Second):
 		s.step("The next call is refused, and waits for a new sign-in.")
 	}

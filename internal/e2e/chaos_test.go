@@ -109,8 +109,8 @@ func chaosWorker(c *rawClient, page *atlassiansim.Page, ids <-chan int, failures
 	}
 }
 
-// makeTrouble alternates killing the vault and cutting the link, with pauses,
-// until stop.
+// makeTrouble kills the vault, cuts the link and drains the vault in turn,
+// with pauses, until stop.
 func (w *world) makeTrouble(stop <-chan struct{}) {
 	pause := func(least, most int) bool {
 		select {
@@ -120,27 +120,29 @@ func (w *world) makeTrouble(stop <-chan struct{}) {
 			return true
 		}
 	}
-	for pause(200, 700) {
-		switch rand.IntN(3) {
+	must := func(err error) {
+		if err != nil {
+			w.t.Error(err)
+		}
+	}
+	turns := 0
+	for ; pause(100, 600); turns++ {
+		switch turns % 3 {
 		case 0:
-			if err := w.KillVault(); err != nil {
-				w.t.Error(err)
-			}
-			pause(0, 300)
-			if err := w.StartVault(w.t.Context()); err != nil {
-				w.t.Error(err)
-			}
+			must(w.KillVault())
+			pause(1, 300)
+			must(w.StartVault(w.t.Context()))
 		case 1:
 			w.Link.Cut()
-			pause(0, 500)
+			pause(1, 500)
 			w.Link.Heal()
 		case 2:
-			if err := w.StopVault(); err != nil {
-				w.t.Error(err)
-			}
-			if err := w.StartVault(w.t.Context()); err != nil {
-				w.t.Error(err)
-			}
+			must(w.StopVault())
+			must(w.StartVault(w.t.Context()))
 		}
+	}
+	w.t.Logf("%d turns of trouble", turns)
+	if turns < 3 {
+		w.t.Error("too little trouble: the calls were over too soon")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -50,6 +51,7 @@ type assembly struct {
 	signin   *signin.Handler
 	apps     map[identity.TenantID]*atlassian.App
 	checks   []check
+	address  func(*http.Request) netip.Addr // of a client
 }
 
 // keys are the vault's own keys, all wrapped by the key-encryption key.
@@ -131,6 +133,11 @@ func (v *assembly) connect(k keys) error {
 	if err != nil {
 		return err
 	}
+	proxies, err := s.Network.Proxies()
+	if err != nil {
+		return err
+	}
+	v.address = clientAddress(proxies)
 	rules, err := policy.New(s.Rules())
 	if err != nil {
 		return err
@@ -224,7 +231,7 @@ func (v *assembly) wireSignIn(k keys, nonces *dpop.Nonces, verifier *dpop.Verifi
 	var err error
 	v.signin, err = signin.New(signin.Config{
 		Desk: desk, Sessions: v.sessions, Audit: v.audit, Streams: v.gateway, Verifier: verifier, Nonces: nonces,
-		PublicURL: v.cfg.Settings.Network.PublicURL, Log: v.log,
+		PublicURL: v.cfg.Settings.Network.PublicURL, Log: v.log, Address: v.address,
 	})
 	return err
 }

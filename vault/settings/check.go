@@ -54,6 +54,13 @@ func (s *Settings) check(r *reader) {
 		r.at("network.public_url", "%s", problem)
 	}
 	s.Network.PublicURL = strings.TrimSuffix(s.Network.PublicURL, "/")
+	if _, err := s.Network.Proxies(); err != nil {
+		r.at("network.trusted_proxies", "%s", err)
+	}
+	if strings.HasPrefix(s.Network.PublicURL, "https:") && s.Network.TLS.CertFile == "" && len(s.Network.TrustedProxies) == 0 {
+		s.Warnings = append(s.Warnings, "network.public_url is https and the vault has no certificate of its own, so something in front of it ends TLS: "+
+			"name that in network.trusted_proxies, or everybody seems to come from its address")
+	}
 	if (s.Network.TLS.CertFile == "") != (s.Network.TLS.KeyFile == "") {
 		r.at("network.tls", "cert_file and key_file go together")
 	}

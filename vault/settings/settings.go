@@ -1,6 +1,8 @@
 package settings
 
 import (
+	"errors"
+	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -33,8 +35,11 @@ type Network struct {
 	// PublicURL is the origin under which shims and browsers reach the vault;
 	// default http:// and Listen if that is on loopback.
 	PublicURL string `yaml:"public_url"`
-	TLS       TLS    `yaml:"tls"`
-	Egress    Egress `yaml:"egress"`
+	// TrustedProxies are the addresses or networks (CIDR) of what stands in
+	// front of the vault: their X-Forwarded-For is believed, nobody else's.
+	TrustedProxies []string `yaml:"trusted_proxies"`
+	TLS            TLS      `yaml:"tls"`
+	Egress         Egress   `yaml:"egress"`
 }
 
 // TLS names the vault's certificate. Without it, something in front ends TLS.
@@ -150,6 +155,22 @@ func (s *Settings) fill() {
 		}
 		s.Tenants[name] = t
 	}
+}
+
+// Proxies are the trusted proxies as networks.
+func (n Network) Proxies() ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, text := range n.TrustedProxies {
+		prefix, err := netip.ParsePrefix(text)
+		if ip, single := netip.ParseAddr(text); single == nil {
+			prefix, err = netip.PrefixFrom(ip, ip.BitLen()), nil
+		}
+		if err != nil {
+			return nil, errors.New("must be addresses or networks, such as 10.0.0.0/8")
+		}
+		list = append(list, prefix.Masked())
+	}
+	return list, nil
 }
 
 // Path makes a name in the settings absolute.

@@ -29,7 +29,7 @@ const (
 
 // fromClient takes a line. What it queues is sent by the next flush.
 func (s *stream) fromClient(ctx context.Context, line jsonline.Line) {
-	s.begin()
+	defer s.begin() // the first answer goes before everything
 	switch {
 	case line.Long > 0:
 		s.refuse(line, words.CodeLimit, "the message is "+strconv.FormatInt(line.Long, 10)+" bytes long; the limit is 8 MiB")

@@ -44,6 +44,7 @@ const (
 // How often things are looked at, and how long the store may be silent.
 const (
 	epochEvery   = 300 * time.Millisecond // revocations
+	epochFresh   = 5 * time.Millisecond   // how old the epoch may be that a call is judged by
 	blindAfter   = 5 * time.Second        // without an answer about revocations
 	storeTimeout = 2 * time.Second        // one question to the store
 	sweepEvery   = time.Second            // pings, deadlines, expiry
@@ -116,6 +117,8 @@ type Gateway struct {
 	start     time.Time
 	epoch     atomic.Int64 // the latest that was seen
 	settled   atomic.Int64 // the latest that all streams were checked against
+	told      atomic.Int64 // the epoch that the store told last, to a call
+	asked     atomic.Int64 // when that was asked for, as time since start; 0 for never
 	known     atomic.Int64 // when the epoch was last known, as time since start
 	waiting   atomic.Int64 // connections that have not said hello
 

@@ -15,8 +15,8 @@ const module = "github.com/coatcheck-mcp/coatcheck/"
 
 // everywhere may be imported by every package of the half it belongs to.
 var (
-	inVault    = []string{"vault/identity", "internal/secret", "internal/usererr", "internal/buildinfo"}
-	inInternal = []string{"internal/secret", "internal/usererr", "internal/buildinfo"}
+	inVault    = []string{"vault/identity", "internal/secret", "internal/usererr", "internal/buildinfo", "internal/typo"}
+	inInternal = []string{"internal/secret", "internal/usererr", "internal/buildinfo", "internal/typo"}
 )
 
 // allowed says which packages of ours a package may import, beyond the ones
@@ -48,6 +48,7 @@ var allowed = map[string][]string{
 	"internal/usererr":    {},
 	"internal/buildinfo":  {},
 	"internal/testenv":    {},
+	"internal/typo":       {},
 	"internal/archtest":   {},
 	// The simulated Atlassian stands outside: it knows neither half.
 	"internal/atlassiansim": {},

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/typo"
 )
 
 const maxFile = 64 << 10
@@ -128,7 +130,7 @@ func unknown(name string) string {
 	said := fmt.Sprintf("unknown key %q", name)
 	nearest, best := "", 4
 	for _, key := range Keys() {
-		if d := distance(strings.ToLower(name), key.Name); d < best {
+		if d := typo.Distance(strings.ToLower(name), key.Name); d < best {
 			nearest, best = key.Name, d
 		}
 		if strings.EqualFold(name, key.Flag) {
@@ -139,25 +141,4 @@ func unknown(name string) string {
 		said += "; did you mean " + nearest + "?"
 	}
 	return said
-}
-
-// distance is how many letters must change to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

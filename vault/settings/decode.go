@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/typo"
 )
 
 var durationType = reflect.TypeFor[time.Duration]()
@@ -193,29 +195,9 @@ func names(v reflect.Value) []string {
 func nearest(name string, candidates []string) string {
 	fold := func(s string) string { return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(s)) }
 	for _, c := range candidates {
-		if fold(c) == fold(name) || distance(c, name) <= 2 {
+		if fold(c) == fold(name) || typo.Distance(c, name) <= 2 {
 			return "; did you mean " + c + "?"
 		}
 	}
 	return "; there are " + strings.Join(candidates, ", ")
-}
-
-// distance is how many letters must be changed, added or removed.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := before
-			if a[i] != b[j] {
-				cost = 1 + min(before, row[j], row[j+1])
-			}
-			before, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

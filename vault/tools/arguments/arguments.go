@@ -17,6 +17,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/typo"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 )
 
@@ -181,7 +182,7 @@ func (a Reader[In]) near(name string) string {
 	best, least := "", 3 // a distance from which it is another word
 	for _, known := range a.names {
 		is := plain(known)
-		away := distance(name, is)
+		away := typo.Distance(name, is)
 		if strings.HasPrefix(name, is) || len(name) >= 3 && strings.Contains(is, name) {
 			away = min(away, 1) // pageId for page, version for expected_version
 		}
@@ -190,28 +191,6 @@ func (a Reader[In]) near(name string) string {
 		}
 	}
 	return best
-}
-
-// distance is how many letters must be changed, added or taken out to make b
-// of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // Within checks a number; 0 stands for one that is left out.

@@ -13,7 +13,6 @@ type setting struct {
 	marks page.Marks
 	code  bool
 	link  *page.Link
-	align byte
 }
 
 // builder collects the blocks inside one container. Inline content gathers in spans until a block begins or ends.

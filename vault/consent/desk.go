@@ -54,6 +54,8 @@ type Grants interface {
 	// Put seals and stores a new grant, which supersedes the person's former
 	// one, and returns its id.
 	Put(ctx context.Context, g grant.Grant, tokens grant.Tokens) (identity.GrantID, error)
+	// Revoke ends a grant for good.
+	Revoke(ctx context.Context, id identity.GrantID) error
 }
 
 // DeskConfig is what a desk needs. Everything is required
@@ -173,8 +175,8 @@ func (d *Desk) end(l *Login, phase Phase, why *usererr.Error) error {
 	return d.seal(l, secrets{Link: s.Link})
 }
 
-// fail ends a login with a reason, unless it has ended already.
-func (d *Desk) fail(ctx context.Context, id identity.LoginID, why *usererr.Error) (l Login, ended bool, err error) {
+// Fail ends a login with a reason, unless it has ended already.
+func (d *Desk) Fail(ctx context.Context, id identity.LoginID, why *usererr.Error) (l Login, ended bool, err error) {
 	l, err = d.change(ctx, Find{ID: id}, func(l *Login) (bool, error) {
 		if ended = !l.Phase.Over(); !ended {
 			return false, nil

@@ -16,7 +16,9 @@ import (
 
 const (
 	busyTime   = time.Minute // longer than one finish can take
+	spareTime  = time.Minute // a login that is being finished lives so much longer
 	finishTime = 45 * time.Second
+	undoTime   = 5 * time.Second
 	pollEvery  = 100 * time.Millisecond
 	// maxTries is how often a code is tried while Atlassian cannot be reached;
 	// shims try one time more.
@@ -69,11 +71,44 @@ func (d *Desk) Finish(ctx context.Context, claim Claim) (Finished, error) {
 	if err != nil {
 		return d.settle(ctx, f, err)
 	}
-	f.Login, err = d.change(ctx, Find{ID: f.Login.ID}, func(l *Login) (bool, error) {
-		l.Phase, l.Code, l.Details.Result = Granted, nil, result
-		return true, nil
+	mine := false
+	taken := f.Login
+	f.Login, err = d.change(ctx, Find{ID: taken.ID}, func(l *Login) (bool, error) {
+		if mine = l.finishedBy(taken); mine {
+			l.Phase, l.Code, l.Details.Result = Granted, nil, result
+		}
+		return mine, nil
 	})
+	if err == nil && !mine {
+		return d.undo(ctx, f, result)
+	}
 	return f, err
+}
+
+// finishedBy reports whether the request that took the login as taken still is
+// the one that finishes it.
+func (l Login) finishedBy(taken Login) bool {
+	return l.Phase == Finishing && l.Details.BusyUntil.Equal(taken.Details.BusyUntil)
+}
+
+// undo takes back the grant of a login that ended while its code was redeemed,
+// and says how it ended.
+func (d *Desk) undo(ctx context.Context, f Finished, result Result) (Finished, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime) // Finish may have used up its time
+	defer cancel()
+	f.Fresh = false
+	why := f.Login.outcome()
+	if why == nil { // another request took over, or has already finished
+		why = errLong(nil)
+	}
+	if err := d.cfg.Grants.Revoke(ctx, result.Grant); err != nil {
+		return f, errors.Join(why, fmt.Errorf("revoking the grant of a login that ended: %w", err))
+	}
+	return f, why
+}
+
+func errLong(cause error) error {
+	return usererr.Wrap(cause, usererr.Unavailable, "The sign-in takes longer than expected", "Try again in a moment")
 }
 
 // admit checks the claim and takes the login, waiting while another request
@@ -109,14 +144,15 @@ func (d *Desk) admit(ctx context.Context, start Start, claim Claim) (Finished, e
 		select {
 		case <-time.After(pollEvery):
 		case <-ctx.Done():
-			return f, usererr.Wrap(ctx.Err(), usererr.Unavailable, "The sign-in takes longer than expected", "Try again in a moment")
+			return f, errLong(ctx.Err())
 		}
 	}
 }
 
-// burn is the edit that ends a login whose ticket is in wrong hands.
+// burn is the edit that ends a login whose ticket is in wrong hands, up to the
+// moment at which the right ones have brought everything that was asked for.
 func (d *Desk) burn(l *Login) (ended bool, err error) {
-	if l.Phase.Over() {
+	if l.Phase.Over() || l.Phase == Granted {
 		return false, nil
 	}
 	return true, d.end(l, Failed, usererr.New(usererr.Denied, "Another computer tried to finish this sign-in, so it was stopped", askAgain))
@@ -130,14 +166,8 @@ var errBusy = errors.New("the login is being finished elsewhere")
 func (d *Desk) take(l *Login, f *Finished) error {
 	now := time.Now()
 	switch l.Phase {
-	case Done:
-		return nil
-	case Refused:
-		return usererr.New(usererr.Refused, "The sign-in was declined", askAgain)
-	case Failed:
-		return l.Details.Reason.Err()
-	case Expired:
-		return usererr.New(usererr.Timeout, "The sign-in was not completed in time", askAgain)
+	case Done, Refused, Failed, Expired:
+		return l.outcome()
 	case Open, Asking:
 		return errNotYours() // there is no ticket before Parked
 	case Finishing, Granted:
@@ -155,8 +185,32 @@ func (d *Desk) take(l *Login, f *Finished) error {
 		l.Phase = Finishing
 	}
 	l.Details.BusyUntil = now.Add(busyTime)
+	l.outlive(l.Details.BusyUntil.Add(spareTime))
 	f.Fresh = true
 	return nil
+}
+
+// outcome is why a login that is over led to no session; nil if it did, or is
+// not over.
+func (l Login) outcome() error {
+	switch l.Phase {
+	case Refused:
+		return usererr.New(usererr.Refused, "The sign-in was declined", askAgain)
+	case Failed:
+		return l.Details.Reason.Err()
+	case Expired:
+		return usererr.New(usererr.Timeout, "The sign-in was not completed in time", askAgain)
+	case Open, Asking, Parked, Finishing, Granted, Done:
+	}
+	return nil
+}
+
+// outlive keeps the login from expiring before until: what has come so far
+// must not be swept away under whoever finishes it.
+func (l *Login) outlive(until time.Time) {
+	if l.Expires.Before(until) {
+		l.Expires = until
+	}
 }
 
 // verifies checks a verifier against an S256 challenge (RFC 7636 §4.6).
@@ -211,6 +265,7 @@ func spent(err error) error { return spentError{err} }
 // its end. It returns the error to answer with.
 func (d *Desk) settle(ctx context.Context, f Finished, cause error) (Finished, error) {
 	f.Fresh = false
+	taken := f.Login
 	_, final := errors.AsType[spentError](cause)
 	why, ok := usererr.From(cause)
 	if !ok {
@@ -218,34 +273,52 @@ func (d *Desk) settle(ctx context.Context, f Finished, cause error) (Finished, e
 	}
 	var err error
 	if !final && why.Code == usererr.Unavailable && f.Login.Details.Tries+1 < maxTries {
-		f.Login, err = d.change(ctx, Find{ID: f.Login.ID}, putBack)
+		f.Login, err = d.change(ctx, Find{ID: f.Login.ID}, func(l *Login) (bool, error) { return l.putBack(taken), nil })
 		return f, errors.Join(err, why)
 	}
 	if why.Code == usererr.Unavailable {
 		// It is over, and shims repeat what is merely unavailable.
 		why = usererr.Wrap(cause, usererr.Refused, why.Message, why.Hint)
 	}
-	f.Login, f.Ended, err = d.fail(ctx, f.Login.ID, why)
+	f.Login, err = d.change(ctx, Find{ID: taken.ID}, func(l *Login) (bool, error) {
+		if f.Ended = l.finishedBy(taken); !f.Ended {
+			return false, nil
+		}
+		return true, d.end(l, Failed, why)
+	})
+	f.Ended = f.Ended && err == nil
+	if over := f.Login.outcome(); err == nil && !f.Ended && over != nil {
+		return f, over // it ended meanwhile, for another reason
+	}
 	return f, errors.Join(err, why)
 }
 
 // putBack is the edit that lets the shim try once more.
-func putBack(l *Login) (bool, error) {
-	if l.Phase != Finishing {
-		return false, nil
+func (l *Login) putBack(taken Login) bool {
+	if !l.finishedBy(taken) {
+		return false
 	}
 	l.Phase = Parked
 	l.Details.Tries++
 	l.Details.BusyUntil = time.Time{}
 	l.Details.TicketUntil = time.Now().Add(ticketLife)
-	return true, nil
+	l.outlive(l.Details.TicketUntil)
+	return true
 }
 
-// Complete notes that the person of a granted login has a session.
+// Complete notes that the person of a granted login has a session. An error
+// says that the login did not get so far, or ended otherwise: the session must
+// not stay.
 func (d *Desk) Complete(ctx context.Context, id identity.LoginID, session identity.SessionID) (Login, error) {
 	return d.change(ctx, Find{ID: id}, func(l *Login) (bool, error) {
-		if l.Phase != Granted {
+		switch {
+		case l.Phase == Done && l.Details.Result.Session == session:
 			return false, nil
+		case l.Phase != Granted:
+			if why := l.outcome(); why != nil {
+				return false, why
+			}
+			return false, errNotYours()
 		}
 		l.Details.Result.Session = session
 		return true, d.end(l, Done, nil)

@@ -52,7 +52,7 @@ type Login struct {
 	Phase   Phase
 	Version int64 // grows with each change
 	Created time.Time
-	Expires time.Time
+	Expires time.Time // moves while the login is being finished
 	Ended   time.Time // zero while it has not
 	Link    []byte    // names the page
 	State   []byte    // what the callback must bring; nil before Asking

@@ -169,7 +169,8 @@ type rig struct {
 	box   *seal.Box
 	apps  map[identity.TenantID]*atlassian.App
 	kept  []grant.Grant
-	keep  error // if not nil, grants cannot be stored
+	ended []identity.GrantID // revoked
+	keep  error              // if not nil, grants cannot be stored
 
 	signedOut bool // devices have no session
 
@@ -177,6 +178,7 @@ type rig struct {
 	alive map[identity.StreamID]bool // guarded by mu
 	asked map[string]int             // guarded by mu; requests by path
 	wait  time.Duration              // of the token endpoint
+	fault bool                       // the token endpoint answers with an error
 }
 
 func newRig(t testing.TB, tenants ...identity.TenantID) *rig {
@@ -239,23 +241,32 @@ func (r *rig) Put(_ context.Context, g grant.Grant, _ grant.Tokens) (identity.Gr
 	return "g_1", nil
 }
 
+// Revoke implements consent.Grants.
+func (r *rig) Revoke(_ context.Context, id identity.GrantID) error {
+	r.ended = append(r.ended, id)
+	return nil
+}
+
 // RoundTrip answers as Atlassian.
 func (r *rig) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.mu.Lock()
 	r.asked[req.URL.Path]++
 	r.mu.Unlock()
-	body := ""
+	body, status := "", http.StatusOK
 	switch req.URL.Path {
 	case "/oauth/token":
 		time.Sleep(r.wait)
 		body = `{"access_token":"a","refresh_token":"r","expires_in":3600,"token_type":"Bearer"}`
+		if r.fault {
+			body, status = `{"error":"invalid_grant"}`, http.StatusForbidden
+		}
 	case "/me":
 		body = `{"account_id":"ada","name":"Ada Berger"}`
 	default:
 		body = `[{"id":"c1","url":"https://acme.atlassian.net","scopes":["read:page:confluence"]}]`
 	}
 	return &http.Response{
-		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
 		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: req,
 	}, nil
 }

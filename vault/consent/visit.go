@@ -258,6 +258,7 @@ func (d *Desk) park(ctx context.Context, l *Login, code string, to *Returned) er
 	l.Phase = Parked
 	l.Details.Chosen, l.Details.Ticket = start.ID, hash(ticket)
 	l.Details.TicketUntil = time.Now().Add(ticketLife)
+	l.outlive(l.Details.TicketUntil)
 	to.Loopback = withTicket(start, ticket)
 	return nil
 }

@@ -248,12 +248,23 @@ func (h *Handler) signedIn(ctx context.Context, l consent.Login) error {
 		return errors.Join(usererr.Wrap(err, usererr.Unavailable, "The vault could not store the sign-in", "Try again in a moment"),
 			h.cfg.Desk.Release(ctx, l.ID))
 	}
-	if l, err = h.cfg.Desk.Complete(ctx, l.ID, s.ID); err != nil {
-		return err
+	if _, err := h.cfg.Desk.Complete(ctx, l.ID, s.ID); err != nil {
+		return h.undo(ctx, l, s, err)
 	}
 	h.cfg.Log.InfoContext(ctx, "a person signed in", "login", l.ID, "person", result.Person, "device", l.Device, "session", s.ID)
 	h.cfg.Streams.LoginDone(l.Device, wire.LoginDone{OK: true})
 	return nil
+}
+
+// undo ends the session of a login that could not be completed.
+func (h *Handler) undo(ctx context.Context, l consent.Login, s session.Session, why error) error {
+	record := entry(l, "session.ended", "ok")
+	record.Session, record.Detail = s.ID, "the sign-in could not be completed"
+	err := errors.Join(h.cfg.Sessions.End(ctx, l.Device), h.cfg.Audit.Record(ctx, record), h.cfg.Desk.Release(ctx, l.ID))
+	if _, ok := usererr.From(why); !ok {
+		why = usererr.Wrap(why, usererr.Unavailable, "The vault could not store the sign-in", "Try again in a moment")
+	}
+	return errors.Join(why, err)
 }
 
 // logout is POST /v1/logout.

@@ -204,7 +204,7 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request) {
 		Name:     h.cookieName(onward.Login),
 		Value:    onward.Cookie.Reveal(),
 		Path:     "/",
-		MaxAge:   max(int(time.Until(onward.Login.Expires)/time.Second), 1),
+		MaxAge:   int(consent.Life / time.Second), // so that the last page knows the browser, too
 		HttpOnly: true,
 		Secure:   h.https,
 		SameSite: http.SameSiteLaxMode, // the callback is a visit from another site

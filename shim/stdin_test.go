@@ -137,6 +137,7 @@ func TestTheEndOfInput(t *testing.T) {
 		}, 900 * time.Millisecond, 1200 * time.Millisecond, "in time"},
 		"a call that takes for ever": {func(_ *vault, c *client) { c.call("1", "slow", "x") }, time.Second, 2 * time.Second, "ended its input"},
 		"a call without a vault": {func(v *vault, c *client) {
+			c.echo("0", "x") // the link is there, and can be taken away
 			v.with(func() { v.down = true })
 			v.kill()
 			c.call("1", "echo", "x")

@@ -48,6 +48,7 @@ type vault struct {
 	onText   func(s *vstream, data []byte) bool
 	onHello  func(c *wsconn.Conn) bool
 	closed   sync.WaitGroup
+	ended    bool // guarded by mu: closed is being waited for
 }
 
 type vstream struct {
@@ -106,6 +107,7 @@ func newVault(t testing.TB, inMemory bool) *vault {
 	t.Cleanup(func() {
 		_ = server.Close()
 		<-served
+		v.with(func() { v.ended = true })
 		v.cut()
 		v.closed.Wait()
 	})
@@ -167,6 +169,12 @@ func (v *vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	conn, err := wsconn.Upgrade(w, r, wsconn.Options{Limit: 16 << 20})
 	if err != nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.ended { // nobody waits for it any more
+		_ = conn.Close(wsconn.CodeGoingAway, "")
 		return
 	}
 	v.closed.Go(func() { v.serve(conn) })

@@ -36,6 +36,8 @@ type Ask struct {
 	// that it was to open the tab and could not.
 	Start      StartID
 	OpenFailed bool
+	// Admit is asked before a new login is stored; its error refuses. Optional.
+	Admit func(context.Context) error
 }
 
 // Begun answers Ask.
@@ -92,12 +94,20 @@ func (d *Desk) Begin(ctx context.Context, ask Ask) (Begun, error) {
 		if begun, ok, err := d.afterwards(ctx, ask, recent, now); ok || err != nil {
 			return begun, err
 		}
+		if ask.Admit != nil {
+			if err := ask.Admit(ctx); err != nil {
+				return Begun{}, err
+			}
+		}
 	}
 	fresh, err := d.fresh(ask, tenant, now)
 	if err != nil {
 		return Begun{}, err
 	}
-	l, err := d.cfg.Logins.LoginBegin(ctx, fresh)
+	l, err := d.cfg.Logins.LoginBegin(ctx, fresh, maxOpen)
+	if errors.Is(err, ErrFull) {
+		return Begun{}, usererr.Wrap(err, usererr.RateLimited, "Too many sign-ins are under way at this vault", "Wait ten minutes, then try again")
+	}
 	if err != nil {
 		return Begun{}, fmt.Errorf("beginning a login: %w", err)
 	}

@@ -35,6 +35,10 @@ const (
 	maxMoves  = 20 // tries to change a login that others change too
 )
 
+// maxOpen limits the logins under way, of all devices together: nobody has to
+// prove anything to begin one.
+const maxOpen = 10_000
+
 const purpose = "login" // of sealed values
 
 // What people can do when a login went wrong.

@@ -16,6 +16,8 @@ var (
 	ErrNone = errors.New("no such login")
 	// ErrMoved says that somebody else changed a login meanwhile.
 	ErrMoved = errors.New("the login was changed elsewhere")
+	// ErrFull says that too many logins are under way.
+	ErrFull = errors.New("too many logins are under way")
 )
 
 // Phase is how far a login has come.
@@ -130,8 +132,9 @@ type Find struct {
 type LoginStore interface {
 	// LoginBegin returns the login that fresh.Device has under way at
 	// fresh.Created, or stores fresh and returns it. At most one login of a
-	// device is under way, over all replicas.
-	LoginBegin(ctx context.Context, fresh Login) (Login, error)
+	// device is under way, over all replicas. If there are most logins of all
+	// devices under way, it returns [ErrFull] instead of storing another.
+	LoginBegin(ctx context.Context, fresh Login, most int) (Login, error)
 	// LoginFind returns a login, or [ErrNone].
 	LoginFind(ctx context.Context, by Find) (Login, error)
 	// LoginSave stores l as version l.Version+1, or returns [ErrMoved] if the

@@ -31,14 +31,21 @@ type memory struct {
 	broken error                              // guarded by mu; if not nil, saving fails
 }
 
-func (m *memory) LoginBegin(_ context.Context, fresh consent.Login) (consent.Login, error) {
+func (m *memory) LoginBegin(_ context.Context, fresh consent.Login, most int) (consent.Login, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.expireLocked(fresh.Created)
+	open := 0
 	for _, l := range m.logins {
 		if l.Device == fresh.Device && l.Ended.IsZero() {
 			return l, nil
 		}
+		if l.Ended.IsZero() {
+			open++
+		}
+	}
+	if open >= most {
+		return consent.Login{}, consent.ErrFull
 	}
 	m.logins[fresh.ID] = fresh
 	return fresh, nil

@@ -38,6 +38,9 @@ const (
 // logins in one browser apart.
 func (l Login) Ref() string { return hex.EncodeToString(l.Link)[:12] }
 
+// Clicked reports whether anybody has gone on from the login's page.
+func (l Login) Clicked() bool { return len(l.Details.Cookie) > 0 }
+
 // Mine reports whether the browser that sent cookie is the one that went on.
 func (l Login) Mine(cookie string) bool { return matches(cookie, l.Details.Cookie) }
 
@@ -101,14 +104,18 @@ type Onward struct {
 	URL    string        // contains the state
 	Cookie secret.String // for this browser
 	Login  Login
+	// First says that nobody had clicked before.
+	First bool
 }
 
 // Continue takes the person's click: this browser, and no other, goes on. The
 // same browser may click again.
 func (d *Desk) Continue(ctx context.Context, link, form string, tenant identity.TenantID, cookie string) (Onward, error) {
 	var s secrets
+	var first bool
 	l, err := d.change(ctx, Find{Link: hash(link)}, func(l *Login) (bool, error) {
 		var err error
+		first = l.Phase == Open
 		if s, err = d.clicked(*l, form, cookie); err != nil || l.Phase == Asking {
 			return false, err
 		}
@@ -129,7 +136,7 @@ func (d *Desk) Continue(ctx context.Context, link, form string, tenant identity.
 	if err != nil {
 		return Onward{}, err
 	}
-	return Onward{URL: app.AuthorizeURL(secret.New(s.State), secret.New(s.Verifier)), Cookie: secret.New(s.Cookie), Login: l}, nil
+	return Onward{URL: app.AuthorizeURL(secret.New(s.State), secret.New(s.Verifier)), Cookie: secret.New(s.Cookie), Login: l, First: first}, nil
 }
 
 // clicked checks a form of the login's page.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
@@ -157,6 +158,7 @@ func (h *Handler) start(r *http.Request, device identity.DeviceID) reply {
 		Force:      body.Force,
 		Start:      consent.StartID(body.Start),
 		OpenFailed: body.OpenFailed,
+		Admit:      func(ctx context.Context) error { return h.admit(ctx, device, h.cfg.Address(r)) },
 	})
 	if usererr.CodeOf(err) == usererr.Refused {
 		// Calls that wait would wait in vain.
@@ -166,10 +168,7 @@ func (h *Handler) start(r *http.Request, device identity.DeviceID) reply {
 		return reply{err: err}
 	}
 	l := begun.Login
-	if begun.Fresh {
-		if err := h.cfg.Audit.Record(ctx, entry(l, "login.started", "ok")); err != nil {
-			return reply{err: usererr.Wrap(err, usererr.Unavailable, "The vault could not record the sign-in", "Try again in a moment")}
-		}
+	if begun.Fresh { // it gets a record when a person clicks: this was anybody
 		h.cfg.Log.InfoContext(ctx, "a login began", "login", l.ID, "device", device, "address", l.Details.Asker.Address)
 	}
 	if begun.Already {
@@ -182,6 +181,21 @@ func (h *Handler) start(r *http.Request, device identity.DeviceID) reply {
 		Open:             begun.Open,
 		ExpiresInSeconds: max(int64(time.Until(l.Expires)/time.Second), 1),
 	}}
+}
+
+// admit lets a device begin a login, whose owner nobody knows yet.
+func (h *Handler) admit(ctx context.Context, device identity.DeviceID, from netip.Addr) error {
+	if _, err := h.cfg.Sessions.Current(ctx, device); err == nil {
+		return nil
+	}
+	of := h.begins
+	if from.IsLoopback() {
+		of = h.local
+	}
+	if !of.allowNetwork(from, time.Now()) {
+		return usererr.New(usererr.RateLimited, "Too many sign-ins begin from this network", "Wait a minute, then try again")
+	}
+	return nil
 }
 
 // entry is the audit record of something that happened to a login.

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim"
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
@@ -236,7 +238,9 @@ func TestHostHeaders(t *testing.T) {
 // TestExpiry ends what nobody finished.
 func TestExpiry(t *testing.T) {
 	r := newRig(t, rigOptions{})
+	never := r.device().shim("two").start() // nobody looks at it, so it leaves no record
 	page := r.device().shim("one").start().URL
+	(&person{r: r}).click(page, "continue", nil)
 	r.age(11 * time.Minute)
 	if status, text := (&person{r: r}).get(page); status != http.StatusGone || !strings.Contains(text, "expired") {
 		t.Errorf("the page of an old login is %d %s", status, text)
@@ -254,10 +258,13 @@ func TestExpiry(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("Run returned %v", err)
 	}
-	if events := r.events(); len(events) != 2 || events[1] != "login.failed" {
-		t.Errorf("the records are %v", events)
+	if diff := cmp.Diff([]string{"login.started", "login.failed"}, r.events()); diff != "" {
+		t.Errorf("the records (-want +got):\n%s", diff)
 	}
-	if told := r.streams.told(); len(told) != 1 || !strings.Contains(told[0].Message, "in time") {
+	if text := r.log.String(); strings.Count(text, "a login ended") != 2 || !strings.Contains(text, never.Login) {
+		t.Error("the log does not tell of both")
+	}
+	if told := r.streams.told(); len(told) != 2 || !strings.Contains(told[0].Message, "in time") {
 		t.Errorf("the streams were told %+v", told)
 	}
 	if status, text := (&person{r: r}).get(page); status != http.StatusGone || !strings.Contains(text, "expired") {

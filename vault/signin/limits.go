@@ -19,6 +19,22 @@ const (
 	forgetAfter  = time.Minute
 )
 
+// How many logins strangers, who have no session yet, may begin from one
+// address: an office that starts work behind one. On this machine there is
+// more leave, since all of a proxy's clients may seem to be there.
+const (
+	beginRate       = 1 // a second
+	beginBurst      = 30
+	beginLocalRate  = 20
+	beginLocalBurst = 300
+)
+
+// rejectRate is how often one login's refused callbacks get a record.
+const (
+	rejectRate  = 1.0 / 600
+	rejectBurst = 3
+)
+
 // limits remembers how much each of many has asked. It knows a bounded number;
 // when it is full, strangers share one allowance.
 type limits struct {
@@ -36,8 +52,8 @@ type allowance struct {
 	last time.Time // guarded by limits.mu
 }
 
-func newLimits(perSecond, burst int) *limits {
-	l := &limits{perSecond: rate.Limit(perSecond), burst: burst, known: map[string]*allowance{}}
+func newLimits(perSecond rate.Limit, burst int) *limits {
+	l := &limits{perSecond: perSecond, burst: burst, known: map[string]*allowance{}}
 	l.others = rate.NewLimiter(l.perSecond, burst)
 	return l
 }
@@ -65,7 +81,8 @@ func (l *limits) forgetLocked(now time.Time) {
 	}
 	l.forgotAt = now
 	for key, a := range l.known {
-		if now.Sub(a.last) > forgetAfter {
+		// Whoever is forgotten has everything again.
+		if now.Sub(a.last) > forgetAfter && a.TokensAt(now) >= float64(l.burst) {
 			delete(l.known, key)
 		}
 	}
@@ -74,9 +91,11 @@ func (l *limits) forgetLocked(now time.Time) {
 // allowAddress reports whether a request from ip may come in. Who is on this
 // machine may always: it is the demo, or a proxy that has limits of its own.
 func (l *limits) allowAddress(ip netip.Addr, now time.Time) bool {
-	if ip.IsLoopback() {
-		return true
-	}
+	return ip.IsLoopback() || l.allowNetwork(ip, now)
+}
+
+// allowNetwork is allow for an address, or the network that one customer has.
+func (l *limits) allowNetwork(ip netip.Addr, now time.Time) bool {
 	bits := 32
 	if ip.Is6() {
 		bits = 64 // one customer has at least that many to himself

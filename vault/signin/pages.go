@@ -20,6 +20,9 @@ import (
 // declined is what waiting calls hear of a refusal.
 const declined = "The sign-in was declined in the browser"
 
+// askAgain is what people can do after a sign-in that failed.
+const askAgain = "Ask your assistant again to start a new sign-in"
+
 // page does what all pages have in common.
 func (h *Handler) page(serve http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,8 +56,12 @@ func (h *Handler) ended(ctx context.Context, l consent.Login, detail string) {
 		record.Code, done.Message = string(usererr.Timeout), "The sign-in was not completed in time"
 	}
 	record.Detail = detail
-	if err := h.cfg.Audit.Record(ctx, record); err != nil {
-		h.cfg.Log.ErrorContext(ctx, "recording the end of a login", "login", l.ID, "event", record.Event, "err", err)
+	// What no person ever looked at, anybody may have begun: the chain, which
+	// never shrinks, is not for that.
+	if l.Phase != consent.Expired || l.Clicked() {
+		if err := h.cfg.Audit.Record(ctx, record); err != nil {
+			h.cfg.Log.ErrorContext(ctx, "recording the end of a login", "login", l.ID, "event", record.Event, "err", err)
+		}
 	}
 	h.cfg.Log.InfoContext(ctx, "a login ended", "login", l.ID, "device", l.Device, "event", record.Event, "code", record.Code)
 	h.cfg.Streams.LoginDone(l.Device, done)
@@ -196,6 +203,9 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request) {
 		h.back(w, r, link)
 		return
 	}
+	if err == nil && onward.First {
+		err = h.started(r, onward.Login)
+	}
 	if err != nil {
 		h.trouble(w, r, err)
 		return
@@ -210,6 +220,24 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request) {
 		SameSite: http.SameSiteLaxMode, // the callback is a visit from another site
 	})
 	h.pages.onward(w, onward.URL)
+}
+
+// started records a login that a person has agreed to begin. Without a record
+// it goes no further.
+func (h *Handler) started(r *http.Request, l consent.Login) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTime)
+	defer cancel()
+	record := entry(l, "login.started", "ok")
+	err := h.cfg.Audit.Record(ctx, record)
+	if err == nil {
+		return nil
+	}
+	why := usererr.Wrap(err, usererr.Unavailable, "The vault could not record the sign-in, so it was stopped", askAgain)
+	failed, ended, err := h.cfg.Desk.Fail(ctx, l.ID, why)
+	if ended {
+		h.ended(ctx, failed, "")
+	}
+	return errors.Join(why, err)
 }
 
 // cancel is POST /login/{link}/cancel: the person's no on our own page.
@@ -276,7 +304,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
 // login of ours is worth a record: the others are anybody's noise.
 func (h *Handler) rejected(r *http.Request, l consent.Login, err error) {
 	h.cfg.Log.WarnContext(r.Context(), "a callback was refused", "login", l.ID, "address", h.address(r), "err", err)
-	if !errors.Is(err, consent.ErrElsewhere) {
+	if !errors.Is(err, consent.ErrElsewhere) || !h.rejects.allow(string(l.ID), time.Now()) {
 		return
 	}
 	record := entry(l, "login.rejected", "denied")

@@ -144,6 +144,22 @@ type rigOptions struct {
 	company string
 	site    string // base_url of the tenant's site; default the sim's acme
 	address func(*http.Request) netip.Addr
+	before  func(audit.Entry) error // runs before a record is stored; its error is the answer
+}
+
+// auditor lets a test come between the sign-in and its records.
+type auditor struct {
+	*audit.Log
+	before func(audit.Entry) error
+}
+
+func (a auditor) Record(ctx context.Context, e audit.Entry) error {
+	if a.before != nil {
+		if err := a.before(e); err != nil {
+			return err
+		}
+	}
+	return a.Log.Record(ctx, e)
 }
 
 func newRig(t testing.TB, opt rigOptions) *rig {
@@ -235,7 +251,7 @@ func (r *rig) boot(opt rigOptions) {
 			Logins: r.db, Starts: r.db, Box: box, Grants: r.grants, App: app, Alive: r.streams.Alive,
 			Tenants: func() []identity.TenantID { return r.tenants },
 		}),
-		Sessions: r.keeper, Audit: r.audit, Streams: &r.streams,
+		Sessions: r.keeper, Audit: auditor{r.audit, opt.before}, Streams: &r.streams,
 		Nonces: nonces, Verifier: dpop.NewVerifier(dpop.VerifierConfig{Nonces: nonces, Replay: r.db}),
 		PublicURL: r.public, Log: log, Company: opt.company, Address: opt.address,
 	})

@@ -88,6 +88,9 @@ type Handler struct {
 	pages     *pages
 	addresses *limits
 	devices   *limits
+	begins    *limits // logins of strangers
+	local     *limits // those of this machine
+	rejects   *limits // records of refused callbacks
 	crossSite *http.CrossOriginProtection
 }
 
@@ -116,6 +119,9 @@ func New(cfg Config) (*Handler, error) {
 		https:     public.Scheme == "https",
 		addresses: newLimits(addressRate, addressBurst),
 		devices:   newLimits(deviceRate, deviceBurst),
+		begins:    newLimits(beginRate, beginBurst),
+		local:     newLimits(beginLocalRate, beginLocalBurst),
+		rejects:   newLimits(rejectRate, rejectBurst),
 		crossSite: http.NewCrossOriginProtection(),
 	}
 	if err := h.crossSite.AddTrustedOrigin(cfg.PublicURL); err != nil {

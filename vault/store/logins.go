@@ -27,7 +27,7 @@ const (
 )
 
 // LoginBegin implements [consent.LoginStore].
-func (db *DB) LoginBegin(ctx context.Context, fresh consent.Login) (consent.Login, error) {
+func (db *DB) LoginBegin(ctx context.Context, fresh consent.Login, most int) (consent.Login, error) {
 	details, err := json.Marshal(fresh.Details)
 	if err != nil {
 		return consent.Login{}, fmt.Errorf("storing a login: %w", err)
@@ -39,16 +39,34 @@ func (db *DB) LoginBegin(ctx context.Context, fresh consent.Login) (consent.Logi
 			return err
 		}
 		// Whoever comes second, here or at another replica, does nothing.
-		_, err = tx.ExecContext(ctx, "INSERT INTO logins ("+loginColumns+", told) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0) ON CONFLICT DO NOTHING",
+		done, err := tx.ExecContext(ctx, "INSERT INTO logins ("+loginColumns+", told) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0) ON CONFLICT DO NOTHING",
 			fresh.ID, fresh.Device, fresh.Tenant, fresh.Phase, fresh.Version, millis(fresh.Created), millis(fresh.Expires), millis(fresh.Ended),
 			fresh.Link, fresh.State, string(details), fresh.Secrets, fresh.Code)
 		if err != nil {
 			return err
 		}
+		if n, err := done.RowsAffected(); err != nil {
+			return err
+		} else if n > 0 {
+			if err := room(ctx, tx, most); err != nil {
+				return err
+			}
+		}
 		now, err = scanLogin(tx.QueryRowContext(ctx, "SELECT "+loginColumns+" FROM logins WHERE device = $1 AND ended = 0", fresh.Device))
 		return err
 	})
 	return now, err
+}
+
+// room returns [consent.ErrFull] if more than most logins are under way.
+func room(ctx context.Context, tx *sql.Tx, most int) error {
+	var open int
+	// No more is counted than needs to be.
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM logins WHERE ended = 0 LIMIT $1) AS counted", most+1).Scan(&open)
+	if err == nil && open > most {
+		err = consent.ErrFull
+	}
+	return err
 }
 
 // LoginFind implements [consent.LoginStore].

@@ -25,7 +25,7 @@ func newLogin(id string, device identity.DeviceID, created time.Time) consent.Lo
 func TestALoginComesBackAsItWas(t *testing.T) {
 	onEach(t, func(t *testing.T, db *store.DB) {
 		fresh := newLogin("l_1", "d", now)
-		if got, err := db.LoginBegin(t.Context(), fresh); err != nil || !cmp.Equal(got, fresh) {
+		if got, err := db.LoginBegin(t.Context(), fresh, 100); err != nil || !cmp.Equal(got, fresh) {
 			t.Fatalf("beginning gave %v:\n%s", err, cmp.Diff(fresh, got))
 		}
 		l := fresh
@@ -79,7 +79,7 @@ func TestADeviceHasOneLogin(t *testing.T) {
 	for i := range got {
 		all.Go(func() {
 			var err error
-			if got[i], err = dbs[i%2].LoginBegin(t.Context(), newLogin("l_"+strconv.Itoa(i), "d", now)); err != nil {
+			if got[i], err = dbs[i%2].LoginBegin(t.Context(), newLogin("l_"+strconv.Itoa(i), "d", now), 100); err != nil {
 				t.Error(err)
 			}
 		})
@@ -90,7 +90,7 @@ func TestADeviceHasOneLogin(t *testing.T) {
 			t.Errorf("there are logins %s and %s", l.ID, got[0].ID)
 		}
 	}
-	if l, err := dbs[0].LoginBegin(t.Context(), newLogin("l_other", "e", now)); err != nil || l.ID != "l_other" {
+	if l, err := dbs[0].LoginBegin(t.Context(), newLogin("l_other", "e", now), 100); err != nil || l.ID != "l_other" {
 		t.Errorf("another device got %s, %v", l.ID, err)
 	}
 	// One that ended makes room for the next.
@@ -99,7 +99,7 @@ func TestADeviceHasOneLogin(t *testing.T) {
 	if err := dbs[1].LoginSave(t.Context(), done); err != nil {
 		t.Fatal(err)
 	}
-	if l, err := dbs[0].LoginBegin(t.Context(), newLogin("l_next", "d", now.Add(time.Second))); err != nil || l.ID != "l_next" {
+	if l, err := dbs[0].LoginBegin(t.Context(), newLogin("l_next", "d", now.Add(time.Second)), 100); err != nil || l.ID != "l_next" {
 		t.Errorf("after the end of one the device got %s, %v", l.ID, err)
 	}
 	recent, err := dbs[1].LoginRecent(t.Context(), "d", now)
@@ -111,7 +111,7 @@ func TestADeviceHasOneLogin(t *testing.T) {
 func TestLoginsExpireAndAreForgotten(t *testing.T) {
 	onEach(t, func(t *testing.T, db *store.DB) {
 		for _, id := range []string{"l_1", "l_2"} {
-			l, err := db.LoginBegin(t.Context(), newLogin(id, identity.DeviceID(id), now))
+			l, err := db.LoginBegin(t.Context(), newLogin(id, identity.DeviceID(id), now), 100)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,7 +130,7 @@ func TestLoginsExpireAndAreForgotten(t *testing.T) {
 		late := now.Add(consent.Life)
 		// A device that comes back meanwhile gets a new login; the old one is still
 		// reported.
-		if l, err := db.LoginBegin(t.Context(), newLogin("l_3", "l_1", late)); err != nil || l.ID != "l_3" {
+		if l, err := db.LoginBegin(t.Context(), newLogin("l_3", "l_1", late), 100); err != nil || l.ID != "l_3" {
 			t.Fatalf("the device got %s, %v", l.ID, err)
 		}
 		ended, err := db.LoginExpire(t.Context(), late)
@@ -159,9 +159,40 @@ func TestLoginsExpireAndAreForgotten(t *testing.T) {
 	})
 }
 
+// TestTooManyLogins: strangers cannot fill the store.
+func TestTooManyLogins(t *testing.T) {
+	onEach(t, func(t *testing.T, db *store.DB) {
+		begin := func(id string, device identity.DeviceID, at time.Time) error {
+			_, err := db.LoginBegin(t.Context(), newLogin(id, device, at), 2)
+			return err
+		}
+		for _, id := range []string{"l_1", "l_2"} {
+			if err := begin(id, identity.DeviceID(id), now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := begin("l_3", "other", now); !errors.Is(err, consent.ErrFull) {
+			t.Errorf("a third login gave %v", err)
+		}
+		if _, err := db.LoginFind(t.Context(), consent.Find{ID: "l_3"}); !errors.Is(err, consent.ErrNone) {
+			t.Errorf("what was refused is stored: %v", err)
+		}
+		if err := begin("l_4", "l_1", now); err != nil {
+			t.Errorf("joining a login that is under way gave %v", err)
+		}
+		late := now.Add(consent.Life)
+		if _, err := db.LoginExpire(t.Context(), late); err != nil {
+			t.Fatal(err)
+		}
+		if err := begin("l_5", "other", late); err != nil {
+			t.Errorf("after the others expired it gave %v", err)
+		}
+	})
+}
+
 func TestStarts(t *testing.T) {
 	onEach(t, func(t *testing.T, db *store.DB) {
-		if _, err := db.LoginBegin(t.Context(), newLogin("l_1", "d", now)); err != nil {
+		if _, err := db.LoginBegin(t.Context(), newLogin("l_1", "d", now), 100); err != nil {
 			t.Fatal(err)
 		}
 		one := consent.Start{ID: "st_1", Login: "l_1", Device: "d", Stream: "s", Loopback: "http://127.0.0.1:4000/x", Challenge: "c", Created: now, Seen: now}

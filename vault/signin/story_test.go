@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	shimdevice "github.com/coatcheck-mcp/coatcheck/shim/device"
 	shimsignin "github.com/coatcheck-mcp/coatcheck/shim/signin"
 )
@@ -209,6 +211,53 @@ func TestAShimThatHangsUp(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"login.started", "grant.issued", "login.done"}, r.events()); diff != "" {
 		t.Errorf("the records (-want +got):\n%s", diff)
+	}
+}
+
+// TestAShimThatHangsUpAtTheEnd: between the session and its record the request
+// is given up. The session does not stay without the record.
+func TestAShimThatHangsUpAtTheEnd(t *testing.T) {
+	for _, stored := range []bool{true, false} {
+		var hangUp context.CancelFunc
+		r := newRig(t, rigOptions{before: func(e audit.Entry) error {
+			if e.Event != "login.done" {
+				return nil
+			}
+			hangUp()
+			if stored {
+				return nil
+			}
+			return errors.New("disk full")
+		}})
+		r.mu.Lock()
+		inner := r.vault
+		r.vault = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if req.URL.Path == wire.LoginFinishPath {
+				ctx, cancel := context.WithCancel(req.Context())
+				defer cancel()
+				hangUp, req = cancel, req.WithContext(ctx)
+			}
+			inner.ServeHTTP(w, req)
+		})
+		r.mu.Unlock()
+		d := r.device()
+		s := d.shim("one")
+		page := r.consent(s.start().URL, "ada", true)
+		q := <-s.arrived
+		status, _ := s.post(wire.LoginFinishPath, s.claim(q), nil)
+		s.answer <- r.url + "/login/none"
+		wait(t, page)
+		now, err := r.keeper.Current(t.Context(), d.id)
+		want := []string{"login.started", "grant.issued", "login.done"}
+		if !stored {
+			want = want[:2]
+		}
+		if diff := cmp.Diff(want, r.events()); diff != "" {
+			t.Errorf("the records (-want +got):\n%s", diff)
+		}
+		if live := err == nil; live != stored || (status == http.StatusOK) != stored {
+			t.Errorf("record stored: %t; the answer was %d, the session %q, %v", stored, status, now.ID, err)
+		}
 	}
 }
 

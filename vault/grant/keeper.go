@@ -21,6 +21,8 @@ const (
 	// boxKept is how long an opened data key stays in memory: key services
 	// allow a few hundred unwraps a second for a whole company.
 	boxKept = 15 * time.Minute
+	// revokeTime is for taking back a grant that could not be recorded.
+	revokeTime = 10 * time.Second
 	// maxKept limits each of the two.
 	maxKept = 10_000
 	// defaultIdleLife is after how long Atlassian forgets an unused grant.
@@ -250,7 +252,8 @@ func (k *Keeper) List(ctx context.Context) ([]Grant, error) {
 }
 
 // Put seals and stores a new grant: of g, who, tenant, account and sites
-// count. It supersedes the person's former grant for the tenant, if any.
+// count. It supersedes the person's former grant for the tenant, if any. A new
+// grant that cannot be recorded is revoked at once.
 func (k *Keeper) Put(ctx context.Context, g Grant, tokens Tokens) (identity.GrantID, error) {
 	if g.Person == "" || g.Tenant == "" || tokens.Access.Empty() || tokens.Refresh.Empty() {
 		return "", errors.New("storing a grant: person, tenant or a token is missing")
@@ -283,7 +286,27 @@ func (k *Keeper) Put(ctx context.Context, g Grant, tokens Tokens) (identity.Gran
 		old.ID = before
 		replaced = k.event(ctx, EventSuperseded, old, "by "+string(row.ID))
 	}
-	return row.ID, errors.Join(replaced, k.event(ctx, EventIssued, row.Grant, ""))
+	if err := errors.Join(replaced, k.event(ctx, EventIssued, row.Grant, "")); err != nil {
+		return "", k.unrecorded(ctx, row.Grant, err)
+	}
+	return row.ID, nil
+}
+
+// unrecorded revokes a new grant of which there is no record.
+func (k *Keeper) unrecorded(ctx context.Context, g Grant, why error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
+	err := k.cfg.Store.GrantRevoke(ctx, g.ID, time.Now())
+	k.forget(ownerOf(g), g.ID)
+	if err != nil {
+		k.cfg.Log.ErrorContext(ctx, "a new grant could neither be recorded nor revoked: revoke it by hand", "grant", g.ID, "err", errors.Join(why, err))
+		return errUnrecorded(errors.Join(why, err), "it may have to be revoked by hand")
+	}
+	k.cfg.Log.ErrorContext(ctx, "a new grant was revoked, since it could not be recorded", "grant", g.ID, "err", why)
+	// Perhaps the store has both by now, or only the issue whose answer was
+	// lost: then the chain should end with the truth.
+	why = errors.Join(why, k.event(ctx, EventRevoked, g, "its issue could not be recorded"))
+	return errUnrecorded(why, "it was revoked again")
 }
 
 // Revoke ends a grant for good: its key and tokens are destroyed, and no

@@ -197,22 +197,57 @@ func TestAGrantWithoutWhatItNeedsIsNotStored(t *testing.T) {
 	}
 }
 
-func TestAnEventThatIsNotStoredIsReported(t *testing.T) {
+// TestAGrantThatIsNotRecorded does not stay, whether or not it took the place
+// of another, and even if its caller has gone.
+func TestAGrantThatIsNotRecorded(t *testing.T) {
+	for _, kind := range []grant.Kind{grant.EventIssued, grant.EventSuperseded} {
+		t.Run(string(kind), func(t *testing.T) {
+			r := newRig(t)
+			r.consent(r.keeper(), ada)
+			full := errors.New("disk full")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			k := r.keeper(func(c *grant.Config) {
+				c.Event = func(ctx context.Context, e grant.Event) error {
+					if e.Kind == kind {
+						cancel()
+						return full
+					}
+					return r.event(ctx, e)
+				}
+			})
+			id, err := k.Put(ctx, grant.Grant{Person: ada, Tenant: acme}, r.endpoint.tokens())
+			wantCode(t, err, usererr.Unavailable)
+			if !errors.Is(err, full) || id != "" || !strings.Contains(usererr.Text(err, ""), "it was revoked") || strings.Contains(usererr.Text(err, ""), "disk") {
+				t.Errorf("Put = %q, %v", id, err)
+			}
+			all, err := k.List(t.Context())
+			if err != nil || len(all) != 2 {
+				t.Fatalf("List = %+v, %v", all, err)
+			}
+			for _, g := range all {
+				if g.State == grant.Live {
+					t.Errorf("%s is live", g.ID)
+				}
+			}
+			_, err = k.Token(t.Context(), ada, acme)
+			wantCode(t, err, usererr.SignIn)
+			if got := r.happened(); got[len(got)-1] != "grant.revoked" {
+				t.Errorf("the events are %v", got)
+			}
+		})
+	}
+}
+
+func TestARevocationThatIsNotRecorded(t *testing.T) {
 	r := newRig(t)
+	id := r.consent(r.keeper(), ada)
 	full := errors.New("disk full")
 	k := r.keeper(func(c *grant.Config) { c.Event = func(context.Context, grant.Event) error { return full } })
-	_, err := k.Put(t.Context(), grant.Grant{Person: ada, Tenant: acme}, r.endpoint.tokens())
-	if !errors.Is(err, full) {
-		t.Errorf("Put = %v; want the event's error", err)
-	}
-	row, err := r.db.GrantFind(t.Context(), ada, acme)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := k.Revoke(t.Context(), row.ID); !errors.Is(err, full) {
+	if err := k.Revoke(t.Context(), id); !errors.Is(err, full) {
 		t.Errorf("Revoke = %v; want the event's error", err)
 	}
-	_, err = k.Token(t.Context(), ada, acme)
+	_, err := k.Token(t.Context(), ada, acme)
 	wantCode(t, err, usererr.SignIn) // revoked nevertheless
 }
 

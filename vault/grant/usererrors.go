@@ -19,6 +19,10 @@ func errStore(err error) error {
 	return usererr.Wrap(err, usererr.Unavailable, "The vault cannot use its database", later)
 }
 
+func errUnrecorded(err error, then string) error {
+	return usererr.Wrap(err, usererr.Unavailable, "The vault could not record your consent, so "+then, "Tell the administrator of the vault; its log knows more")
+}
+
 func errSealed(err error) error {
 	return usererr.Wrap(err, usererr.Unavailable, "The vault cannot open your sign-in", "Tell the administrator of the vault; its log knows more")
 }

@@ -18,9 +18,9 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
-	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	shimdevice "github.com/coatcheck-mcp/coatcheck/shim/device"
 	shimsignin "github.com/coatcheck-mcp/coatcheck/shim/signin"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 )
 
 // TestARestartBetweenAnyTwoSteps ends the vault after every step of a login.

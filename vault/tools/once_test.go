@@ -269,8 +269,24 @@ func TestUnknownIsSaid(t *testing.T) {
 	})
 }
 
-// A page of the title that somebody else created, or that we created long ago
-// or with another text, is not taken for ours.
+// killedAtTheStart begins a call that ends before anything is sent, and sends it
+// again.
+func (r *rig) killedAtTheStart(w write, arguments object) answer {
+	r.t.Helper()
+	c := r.connect()
+	r.hook = func(point string) {
+		if point == "journal started" {
+			panic(errKilled)
+		}
+	}
+	c.ask("tools/call", fmt.Sprintf(`{"name":%q,"arguments":%s}`, w.tool, encode(r.t, arguments)))
+	r.hook = nil
+	return r.again(fmt.Sprint(c.next), w, arguments)
+}
+
+// A page of the title that somebody else created, or that we created with
+// another text, is not taken for ours. One that we created with this text, but
+// too early, may be, since clocks differ.
 func TestSettlingKnowsItsOwn(t *testing.T) {
 	for name, test := range map[string]struct {
 		person, body string
@@ -279,8 +295,9 @@ func TestSettlingKnowsItsOwn(t *testing.T) {
 	}{
 		"ours":            {"ada", "<p>text</p>", 0, ""},
 		"somebody else's": {"ben", "<p>text</p>", 0, "has a page of this title already"},
-		"old":             {"ada", "<p>text</p>", time.Hour, "has a page of this title already"},
+		"early":           {"ada", "<p>text</p>", time.Hour, "not known"},
 		"another text":    {"ada", "<p>other</p>", 0, "not known"},
+		"an old one":      {"ada", "<p>other</p>", time.Hour, "has a page of this title already"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -288,16 +305,7 @@ func TestSettlingKnowsItsOwn(t *testing.T) {
 				w := writes()["create"]
 				r.put(test.person, "ENG", "Fresh", test.body)
 				time.Sleep(test.ago)
-				c := r.connect()
-				r.hook = func(point string) {
-					if point == "journal started" {
-						panic(errKilled)
-					}
-				}
-				arguments := w.arguments(r)
-				c.ask("tools/call", fmt.Sprintf(`{"name":%q,"arguments":%s}`, w.tool, encode(t, arguments)))
-				r.hook = nil
-				a := r.again(fmt.Sprint(c.next), w, arguments)
+				a := r.killedAtTheStart(w, w.arguments(r))
 				if a.IsError != (test.want != "") || !strings.Contains(a.text(), test.want) {
 					t.Errorf("%s", a.text())
 				}
@@ -305,6 +313,26 @@ func TestSettlingKnowsItsOwn(t *testing.T) {
 					t.Error(err)
 				}
 			})
+		})
+	}
+}
+
+// Nor is it said that nothing was written where perhaps it was.
+func TestAnUpdateThatLooksTooOld(t *testing.T) {
+	for body, want := range map[string]string{"second": "not known", "third": "at version 2, not 1; nothing was written"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, atlassiansim.Options{})
+			w := writes()["update"]
+			arguments := w.arguments(r)
+			r.connect().call(w.tool, arguments)
+			time.Sleep(time.Hour)
+			arguments["body"] = body
+			if a := r.killedAtTheStart(w, arguments); !a.IsError || !strings.Contains(a.text(), want) {
+				t.Errorf("%s: %s", body, a.text())
+			}
+			if err := w.check(r); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }

@@ -167,7 +167,7 @@ func (e edit) settled(ctx context.Context, w *guard.Wiki, now guard.Page, starte
 	case others:
 		return writeOut{}, e.conflict(ctx, w, now)
 	}
-	return writeOut{}, usererr.New(usererr.Unknown, "You changed this page at the same moment, with another text", "Read the page and compare")
+	return writeOut{}, usererr.New(usererr.Unknown, "You changed this page, and it is not certain whether this call did", "Read the page and compare")
 }
 
 // next is the version after the expected one, of a page that has it.

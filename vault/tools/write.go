@@ -145,7 +145,7 @@ func (c creation) settled(ctx context.Context, w *guard.Wiki, page guard.Page, s
 			where(page),
 		}
 	}
-	return writeOut{}, usererr.New(usererr.Unknown, "You created a page of this title at the same moment, with another text", "Read the page and compare")
+	return writeOut{}, usererr.New(usererr.Unknown, "You have a page of this title, and it is not certain whether this call created it", "Read the page and compare")
 }
 
 // putAway refuses to create a page that may have been created already and
@@ -160,7 +160,7 @@ func (c creation) putAway(ctx context.Context, w *guard.Wiki, started time.Time)
 		by, err = c.made(ctx, w, page, started)
 	}
 	if err == nil && by != others {
-		err = usererr.New(usererr.Unknown, "A page of this title was created and put away at the same moment", "Look into the trash of the space")
+		err = usererr.New(usererr.Unknown, "A page of this title was put away, and it is not certain whether this call created it", "Look into the trash of the space")
 	}
 	return err
 }

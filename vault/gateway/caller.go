@@ -128,9 +128,9 @@ func (g *Gateway) Live(ctx context.Context, who identity.Caller) error {
 	if err != nil {
 		return usererr.Wrap(err, usererr.Unavailable, "The vault cannot check who is calling", "Try again in a minute")
 	}
-	if s := g.find(who.Device, who.Stream); s != nil && epoch == g.settled.Load() {
-		if now, closed := s.Session(); !closed {
-			return same(now, who)
+	if s := g.find(who.Device, who.Stream); s != nil {
+		if now, closed := s.Standing(); !closed && now.Epoch == epoch {
+			return same(now.Session, who)
 		}
 	}
 	now, err := g.cfg.Sessions.Current(ctx, who.Device)

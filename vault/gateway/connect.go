@@ -26,10 +26,9 @@ const (
 
 // arrival is a shim that has proved which device it is.
 type arrival struct {
-	device  identity.DeviceID
-	session session.Session // the zero value for a guest
-	epoch   int64           // that was seen before session was read
-	address string
+	device   identity.DeviceID
+	standing stream.Standing
+	address  string
 }
 
 // ServeHTTP is GET /v1/connect. It returns as soon as the stream has its link,
@@ -95,8 +94,7 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (arrival, bool) 
 		return who, false
 	}
 	who.device = identity.DeviceID(thumbprint)
-	who.epoch = g.epoch.Load()
-	who.session, err = g.cfg.Sessions.Current(r.Context(), who.device)
+	who.standing, err = g.standing(r.Context(), who.device, g.epoch.Load())
 	if err != nil && !errors.Is(err, session.ErrNone) {
 		g.cfg.Log.Error("reading a session", "device", who.device, "err", err)
 		problem(w, http.StatusServiceUnavailable, usererr.Unavailable, "the vault cannot check who is calling", 5)
@@ -169,9 +167,17 @@ func goodName(name string) bool {
 
 // arrive puts the link on its stream: the one it had, or a new one.
 func (g *Gateway) arrive(l *stream.Link, hello wire.Hello, who arrival) {
+	// A shim says hello when it pleases. What was revoked since the upgrade
+	// counts before the first message is read.
+	var err error
+	if who.standing, err = g.renew(who.device, who.standing); err != nil {
+		g.cfg.Log.Error("reading a session", "device", who.device, "err", err)
+		l.End(wsconn.CodeRestart, byeBlind())
+		return
+	}
 	id := identity.StreamID(hello.Stream)
 	s := g.find(who.device, id)
-	if s == nil || !s.Resume(l, hello.Received, who.session) {
+	if s == nil || !s.Resume(l, hello.Received, who.standing) {
 		if s != nil {
 			s.Drop(wsconn.CodeNormal, nil)
 		}
@@ -190,16 +196,37 @@ func (g *Gateway) arrive(l *stream.Link, hello wire.Hello, who arrival) {
 			l.End(wsconn.CodeRestart, nil)
 			return
 		}
-		s.Begin(l, who.session)
+		s.Begin(l, who.standing)
 	}
-	if g.epoch.Load() != who.epoch { // something was revoked while the shim arrived
-		ctx, cancel := g.storeContext()
-		defer cancel()
-		now, err := g.cfg.Sessions.Current(ctx, who.device)
-		if s.Check(now, err) != nil {
-			s.Drop(wsconn.CodeRestart, &wire.Bye{Reason: wire.ByeLimit, Message: "the vault cannot check who is calling"})
-		}
+	if g.epoch.Load() == who.standing.Epoch {
+		return
 	}
+	// Something was revoked while the shim arrived, or the watch is yet to
+	// hear of it and may have passed by this stream.
+	ctx, cancel := g.storeContext()
+	defer cancel()
+	if err := g.check(ctx, who.device, s); err != nil {
+		s.Drop(wsconn.CodeRestart, byeBlind())
+	}
+}
+
+// renew is was, or what the store says now if anything was revoked since.
+func (g *Gateway) renew(device identity.DeviceID, was stream.Standing) (stream.Standing, error) {
+	ctx, cancel := g.storeContext()
+	defer cancel()
+	epoch, err := g.cfg.Sessions.Epoch(ctx)
+	if err != nil || epoch == was.Epoch {
+		return was, err
+	}
+	now, err := g.standing(ctx, device, epoch)
+	if errors.Is(err, session.ErrNone) {
+		err = nil
+	}
+	return now, err
+}
+
+func byeBlind() *wire.Bye {
+	return &wire.Bye{Reason: wire.ByeLimit, Message: "the vault cannot check who is calling", RetryAfterMillis: 1000}
 }
 
 // open makes a new stream, unless there is one of that name or too many.

@@ -116,7 +116,6 @@ type Gateway struct {
 	addresses *addresses
 	start     time.Time
 	epoch     atomic.Int64 // the latest that was seen
-	settled   atomic.Int64 // the latest that all streams were checked against
 	told      atomic.Int64 // the epoch that the store told last, to a call
 	asked     atomic.Int64 // when that was asked for, as time since start; 0 for never
 	known     atomic.Int64 // when the epoch was last known, as time since start

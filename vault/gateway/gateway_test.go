@@ -26,7 +26,7 @@ func TestAGuestMayLookAndASignedInPersonIsKnown(t *testing.T) {
 	}
 	s.initialize()
 	s.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
-	if a := s.next(); len(a.Result.Tools) != 5 {
+	if a := s.next(); len(a.Result.Tools) != 6 {
 		t.Errorf("tools/list = %+v", a)
 	}
 	s.send(`{"jsonrpc":"2.0","id":3,"method":"resources/read","params":{"uri":"a:b"}}`)

@@ -35,19 +35,28 @@ type sessions struct {
 	epoch   int64
 	err     error
 	touched int
+	asked   func() // between what Current reads and returns, if not nil
 }
 
 func (s *sessions) Current(_ context.Context, device identity.DeviceID) (session.Session, error) {
+	now, err, asked := s.current(device)
+	if asked != nil {
+		asked()
+	}
+	return now, err
+}
+
+func (s *sessions) current(device identity.DeviceID) (session.Session, error, func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
-		return session.Session{}, s.err
+		return session.Session{}, s.err, s.asked
 	}
 	now, ok := s.devices[device]
 	if !ok || time.Now().After(now.Until) || time.Now().After(now.IdleUntil) {
-		return session.Session{}, session.ErrNone
+		return session.Session{}, session.ErrNone, s.asked
 	}
-	return now, nil
+	return now, nil, s.asked
 }
 
 func (s *sessions) Touch(context.Context, session.Session) error {
@@ -79,6 +88,13 @@ func (s *sessions) revoke(device identity.DeviceID) {
 	defer s.mu.Unlock()
 	delete(s.devices, device)
 	s.epoch++
+}
+
+// onAsked makes every answer of Current wait for f once it was read.
+func (s *sessions) onAsked(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = f
 }
 
 func (s *sessions) move() {
@@ -113,6 +129,7 @@ type rig struct {
 	release  chan struct{} // ends calls of "slow"
 	calls    sync.Map      // argument of "echo" -> *atomic.Int32: how often it ran
 	callers  chan identity.Caller
+	passed   atomic.Int32 // calls of "live" that were
 }
 
 type echoArgs struct {
@@ -179,6 +196,14 @@ func (r *rig) tools() *mcp.Server {
 		n, _ := r.calls.LoadOrStore(args.Text, new(atomic.Int32))
 		n.(*atomic.Int32).Add(1)
 		return text(args.Text + strings.Repeat("x", args.Size)), nil, nil
+	})
+	mcp.AddTool(server, &mcp.Tool{Name: "live"}, func(ctx context.Context, _ *mcp.CallToolRequest, _ echoArgs) (*mcp.CallToolResult, any, error) {
+		who, _ := identity.From(ctx)
+		if err := r.Live(ctx, who); err != nil {
+			return nil, nil, errors.New(usererr.Text(err, ""))
+		}
+		r.passed.Add(1)
+		return text("live"), nil, nil
 	})
 	mcp.AddTool(server, &mcp.Tool{Name: "slow"}, func(ctx context.Context, _ *mcp.CallToolRequest, args echoArgs) (*mcp.CallToolResult, any, error) {
 		select {

@@ -121,15 +121,16 @@ func (g *Gateway) readEpoch(ctx context.Context) error {
 	if g.cfg.Moved != nil {
 		g.cfg.Moved()
 	}
-	if err := g.checkAll(ctx); err != nil {
+	if err := g.checkAll(ctx, epoch); err != nil {
 		g.epoch.CompareAndSwap(epoch, before) // once more, soon
 		return err
 	}
-	g.settled.Store(epoch)
 	return nil
 }
 
-func (g *Gateway) checkAll(ctx context.Context) error {
+// checkAll compares every stream with what the store says now, which is at
+// epoch or later.
+func (g *Gateway) checkAll(ctx context.Context, epoch int64) error {
 	g.mu.Lock()
 	devices := make([]identity.DeviceID, 0, len(g.devices))
 	for device := range g.devices {
@@ -141,7 +142,7 @@ func (g *Gateway) checkAll(ctx context.Context) error {
 		if !signedIn(streams) {
 			continue
 		}
-		now, err := g.cfg.Sessions.Current(ctx, device)
+		now, err := g.standing(ctx, device, epoch)
 		for _, s := range streams {
 			if err := s.Check(now, err); err != nil {
 				return err
@@ -153,11 +154,34 @@ func (g *Gateway) checkAll(ctx context.Context) error {
 
 func signedIn(streams []*stream.Stream) bool {
 	for _, s := range streams {
-		if now, _ := s.Session(); now.ID != "" {
+		if now, _ := s.Standing(); now.ID != "" {
 			return true
 		}
 	}
 	return false
+}
+
+// standing asks the store for the session of device; epoch must have been
+// known before.
+func (g *Gateway) standing(ctx context.Context, device identity.DeviceID, epoch int64) (stream.Standing, error) {
+	now, err := g.cfg.Sessions.Current(ctx, device)
+	return stream.Standing{Session: now, Epoch: epoch}, err
+}
+
+// check compares s with what the store says of its device, again if something
+// was revoked meanwhile: the watch passes by streams that are guests' when it
+// looks.
+func (g *Gateway) check(ctx context.Context, device identity.DeviceID, s *stream.Stream) error {
+	for {
+		epoch := g.epoch.Load()
+		now, err := g.standing(ctx, device, epoch)
+		if err == nil && g.epoch.Load() != epoch {
+			continue
+		}
+		if err := s.Check(now, err); err != nil || g.epoch.Load() == epoch {
+			return err
+		}
+	}
 }
 
 // keep notes the use of sessions and ends those whose time is over.
@@ -191,8 +215,7 @@ func (g *Gateway) keepOne(ctx context.Context, s *stream.Stream, now time.Time) 
 			g.cfg.Log.Warn("noting the use of a session", "session", had.ID, "err", err)
 		}
 	}
-	current, err := g.cfg.Sessions.Current(ctx, s.Device())
-	if err := s.Check(current, err); err != nil {
+	if err := g.check(ctx, s.Device(), s); err != nil {
 		g.cfg.Log.Warn("reading a session", "session", had.ID, "err", err)
 	}
 }

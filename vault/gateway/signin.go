@@ -10,7 +10,6 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway/stream"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
-	"github.com/coatcheck-mcp/coatcheck/vault/session"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools"
 )
 
@@ -87,9 +86,7 @@ func (h here) tell(ctx context.Context, step int) {
 func (g *Gateway) look(ctx context.Context, s *stream.Stream) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if now, err := g.cfg.Sessions.Current(ctx, s.Device()); err == nil {
-		_ = s.Check(now, nil) // only an error is passed on
-	}
+	_ = g.check(ctx, s.Device(), s) // unless it was read, nothing has changed
 }
 
 // Start implements tools.SignIn: it asks the shim to sign in and does not wait.
@@ -110,18 +107,21 @@ func (g *Gateway) Start(ctx context.Context) (tools.SignInState, error) {
 func (g *Gateway) LoginDone(device identity.DeviceID, done wire.LoginDone) {
 	streams := g.of(device)
 	outcome := refused(done)
-	var now session.Session
+	var now stream.Standing
+	ctx, cancel := g.storeContext()
+	defer cancel()
 	if done.OK {
-		ctx, cancel := g.storeContext()
-		defer cancel()
 		var err error
-		if now, err = g.cfg.Sessions.Current(ctx, device); err != nil {
+		if now, err = g.standing(ctx, device, g.epoch.Load()); err != nil {
 			g.cfg.Log.Error("a sign-in is done but there is no session", "device", device, "err", err)
 			outcome = usererr.Wrap(err, usererr.Unavailable, "You signed in, but the vault cannot find your session", "Ask again")
 		}
 	}
 	for _, s := range streams {
 		s.Settle(now, outcome)
+		if done.OK && g.epoch.Load() != now.Epoch { // something was revoked meanwhile
+			_ = g.check(ctx, device, s) // if it cannot be read, [Gateway.Live] asks
+		}
 		g.spawn(func() { s.Send(wire.Encode(wire.KindLoginDone, done)) })
 	}
 }

@@ -87,6 +87,7 @@ type Stream struct {
 	closed  bool       // for good: nothing is sent any more
 
 	session session.Session // the zero value for a guest
+	epoch   int64           // of which session is known to be; see Standing
 	used    bool            // since the session was last touched
 	touched time.Time
 	login   *Wait // calls that wait for a sign-in; nil if none
@@ -126,10 +127,12 @@ func (s *Stream) Device() identity.DeviceID { return s.device }
 func (s *Stream) ID() identity.StreamID { return s.id }
 
 // Begin sends the first answer of a new stream and puts the link on it.
-func (s *Stream) Begin(l *Link, who session.Session) {
+func (s *Stream) Begin(l *Link, who Standing) {
 	s.mu.Lock()
-	s.session, s.touched = who, time.Now()
+	s.touched = time.Now()
+	waits := s.adoptLocked(who)
 	s.mu.Unlock()
+	waits.end(nil)
 	s.write.Lock()
 	defer s.write.Unlock()
 	if s.say(l, wire.Resume{Version: s.cfg.Version, SignedIn: who.ID != ""}) {
@@ -140,7 +143,7 @@ func (s *Stream) Begin(l *Link, who session.Session) {
 // Resume puts a new link on a stream that lives. It returns false where the
 // counts do not fit or the session is no longer the one whose answers wait;
 // then the stream must start anew.
-func (s *Stream) Resume(l *Link, received uint64, who session.Session) bool {
+func (s *Stream) Resume(l *Link, received uint64, who Standing) bool {
 	s.detach(nil)
 	s.write.Lock()
 	defer s.write.Unlock()
@@ -148,7 +151,7 @@ func (s *Stream) Resume(l *Link, received uint64, who session.Session) bool {
 	// Nothing received means that the shim may never have learned of this
 	// stream; there is nothing to lose either.
 	fits := !s.closed && s.received > 0 && received <= s.sent && received >= s.sent-uint64(len(s.tail)) &&
-		(s.session.ID == "" || SameParty(s.session, who))
+		(s.session.ID == "" || SameParty(who.Session, s.session))
 	if !fits {
 		s.mu.Unlock()
 		return false

@@ -22,6 +22,15 @@ func SameParty(now, had session.Session) bool {
 	return now.ID != "" && now.Person == had.Person && now.Tenant == had.Tenant
 }
 
+// Standing is the session of a device as the store told it, the zero value for
+// a guest.
+type Standing struct {
+	session.Session
+	// Epoch is one that was known before the store was asked: whatever was
+	// revoked up to it is not in Session.
+	Epoch int64
+}
+
 // callerLocked is who speaks on s now.
 func (s *Stream) callerLocked() identity.Caller {
 	who := identity.Caller{Device: s.device, Stream: s.id}
@@ -40,12 +49,12 @@ func (s *Stream) Now(was identity.Caller) identity.Caller {
 	return who
 }
 
-// Session is the session of the stream, the zero value for a guest; closed
-// says that the stream has ended.
-func (s *Stream) Session() (now session.Session, closed bool) {
+// Standing is what the stream knows of its session; closed says that the
+// stream has ended.
+func (s *Stream) Standing() (now Standing, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.session, s.closed
+	return Standing{s.session, s.epoch}, s.closed
 }
 
 // Used returns the session if it was used and was not touched for every, or is
@@ -65,10 +74,14 @@ func (s *Stream) Used(now time.Time, every time.Duration) (had session.Session, 
 }
 
 // adoptLocked makes who the session of s and returns the calls that waited for
-// it, for the caller to wake once mu is free.
-func (s *Stream) adoptLocked(who session.Session) *Wait {
+// it, for the caller to wake once mu is free. Nobody becomes a guest again: a
+// stream whose session is gone ends.
+func (s *Stream) adoptLocked(who Standing) *Wait {
+	if who.ID == "" && s.session.ID != "" {
+		return nil
+	}
 	changed := who.ID != s.session.ID
-	s.session = who
+	s.session, s.epoch = who.Session, who.Epoch
 	if !changed {
 		return nil
 	}
@@ -81,7 +94,7 @@ func (s *Stream) adoptLocked(who session.Session) *Wait {
 	return waits
 }
 
-func (s *Stream) adopt(now session.Session) {
+func (s *Stream) adopt(now Standing) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -95,16 +108,16 @@ func (s *Stream) adopt(now session.Session) {
 // Check compares the stream with what the store says of its device's session,
 // and ends it if its own is gone. It returns err unless that is
 // [session.ErrNone].
-func (s *Stream) Check(now session.Session, err error) error {
+func (s *Stream) Check(now Standing, err error) error {
 	if err != nil && !errors.Is(err, session.ErrNone) {
 		return err
 	}
-	switch had, closed := s.Session(); {
+	switch had, closed := s.Standing(); {
 	case closed, had.ID == "" && now.ID == "":
-	case had.ID == "" || SameParty(now, had):
+	case had.ID == "" || SameParty(now.Session, had.Session):
 		s.adopt(now)
 	default:
-		s.cut(had)
+		s.cut(had.Session)
 	}
 	return nil
 }
@@ -188,14 +201,14 @@ func (s *Stream) parkLocked(key string, parked bool) {
 
 // Settle ends the waiting on s. Without an outcome that is wrong, now is the
 // new session; a stream of somebody else who had signed in on the device ends.
-func (s *Stream) Settle(now session.Session, outcome error) {
+func (s *Stream) Settle(now Standing, outcome error) {
 	s.mu.Lock()
 	had := s.session
 	switch {
 	case s.closed:
 		s.mu.Unlock()
 		return
-	case outcome == nil && had.ID != "" && !SameParty(now, had):
+	case outcome == nil && had.ID != "" && !SameParty(now.Session, had):
 		s.mu.Unlock()
 		s.cut(had)
 		return

@@ -63,11 +63,15 @@ func (a *Admin) RevokeSession(ctx context.Context, id identity.SessionID) error 
 	if err != nil {
 		return err
 	}
-	err = a.record(ctx, audit.Entry{Event: "session.revoked", Tenant: s.Tenant, Person: s.Person, Device: s.Device, Session: s.ID})
+	return a.endSession(ctx, s)
+}
+
+func (a *Admin) endSession(ctx context.Context, s session.Session) error {
+	err := a.record(ctx, audit.Entry{Event: "session.revoked", Tenant: s.Tenant, Person: s.Person, Device: s.Device, Session: s.ID})
 	if err != nil {
 		return err
 	}
-	if err := a.sessions.Revoke(ctx, id); err != nil {
+	if err := a.sessions.Revoke(ctx, s.ID); err != nil {
 		return fmt.Errorf("revoking the session: %w", err)
 	}
 	return nil
@@ -93,19 +97,56 @@ func (a *Admin) Grant(ctx context.Context, id identity.GrantID) (grant.Grant, er
 	return row.Grant, err
 }
 
-// RevokeGrant destroys a grant's key and tokens now.
-func (a *Admin) RevokeGrant(ctx context.Context, id identity.GrantID) error {
+// GrantRevocation is what the revocation of a grant ended.
+type GrantRevocation struct {
+	// Sessions are those of the grant's person at its tenant that ended too.
+	Sessions []identity.SessionID
+	// Superseded says that a newer grant had taken the place of this one. Then
+	// the person goes on, and no session ended.
+	Superseded bool
+}
+
+// RevokeGrant destroys a grant's key and tokens now, and ends the sessions that
+// used it, so that their connections close. After an error call it again.
+func (a *Admin) RevokeGrant(ctx context.Context, id identity.GrantID) (GrantRevocation, error) {
 	g, err := a.Grant(ctx, id)
 	if err != nil {
-		return err
+		return GrantRevocation{}, err
 	}
 	if err := a.record(ctx, audit.Entry{Event: "grant.revoked", Tenant: g.Tenant, Person: g.Person, Grant: g.ID}); err != nil {
-		return err
+		return GrantRevocation{}, err
 	}
 	if err := a.db.GrantRevoke(ctx, id, time.Now()); err != nil {
-		return fmt.Errorf("revoking the grant: %w", err)
+		return GrantRevocation{}, fmt.Errorf("revoking the grant: %w", err)
 	}
-	return nil
+	if g.State == grant.Superseded {
+		return GrantRevocation{Superseded: true}, nil
+	}
+	ended, err := a.endSessions(ctx, g)
+	if err != nil {
+		err = usererr.Wrap(err, usererr.Unavailable, "The grant is revoked, but perhaps not every session of the person has ended", "Run the same command again")
+	}
+	return GrantRevocation{Sessions: ended}, err
+}
+
+// endSessions ends the live sessions that used a grant. One that cannot be
+// ended does not keep the others alive.
+func (a *Admin) endSessions(ctx context.Context, g grant.Grant) (ended []identity.SessionID, err error) {
+	list, err := a.sessions.List(ctx)
+	for _, s := range list {
+		if s.Person != g.Person || s.Tenant != g.Tenant || !s.Live(time.Now()) {
+			continue
+		}
+		if g.State == grant.Revoked && s.Created.After(g.Ended) {
+			continue // of another grant, since this one had ended before
+		}
+		one := a.endSession(ctx, s)
+		if one == nil {
+			ended = append(ended, s.ID)
+		}
+		err = errors.Join(err, one)
+	}
+	return ended, err
 }
 
 // AuditRecord is a record with its entry decoded.

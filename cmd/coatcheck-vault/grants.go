@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/vault"
@@ -11,7 +12,7 @@ import (
 type grantsCmd struct {
 	List   grantsListCmd   `cmd:"" help:"List the grants; never a token"`
 	Show   grantsShowCmd   `cmd:"" help:"Show one grant; never its tokens"`
-	Revoke grantsRevokeCmd `cmd:"" help:"Destroy a grant's key and tokens now"`
+	Revoke grantsRevokeCmd `cmd:"" help:"Destroy a grant's key and tokens and end its sessions now"`
 }
 
 type grantsListCmd struct{}
@@ -64,10 +65,25 @@ type grantsRevokeCmd struct {
 // Run revokes one grant.
 func (s grantsRevokeCmd) Run(ctx context.Context, p program, c *cli) error {
 	return p.admin(ctx, c, func(a *vault.Admin) error {
-		if err := a.RevokeGrant(ctx, identity.GrantID(s.ID)); err != nil {
+		revoked, err := a.RevokeGrant(ctx, identity.GrantID(s.ID))
+		if err != nil {
 			return err
 		}
-		return p.say("The grant %s is revoked: its key and tokens are destroyed.\n"+
-			"The person can also remove the app at https://id.atlassian.com/manage-profile/apps.", s.ID)
+		return p.say("The grant %s is revoked: its key and tokens are destroyed.\n%s\n"+
+			"The person can also remove the app at https://id.atlassian.com/manage-profile/apps.", s.ID, followed(revoked))
 	})
+}
+
+// followed says what else a revocation ended.
+func followed(r vault.GrantRevocation) string {
+	switch n := len(r.Sessions); {
+	case r.Superseded:
+		return "A newer grant of the person had taken its place, so no session ended: revoke that one to cut the person off."
+	case n == 0:
+		return "The person had no session at this tenant."
+	case n == 1:
+		return "The person's session ended too. A running vault closes its connections within a second."
+	default:
+		return fmt.Sprintf("The person's %d sessions ended too. A running vault closes their connections within a second.", n)
+	}
 }

@@ -38,8 +38,12 @@ const (
 	DefaultMaxStreams   = 50_000
 	DefaultMaxPerDevice = 32
 	DefaultMaxBuffered  = 1 << 30
+	DefaultGuestBytes   = 64 << 20
 	DefaultConnectRate  = 200
 )
+
+// guestShare is what one stream of a guest may keep: a few lists of tools.
+const guestShare = 1 << 20
 
 // How often things are looked at, and how long the store may be silent.
 const (
@@ -81,7 +85,8 @@ type Config struct {
 	SignInWait   time.Duration // of one call for a sign-in; default 45 s
 	MaxStreams   int           // default 50,000
 	MaxPerDevice int           // streams of one device; default 32
-	MaxBuffered  int64         // unacknowledged bytes of all streams; default 1 GiB
+	MaxBuffered  int64         // unacknowledged bytes of all who are signed in; default 1 GiB
+	GuestBytes   int64         // the same of guests, with their requests under way; default 64 MiB, at most 1 MiB each
 	ConnectRate  int           // connections a second from one address, bursts of ten times as many; default 200; loopback is not limited
 }
 
@@ -104,6 +109,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxBuffered <= 0 {
 		c.MaxBuffered = DefaultMaxBuffered
+	}
+	if c.GuestBytes <= 0 {
+		c.GuestBytes = DefaultGuestBytes
 	}
 	return c
 }
@@ -145,7 +153,9 @@ func New(cfg Config) *Gateway {
 	}
 	g.streams = &stream.Config{
 		Host: host{g}, Verifier: cfg.Verifier, Nonces: cfg.Nonces, URL: strings.TrimSuffix(cfg.PublicURL, "/") + wire.ConnectPath,
-		Version: cfg.Version, Linger: cfg.Linger, Room: &stream.Room{Limit: cfg.MaxBuffered}, Log: cfg.Log,
+		Version: cfg.Version, Linger: cfg.Linger, Log: cfg.Log,
+		Room:   &stream.Room{Limit: cfg.MaxBuffered, Share: wire.MaxUnacked},
+		Guests: &stream.Room{Limit: cfg.GuestBytes, Share: guestShare},
 	}
 	if cfg.Server != nil {
 		g.Serve(cfg.Server)

@@ -144,6 +144,8 @@ func (s *Stream) enter(m *jsonrpc.Request, address string, replayed bool, size i
 		return who, message.TooMuch("too many requests at once; wait for some answers (limit " + strconv.Itoa(wire.MaxInFlight) + ")")
 	case s.callBytes+size > wire.MaxUnacked:
 		return who, message.TooMuch("the requests under way are too large together; wait for some answers")
+	case s.guestLocked() && !s.takeLocked(size):
+		return who, message.TooMuch("this is more than the vault keeps for somebody who is not signed in; sign in with 'coatcheck login', then ask again")
 	}
 	if s.calls == nil {
 		s.calls = map[string]call{}
@@ -157,7 +159,11 @@ func (s *Stream) enter(m *jsonrpc.Request, address string, replayed bool, size i
 func (s *Stream) leave(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.callBytes -= s.calls[key].bytes
+	c := s.calls[key]
+	s.callBytes -= c.bytes
+	if s.guestLocked() {
+		s.giveLocked(c.bytes)
+	}
 	delete(s.calls, key)
 	if len(s.calls) == 0 {
 		s.calls = nil

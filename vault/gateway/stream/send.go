@@ -41,7 +41,7 @@ func (s *Stream) reserve(n int) bool {
 	if s.closed {
 		return true // sendText says so
 	}
-	if s.queued+n > wire.MaxUnacked || !s.cfg.Room.take(n) {
+	if !s.takeLocked(n) {
 		return false
 	}
 	s.queued += n
@@ -56,7 +56,7 @@ func (s *Stream) trimLocked(received uint64) {
 		freed += len(data)
 	}
 	s.queued -= freed
-	s.cfg.Room.give(freed)
+	s.giveLocked(freed)
 	clear(s.tail[:n])
 	if s.tail = s.tail[n:]; len(s.tail) == 0 {
 		s.tail = nil

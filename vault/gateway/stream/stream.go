@@ -14,7 +14,6 @@ import (
 	mrand "math/rand/v2"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
@@ -47,28 +46,10 @@ type Config struct {
 	URL      string        // under which shims connect; proofs name it
 	Version  string        // of the vault, told to shims
 	Linger   time.Duration // life of a stream without a link
-	Room     *Room
+	Room     *Room         // of those who are signed in
+	Guests   *Room         // of the others
 	Log      *slog.Logger
 }
-
-// Room bounds the bytes that all streams together keep for their shims.
-type Room struct {
-	Limit int64
-	used  atomic.Int64
-}
-
-// Used is how many bytes wait for shims.
-func (r *Room) Used() int64 { return r.used.Load() }
-
-func (r *Room) take(n int) bool {
-	if r.used.Add(int64(n)) > r.Limit {
-		r.give(n)
-		return false
-	}
-	return true
-}
-
-func (r *Room) give(n int) { r.used.Add(-int64(n)) }
 
 // Stream is one conversation. Lock order: write, then mu; mu is never held
 // across I/O.
@@ -102,6 +83,8 @@ type Stream struct {
 	sent   uint64   // text frames to the shim
 	tail   [][]byte // … that it has not acknowledged
 	queued int      // bytes in tail and on their way into it
+	room   *Room    // that counts the bytes of s
+	held   int      // bytes that room counts
 
 	calls     map[string]call // under way, by id
 	callBytes int             // of their requests
@@ -115,7 +98,7 @@ type call struct {
 
 // New returns a stream without a link and without the SDK.
 func New(cfg *Config, device identity.DeviceID, id identity.StreamID) *Stream {
-	s := &Stream{cfg: cfg, device: device, id: id, names: message.NewNames(), lost: time.Now()}
+	s := &Stream{cfg: cfg, device: device, id: id, names: message.NewNames(), lost: time.Now(), room: cfg.Guests}
 	s.arrived.L = &s.mu
 	return s
 }
@@ -234,10 +217,10 @@ func (s *Stream) Drop(code int, bye *wire.Bye) {
 		s.mu.Unlock()
 		return
 	}
+	s.giveLocked(s.held)
 	s.closed = true
 	l, waits := s.link, s.login
 	s.link, s.login = nil, nil
-	s.cfg.Room.give(s.queued)
 	s.tail, s.queued = nil, 0
 	s.arrived.Broadcast()
 	s.mu.Unlock()

@@ -82,6 +82,9 @@ func (s *Stream) adoptLocked(who Standing) *Wait {
 	}
 	changed := who.ID != s.session.ID
 	s.session, s.epoch = who.Session, who.Epoch
+	if who.ID != "" {
+		s.moveLocked()
+	}
 	if !changed {
 		return nil
 	}

@@ -39,24 +39,24 @@ type sessions struct {
 }
 
 func (s *sessions) Current(_ context.Context, device identity.DeviceID) (session.Session, error) {
-	now, err, asked := s.current(device)
+	now, asked, err := s.current(device)
 	if asked != nil {
 		asked()
 	}
 	return now, err
 }
 
-func (s *sessions) current(device identity.DeviceID) (session.Session, error, func()) {
+func (s *sessions) current(device identity.DeviceID) (session.Session, func(), error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
-		return session.Session{}, s.err, s.asked
+		return session.Session{}, s.asked, s.err
 	}
 	now, ok := s.devices[device]
 	if !ok || time.Now().After(now.Until) || time.Now().After(now.IdleUntil) {
-		return session.Session{}, session.ErrNone, s.asked
+		return session.Session{}, s.asked, session.ErrNone
 	}
-	return now, nil, s.asked
+	return now, s.asked, nil
 }
 
 func (s *sessions) Touch(context.Context, session.Session) error {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -39,14 +40,7 @@ func (a *addresses) allow(ip netip.Addr, now time.Time) bool {
 	if ip.IsLoopback() {
 		return true
 	}
-	bits := 32
-	if ip.Is6() {
-		bits = 64 // one customer has at least that many to himself
-	}
-	prefix, err := ip.Prefix(bits)
-	if err != nil {
-		return false
-	}
+	prefix := network(ip)
 	a.mu.Lock()
 	v := a.known[prefix]
 	if v == nil && len(a.known) < maxAddresses {
@@ -59,6 +53,26 @@ func (a *addresses) allow(ip netip.Addr, now time.Time) bool {
 	}
 	a.mu.Unlock()
 	return limit.AllowN(now, 1)
+}
+
+// network is ip with those that belong to the same customer: one has at least
+// 64 bits of IPv6 to himself.
+func network(ip netip.Addr) netip.Prefix {
+	bits := 32
+	if ip.Is6() {
+		bits = 64
+	}
+	at, _ := ip.Prefix(bits) // fails only for a zone or the zero value, of which admit makes something else
+	return at
+}
+
+// peer is who is at the other end of r's connection, without port and zone.
+func peer(r *http.Request) netip.Addr {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return at.Addr()
 }
 
 // forget drops, once a minute, addresses whose allowance is full again.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -19,17 +18,17 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
 
-const (
-	maxWaiting    = 4096 // connections that have not said hello
-	maxStreamName = 64
-)
+const maxStreamName = 64
 
 // arrival is a shim that has proved which device it is.
 type arrival struct {
 	device   identity.DeviceID
 	standing stream.Standing
 	address  string
+	network  netip.Prefix
 }
+
+func (a arrival) guest() bool { return a.standing.ID == "" }
 
 // ServeHTTP is GET /v1/connect. It returns as soon as the stream has its link,
 // so that an idle stream does not cost the HTTP server's goroutine and buffers.
@@ -43,20 +42,23 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if g.waiting.Add(1) > maxWaiting {
-		g.waiting.Add(-1)
+	waiting := g.waiting
+	if who.guest() {
+		waiting = g.strangers
+	}
+	if !waiting.take(who.network) {
 		problem(w, http.StatusServiceUnavailable, usererr.RateLimited, "too many connections at once", 5)
 		return
 	}
 	ws, err := wsconn.Upgrade(w, r, wsconn.Options{})
 	if err != nil {
-		g.waiting.Add(-1)
+		waiting.give(who.network)
 		g.cfg.Log.Debug("upgrade refused", "device", who.device, "address", who.address, "err", err)
 		return
 	}
 	l := stream.NewLink(ws, who.address)
 	hello, err := readHello(ws)
-	g.waiting.Add(-1)
+	waiting.give(who.network)
 	if err != nil {
 		g.cfg.Log.Info("a connection said no hello", "device", who.device, "address", who.address, "err", err)
 		_ = ws.Close(wsconn.CodeProtocol, "hello expected")
@@ -72,8 +74,11 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (arrival, bool) 
 		problem(w, http.StatusForbidden, usererr.Denied, "web pages may not connect here", 0)
 		return who, false
 	}
-	ip := address(r.RemoteAddr)
-	who.address = ip.String()
+	ip := g.cfg.Address(r).Unmap().WithZone("")
+	if !ip.IsValid() {
+		ip = netip.IPv4Unspecified() // which is nobody's, but has limits too
+	}
+	who.address, who.network = ip.String(), network(ip)
 	if !g.addresses.allow(ip, time.Now()) {
 		problem(w, http.StatusTooManyRequests, usererr.RateLimited, "too many connections from this address", 2)
 		return who, false
@@ -101,19 +106,6 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (arrival, bool) 
 		return who, false
 	}
 	return who, true
-}
-
-// address is the network address of a peer, without port and zone.
-func address(remote string) netip.Addr {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		host = remote
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.IPv4Unspecified()
-	}
-	return ip.Unmap().WithZone("")
 }
 
 // problem answers in the shape of every error under /v1.
@@ -182,7 +174,7 @@ func (g *Gateway) arrive(l *stream.Link, hello wire.Hello, who arrival) {
 			s.Drop(wsconn.CodeNormal, nil)
 		}
 		var bye *wire.Bye
-		if s, bye = g.open(who.device, id); bye != nil {
+		if s, bye = g.open(who, id); bye != nil {
 			l.End(wsconn.CodeRestart, bye)
 			return
 		}
@@ -229,9 +221,24 @@ func byeBlind() *wire.Bye {
 	return &wire.Bye{Reason: wire.ByeLimit, Message: "the vault cannot check who is calling", RetryAfterMillis: 1000}
 }
 
-// open makes a new stream, unless there is one of that name or too many.
-func (g *Gateway) open(device identity.DeviceID, id identity.StreamID) (*stream.Stream, *wire.Bye) {
-	g.evict(device)
+// open makes a new stream, unless there is one of that name or too many. When
+// the vault is full, a guest makes room for somebody who is signed in.
+func (g *Gateway) open(who arrival, id identity.StreamID) (*stream.Stream, *wire.Bye) {
+	g.evict(who.device)
+	var expelled *stream.Stream
+	if !who.guest() && g.Streams() >= g.cfg.MaxStreams {
+		expelled = g.guests.expel()
+	}
+	if expelled != nil {
+		// Only after the new stream is counted: another guest could be quicker.
+		defer expelled.Drop(wsconn.CodePolicy, byeFull("the vault is full; who is signed in comes first"))
+	}
+	return g.enter(who, id, expelled != nil)
+}
+
+// enter counts a new stream; room says that another is about to go.
+func (g *Gateway) enter(who arrival, id identity.StreamID, room bool) (*stream.Stream, *wire.Bye) {
+	device := who.device
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -242,14 +249,21 @@ func (g *Gateway) open(device identity.DeviceID, id identity.StreamID) (*stream.
 	case len(g.devices[device]) >= g.cfg.MaxPerDevice:
 		return nil, &wire.Bye{Reason: wire.ByeLimit, RetryAfterMillis: 10_000,
 			Message: fmt.Sprintf("this device has %d conversations open, which is the limit; close some clients", g.cfg.MaxPerDevice)}
-	case g.count >= g.cfg.MaxStreams:
-		return nil, &wire.Bye{Reason: wire.ByeLimit, Message: "the vault has as many conversations as it can hold", RetryAfterMillis: 10_000}
+	case g.count >= g.cfg.MaxStreams && !room:
+		return nil, byeFull("the vault has as many conversations as it can hold")
 	}
 	s := stream.New(g.streams, device, id)
+	if who.guest() && !g.guests.join(s, who.network) {
+		return nil, byeFull("too many conversations of people who are not signed in; run 'coatcheck login'")
+	}
 	g.devices[device] = append(g.devices[device], s)
 	g.count++
 	g.tasks.Add(1) // until the SDK has closed its end
 	return s, nil
+}
+
+func byeFull(message string) *wire.Bye {
+	return &wire.Bye{Reason: wire.ByeLimit, Message: message, RetryAfterMillis: 10_000}
 }
 
 // evict makes room for a stream of a device that is at its limit, at the

@@ -15,6 +15,8 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -79,11 +81,13 @@ type Config struct {
 	// Moved, if not nil, is called when something was revoked anywhere, before
 	// the streams are checked. It must not block.
 	Moved func()
+	// Address finds the network address of a client; the peer's by default.
+	Address func(*http.Request) netip.Addr
 
 	Linger       time.Duration // life of a stream without a link; default 2 min
 	DrainTimeout time.Duration // for calls under way in Drain; default 20 s
 	SignInWait   time.Duration // of one call for a sign-in; default 45 s
-	MaxStreams   int           // default 50,000
+	MaxStreams   int           // at most half of them of guests; default 50,000
 	MaxPerDevice int           // streams of one device; default 32
 	MaxBuffered  int64         // unacknowledged bytes of all who are signed in; default 1 GiB
 	GuestBytes   int64         // the same of guests, with their requests under way; default 64 MiB, at most 1 MiB each
@@ -107,6 +111,9 @@ func (c Config) withDefaults() Config {
 			*n.at = n.value
 		}
 	}
+	if c.Address == nil {
+		c.Address = peer
+	}
 	if c.MaxBuffered <= 0 {
 		c.MaxBuffered = DefaultMaxBuffered
 	}
@@ -127,7 +134,9 @@ type Gateway struct {
 	told      atomic.Int64 // the epoch that the store told last, to a call
 	asked     atomic.Int64 // when that was asked for, as time since start; 0 for never
 	known     atomic.Int64 // when the epoch was last known, as time since start
-	waiting   atomic.Int64 // connections that have not said hello
+	waiting   *tally       // connections of sessions that have not said hello
+	strangers *tally       // … of guests
+	guests    *crowd
 
 	mu       sync.Mutex
 	server   *mcp.Server                            // guarded by mu
@@ -149,6 +158,9 @@ func New(cfg Config) *Gateway {
 		cfg:       cfg,
 		addresses: newAddresses(cfg.ConnectRate),
 		start:     time.Now(),
+		waiting:   newTally(maxWaitingEach, maxWaiting),
+		strangers: newTally(maxWaitingEach, maxGuestWaiting),
+		guests:    newCrowd((cfg.MaxStreams + 1) / 2),
 		devices:   map[identity.DeviceID][]*stream.Stream{},
 	}
 	g.streams = &stream.Config{
@@ -246,6 +258,7 @@ func (g *Gateway) of(device identity.DeviceID) []*stream.Stream {
 
 // forget takes s out, after which its name is free.
 func (g *Gateway) forget(s *stream.Stream) {
+	g.guests.leave(s)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	streams := g.devices[s.Device()]
@@ -269,9 +282,10 @@ func (g *Gateway) blind() bool {
 // host is what the gateway is to its streams.
 type host struct{ g *Gateway }
 
-func (h host) Spawn(task func())     { h.g.spawn(task) }
-func (h host) Left(s *stream.Stream) { h.g.forget(s) }
-func (h host) Ended()                { h.g.tasks.Done() }
+func (h host) Spawn(task func())         { h.g.spawn(task) }
+func (h host) SignedIn(s *stream.Stream) { h.g.guests.leave(s) }
+func (h host) Left(s *stream.Stream)     { h.g.forget(s) }
+func (h host) Ended()                    { h.g.tasks.Done() }
 
 func (h host) StoreContext() (context.Context, context.CancelFunc) { return h.g.storeContext() }
 

@@ -209,7 +209,7 @@ func TestAReaderThatNeverReads(t *testing.T) {
 
 func TestLimitsOfStreams(t *testing.T) {
 	r := newRig(t, func(c *gateway.Config) { c.MaxPerDevice = 2; c.MaxStreams = 3 })
-	s := r.shim(t)
+	s := r.member(t)
 	open := func(s *shim, name string) *shim {
 		x := &shim{t: t, rig: r, key: s.key, device: s.device, stream: name, open: map[string][]byte{}, texts: s.texts, frames: s.frames, gone: make(chan error, 8)}
 		return x
@@ -228,9 +228,9 @@ func TestLimitsOfStreams(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	c.connect()
-	other := open(r.shim(t), "x")
+	other := open(r.member(t), "x")
 	other.connect()
-	if _, err := open(r.shim(t), "y").tryConnect(); err == nil || !strings.Contains(err.Error(), "hold") {
+	if _, err := open(r.member(t), "y").tryConnect(); err == nil || !strings.Contains(err.Error(), "hold") {
 		t.Errorf("one stream too many: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -131,7 +132,7 @@ func (s *Stream) enter(m *jsonrpc.Request, address string, replayed bool, size i
 	defer s.mu.Unlock()
 	who := s.callerLocked()
 	who.Address, who.Replayed = address, replayed
-	s.used = true
+	s.used, s.heard = true, time.Now()
 	if !m.IsCall() {
 		return who, nil
 	}
@@ -181,6 +182,14 @@ func (s *Stream) Busy() (calls int, unheard bool) {
 		}
 	}
 	return calls, s.link != nil && len(s.tail) > 0
+}
+
+// Quiet says whether no call is under way, not even one that waits for a
+// sign-in, and when the shim last asked for something.
+func (s *Stream) Quiet() (yes bool, heard time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.calls) == 0, s.heard
 }
 
 // Write implements [mcp.Connection].

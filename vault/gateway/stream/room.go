@@ -60,4 +60,5 @@ func (s *Stream) moveLocked() {
 	s.room.give(s.held)
 	s.room, s.held = s.cfg.Room, s.queued
 	s.room.used.Add(int64(s.held))
+	s.cfg.Host.SignedIn(s)
 }

@@ -30,6 +30,9 @@ type Host interface {
 	Spawn(task func())
 	// Owe sees to it that [Stream.Pay] is called soon.
 	Owe(s *Stream)
+	// SignedIn is called once, when the guest of s has signed in. It must not
+	// call s, whose lock is held.
+	SignedIn(s *Stream)
 	// Left is called once, when s takes no more links: its name is free.
 	Left(s *Stream)
 	// Ended is called once, when nothing of a stream runs any more.
@@ -71,7 +74,8 @@ type Stream struct {
 	epoch   int64           // of which session is known to be; see Standing
 	used    bool            // since the session was last touched
 	touched time.Time
-	login   *Wait // calls that wait for a sign-in; nil if none
+	heard   time.Time // the last request or notification
+	login   *Wait     // calls that wait for a sign-in; nil if none
 
 	received uint64 // text frames from the shim
 	acked    uint64 // … that it knows we have
@@ -98,7 +102,9 @@ type call struct {
 
 // New returns a stream without a link and without the SDK.
 func New(cfg *Config, device identity.DeviceID, id identity.StreamID) *Stream {
-	s := &Stream{cfg: cfg, device: device, id: id, names: message.NewNames(), lost: time.Now(), room: cfg.Guests}
+	s := &Stream{cfg: cfg, device: device, id: id, names: message.NewNames(), room: cfg.Guests}
+	s.lost = time.Now()
+	s.heard = s.lost
 	s.arrived.L = &s.mu
 	return s
 }

@@ -156,7 +156,7 @@ func (v *assembly) connect(k keys) error {
 	verifier := dpop.NewVerifier(dpop.VerifierConfig{Nonces: nonces, Replay: v.db})
 	v.gateway = gateway.New(gateway.Config{
 		Sessions: v.sessions, Verifier: verifier, Nonces: nonces, PublicURL: s.Network.PublicURL, Version: v.cfg.Version, Log: v.log,
-		Moved: v.grants.Purge,
+		Moved: v.grants.Purge, Address: v.address,
 	})
 	door := guard.New(guard.Config{
 		Policy: func() *policy.Policy { return rules }, Grants: v.grants, Audit: v.audit, Journal: v.db,

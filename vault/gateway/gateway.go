@@ -55,6 +55,7 @@ const (
 	storeTimeout = 2 * time.Second        // one question to the store
 	sweepEvery   = time.Second            // pings, deadlines, expiry
 	touchEvery   = 5 * time.Minute        // a session's last use
+	askAtOnce    = 500                    // devices in one question about all
 )
 
 // Sessions says who is on the other end. A *session.Keeper is one.
@@ -65,6 +66,13 @@ type Sessions interface {
 	Touch(ctx context.Context, s session.Session) error
 	// Epoch is a number that changes with each revocation.
 	Epoch(ctx context.Context) (int64, error)
+}
+
+// Many is for [Sessions] that can answer for many devices at once.
+type Many interface {
+	// CurrentAll returns the live sessions of those devices that have one. It
+	// is asked for some hundreds at a time.
+	CurrentAll(ctx context.Context, devices []identity.DeviceID) (map[identity.DeviceID]session.Session, error)
 }
 
 // Config is what a gateway needs. Fields with a default may be zero.

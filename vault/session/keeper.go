@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"time"
 	"unicode"
@@ -83,6 +84,32 @@ func (k *Keeper) Current(ctx context.Context, device identity.DeviceID) (Session
 		return Session{}, ErrNone
 	}
 	return s, nil
+}
+
+// CurrentAll is [Keeper.Current] for each of devices; those without a live
+// session are not in the answer.
+func (k *Keeper) CurrentAll(ctx context.Context, devices []identity.DeviceID) (map[identity.DeviceID]Session, error) {
+	many, ok := k.cfg.Store.(Many)
+	if !ok {
+		return k.oneByOne(ctx, devices)
+	}
+	all, err := many.SessionsCurrent(ctx, devices)
+	now := time.Now()
+	maps.DeleteFunc(all, func(_ identity.DeviceID, s Session) bool { return !s.Live(now) })
+	return all, err
+}
+
+func (k *Keeper) oneByOne(ctx context.Context, devices []identity.DeviceID) (map[identity.DeviceID]Session, error) {
+	all := make(map[identity.DeviceID]Session, len(devices))
+	for _, device := range devices {
+		s, err := k.Current(ctx, device)
+		if err == nil {
+			all[device] = s
+		} else if !errors.Is(err, ErrNone) {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // Live reports whether s lasts at the time now.

@@ -40,6 +40,13 @@ type Shown struct {
 	Address  string `json:"address,omitempty"`
 }
 
+// Many is for a [Store] that can answer for many devices at once.
+type Many interface {
+	// SessionsCurrent is SessionCurrent for each of devices; those without a
+	// session are not in the answer. There are at most some hundreds.
+	SessionsCurrent(ctx context.Context, devices []identity.DeviceID) (map[identity.DeviceID]Session, error)
+}
+
 // Store keeps sessions. All methods are atomic and durable when they return.
 type Store interface {
 	// SessionStart stores s and ends every other session of its device.

@@ -160,6 +160,36 @@ func TestRevokeAndEnd(t *testing.T) {
 	})
 }
 
+// slow is a store that answers for one device at a time.
+type slow struct{ session.Store }
+
+func TestTheSessionsOfMany(t *testing.T) {
+	inTime(t, session.Config{Idle: 10 * day}, func(t *testing.T, k *session.Keeper) {
+		ctx := t.Context()
+		begin := func(device identity.DeviceID) session.Session {
+			s, err := k.Start(ctx, session.Who{Device: device, Person: "p", Tenant: "t"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		begin("idle")
+		time.Sleep(9 * day)
+		live, gone := begin("live"), begin("revoked")
+		if err := k.Revoke(ctx, gone.ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * day)
+		want := map[identity.DeviceID]session.Session{"live": live}
+		for name, k := range map[string]*session.Keeper{"at once": k, "one by one": session.New(session.Config{Store: slow{k.Store()}})} {
+			got, err := k.CurrentAll(ctx, []identity.DeviceID{"idle", "live", "revoked", "unknown"})
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%s: %v %s", name, err, diff)
+			}
+		}
+	})
+}
+
 func TestNobodyGetsNoSession(t *testing.T) {
 	inTime(t, session.Config{}, func(t *testing.T, k *session.Keeper) {
 		for _, who := range []session.Who{{}, {Device: "d", Person: "p"}, {Device: "d", Tenant: "t"}, {Person: "p", Tenant: "t"}} {

@@ -89,6 +89,40 @@ func TestSessions(t *testing.T) {
 	})
 }
 
+func TestSessionsOfMany(t *testing.T) {
+	onEach(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		want := map[identity.DeviceID]session.Session{}
+		var ask []identity.DeviceID
+		for i := range 500 {
+			s := sessionOf(fmt.Sprintf("d%d", i), "p_ada")
+			if err := db.SessionStart(ctx, s); err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case i%3 == 0: // not asked for
+				continue
+			case i%3 == 1:
+				want[s.Device] = s
+			default:
+				if err := db.SessionRevoke(ctx, s.ID, later()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ask = append(ask, s.Device)
+		}
+		began := time.Now()
+		got, err := db.SessionsCurrent(ctx, append(ask, "d_unknown"))
+		t.Logf("%d devices in %v", len(ask), time.Since(began))
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("sessions of many: %v %s", err, diff)
+		}
+		if got, err := db.SessionsCurrent(ctx, nil); err != nil || len(got) != 0 {
+			t.Errorf("sessions of nobody: %v %v", got, err)
+		}
+	})
+}
+
 func TestTheEpochMoves(t *testing.T) {
 	onEach(t, func(t *testing.T, db *store.DB) {
 		s, again, stranger := sessionOf("d", "p_ada"), sessionOf("d", "p_ada"), sessionOf("d", "p_bob")

@@ -6,13 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
 
-var _ session.Store = (*DB)(nil)
+var (
+	_ session.Store = (*DB)(nil)
+	_ session.Many  = (*DB)(nil)
+)
 
 // sessionsKept is how long a session is shown after its end.
 const sessionsKept = 30 * 24 * time.Hour
@@ -57,6 +62,38 @@ func (db *DB) SessionCurrent(ctx context.Context, device identity.DeviceID) (ses
 		return session.Session{}, session.ErrNone
 	}
 	return s, err
+}
+
+// SessionsCurrent implements [session.Many].
+func (db *DB) SessionsCurrent(ctx context.Context, devices []identity.DeviceID) (map[identity.DeviceID]session.Session, error) {
+	all := make(map[identity.DeviceID]session.Session, len(devices))
+	if len(devices) == 0 {
+		return all, nil
+	}
+	var query strings.Builder
+	query.WriteString("SELECT " + sessionColumns + " FROM sessions WHERE revoked = 0 AND device IN (")
+	args := make([]any, len(devices))
+	for i, device := range devices {
+		if i > 0 {
+			query.WriteByte(',')
+		}
+		query.WriteString("$" + strconv.Itoa(i+1))
+		args[i] = device
+	}
+	query.WriteByte(')')
+	rows, err := db.read().QueryContext(ctx, query.String(), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		s, err := scanSession(rows)
+		if err != nil {
+			return nil, err
+		}
+		all[s.Device] = s
+	}
+	return all, rows.Err()
 }
 
 // SessionTouch implements [session.Store]. It never moves a time back.

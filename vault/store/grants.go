@@ -44,6 +44,9 @@ func (db *DB) GrantPut(ctx context.Context, r grant.Row) (superseded identity.Gr
 			r.Version, r.Key, r.Access, r.Refresh, r.Claim, millis(r.ClaimUntil), millis(r.IntentAt))
 		return err
 	})
+	if superseded != "" {
+		db.engine.Scrub() // whatever err is: the write may be done all the same
+	}
 	return superseded, err
 }
 
@@ -121,12 +124,14 @@ func (db *DB) GrantList(ctx context.Context) ([]grant.Grant, error) {
 
 // GrantRevoke implements [grant.Store].
 func (db *DB) GrantRevoke(ctx context.Context, id identity.GrantID, at time.Time) error {
-	return db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if err := endGrant(ctx, tx, id, grant.Revoked, at); err != nil {
 			return err
 		}
 		return bumpEpoch(ctx, tx)
 	})
+	db.engine.Scrub() // whatever err is: the write may be done all the same
+	return err
 }
 
 // GrantUsed implements [grant.Store]. It never moves the time back.

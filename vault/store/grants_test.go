@@ -232,6 +232,50 @@ func TestARevokedGrantLeavesNoBytes(t *testing.T) {
 	}
 }
 
+// TestAnEndedGrantLeavesTheLog looks for the same while the database is open.
+func TestAnEndedGrantLeavesTheLog(t *testing.T) {
+	dir := t.TempDir()
+	db := openAt(t, "sqlite:"+filepath.Join(dir, "vault.db"))
+	left := func() string {
+		for _, name := range []string{"vault.db", "vault.db-wal"} {
+			data, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(data, []byte("wrapped-key")) {
+				return name
+			}
+		}
+		return ""
+	}
+	put := func(id identity.GrantID, key string) {
+		r := grantRow(id, "p_ada")
+		r.Key = []byte(strings.Repeat(key, 40))
+		putGrant(t, db, r)
+	}
+	for name, end := range map[string]func() error{
+		"revoked": func() error { return db.GrantRevoke(t.Context(), "g_revoked", consentDay) },
+		"superseded": func() error {
+			put("g_next", "another-key ")
+			return nil
+		},
+	} {
+		put(identity.GrantID("g_"+name), "wrapped-key ")
+		if left() == "" {
+			t.Fatalf("%s: the test does not see the key", name)
+		}
+		if err := end(); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(20 * time.Second); left() != "" && time.Now().Before(end); {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if file := left(); file != "" {
+			t.Errorf("%s: %s still has the wrapped key", name, file)
+		}
+	}
+}
+
 func TestClaims(t *testing.T) {
 	onEach(t, func(t *testing.T, db *store.DB) {
 		putGrant(t, db, grantRow("g_1", "p_ada"))

@@ -78,6 +78,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, errors.Join(refusal(err, cfg.File), db.release())
 	}
 	db.write = startWriter(context.WithoutCancel(ctx), db.writes, db.hot)
+	db.Scrub() // what a crash may have kept from it
 	return db, nil
 }
 

@@ -40,6 +40,7 @@ type writer struct {
 	db    *sql.DB
 	hot   map[string]*sql.Stmt
 	queue chan *operation // unbuffered: what is not taken did not begin
+	scrub chan struct{}   // capacity 1: the log is to be cut off
 	stop  chan struct{}   // closed by close
 	ended chan struct{}   // closed when loop has returned
 }
@@ -47,7 +48,7 @@ type writer struct {
 func startWriter(life context.Context, db *sql.DB, hot map[string]*sql.Stmt) *writer {
 	w := &writer{
 		life: life, db: db, hot: hot,
-		queue: make(chan *operation), stop: make(chan struct{}), ended: make(chan struct{}),
+		queue: make(chan *operation), scrub: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go w.loop() // ends with close
 	return w
@@ -96,11 +97,18 @@ func (w *writer) do(ctx context.Context, run func(ctx context.Context, tx *sql.T
 func (w *writer) loop() {
 	defer close(w.ended)
 	group := make([]*operation, 0, groupSize)
+	var scrub scrubber
 	for {
 		busy := len(group) > 1
 		select {
 		case op := <-w.queue:
 			group = append(group[:0], op)
+		case <-w.scrub:
+			scrub.try(w, true)
+			continue
+		case <-scrub.again:
+			scrub.try(w, false)
+			continue
 		case <-w.stop:
 			return
 		}

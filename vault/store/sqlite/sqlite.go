@@ -77,8 +77,11 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err := db.open(ctx, cfg); err != nil {
 		return nil, errors.Join(refusal(err, cfg.File), db.release())
 	}
-	db.write = startWriter(context.WithoutCancel(ctx), db.writes, db.hot)
-	db.Scrub() // what a crash may have kept from it
+	db.write = newWriter(context.WithoutCancel(ctx), db.writes, db.hot)
+	if cfg.File != "" && db.write.cutLog() != nil { // a crash may have kept somebody from it
+		db.Scrub()
+	}
+	go db.write.loop() // ends with Close
 	return db, nil
 }
 

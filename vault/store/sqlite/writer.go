@@ -45,13 +45,11 @@ type writer struct {
 	ended chan struct{}   // closed when loop has returned
 }
 
-func startWriter(life context.Context, db *sql.DB, hot map[string]*sql.Stmt) *writer {
-	w := &writer{
+func newWriter(life context.Context, db *sql.DB, hot map[string]*sql.Stmt) *writer {
+	return &writer{
 		life: life, db: db, hot: hot,
 		queue: make(chan *operation), scrub: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
-	go w.loop() // ends with close
-	return w
 }
 
 func (w *writer) close(patience time.Duration) error {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/demo/stage"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault"
 	"github.com/coatcheck-mcp/coatcheck/vault/settings"
@@ -44,12 +45,11 @@ func config(t *testing.T, listen, more string) vault.Config {
 
 func free(t *testing.T) string {
 	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	address, err := stage.FreeAddress(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return address
 }
 
 // run runs a vault until stop is called, which returns what Run returned.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/demo/stage"
 )
 
 var update = flag.Bool("update", false, "write the golden parts of testdata anew")
@@ -34,14 +36,11 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata",
 		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
-			listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+			address, err := stage.FreeAddress(t.Context())
 			if err != nil {
 				return err
 			}
-			env.Setenv("LISTEN", listener.Addr().String())
-			if err := listener.Close(); err != nil {
-				return err
-			}
+			env.Setenv("LISTEN", address)
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("COLUMNS", "80")
 			env.Setenv("ACME_CLIENT_SECRET", "CANARY-client-secret")

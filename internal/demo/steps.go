@@ -168,7 +168,7 @@ func (s *story) revocation(ctx context.Context) error {
 	}
 	id := ""
 	for _, word := range strings.Fields(string(list)) {
-		if strings.HasPrefix(word, "s_") {
+		if id == "" && strings.HasPrefix(word, "s_") {
 			id = word
 		}
 	}

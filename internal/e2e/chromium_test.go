@@ -142,7 +142,7 @@ func TestARealBrowser(t *testing.T) {
 	if text := within(t, answer, 30*time.Second); !strings.Contains(text, "declined") || strings.Contains(text, "ENG") {
 		t.Errorf("the call of the one who declined said %q", text)
 	}
-	if got := strings.Count(w.vault("sessions", "list"), "s_"); got != 1 {
+	if got := strings.Count(w.vault("sessions", "list"), " live "); got != 1 {
 		t.Errorf("%d sessions, want 1", got)
 	}
 }

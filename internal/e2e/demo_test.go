@@ -61,6 +61,8 @@ func TestDemoKeeps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var complaint strings.Builder // read once the demo has ended
+	cmd.Stderr = &complaint
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +86,9 @@ func TestDemoKeeps(t *testing.T) {
 		} `json:"mcpServers"`
 	}
 	if err := json.Unmarshal([]byte(pasted), &config); err != nil || config.Servers["coatcheck"].Command == "" {
-		t.Fatalf("what to paste: %v in\n%s", err, said)
+		_ = cmd.Process.Kill()
+		ended := cmd.Wait()
+		t.Fatalf("what to paste: %v in\n%s\n%v: %s", err, said, ended, &complaint)
 	}
 	server := config.Servers["coatcheck"]
 	shim := exec.CommandContext(t.Context(), server.Command, server.Args...)

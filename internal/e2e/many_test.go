@@ -130,7 +130,7 @@ func (w *world) checkOneOfEach(l *stage.Laptop) {
 	if logins := strings.Count(w.vault("audit", "list"), "login.done"); logins != 1 {
 		w.t.Errorf("%d logins are on record, want 1", logins)
 	}
-	if sessions := strings.Count(w.vault("sessions", "list"), "s_"); sessions != 1 {
+	if sessions := strings.Count(w.vault("sessions", "list"), " live "); sessions != 1 {
 		w.t.Errorf("%d sessions, want 1", sessions)
 	}
 	files, err := l.Files()

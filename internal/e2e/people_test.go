@@ -42,7 +42,7 @@ func TestTwoPeopleSeeTheirOwnSpaces(t *testing.T) {
 		t.Error(err)
 	}
 	list := w.vault("sessions", "list")
-	if strings.Count(list, "s_") != 2 || strings.Count(w.vault("grants", "list"), "live") != 2 {
+	if strings.Count(list, " live ") != 2 || strings.Count(w.vault("grants", "list"), "live") != 2 {
 		t.Errorf("sessions: %s", list)
 	}
 }
@@ -156,7 +156,7 @@ func (w *world) nobodySignedIn(c *rawClient) {
 	if got := len(w.Sim.TokenRequests()); got != 0 {
 		w.t.Errorf("%d token requests, want none", got)
 	}
-	if list := w.vault("sessions", "list"); strings.Contains(list, "s_") {
+	if list := w.vault("sessions", "list"); strings.Contains(list, " live ") {
 		w.t.Errorf("sessions: %s", list)
 	}
 	if list := w.vault("grants", "list"); strings.Contains(list, "g_") {

@@ -73,7 +73,7 @@ func (w *world) revokeTheSession() {
 	w.t.Helper()
 	id := ""
 	for _, word := range strings.Fields(w.vault("sessions", "list")) {
-		if strings.HasPrefix(word, "s_") {
+		if id == "" && strings.HasPrefix(word, "s_") {
 			id = word
 		}
 	}

@@ -9,11 +9,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -75,7 +77,7 @@ func New(ctx context.Context, opt Options) (*Stage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for the simulated Atlassian: %w", err)
 	}
-	address, err := freeAddress(ctx)
+	address, err := FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -112,15 +114,23 @@ func (s *Stage) call(name string) {
 	}
 }
 
-// freeAddress finds a loopback address that nobody listens on, so that a vault
-// can be started again where the former one was.
-func freeAddress(ctx context.Context) (string, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("looking for a free port: %w", err)
+// FreeAddress finds a loopback address that nobody listens on, so that a vault
+// can be started there, and again where the former one was. Systems hand out
+// ports from 32768 on by themselves (IANA and Windows from 49152 on); those
+// below stay free between the look and the start, unless somebody draws the
+// same of twelve thousand.
+func FreeAddress(ctx context.Context) (string, error) {
+	const lowest, count = 20_000, 12_000
+	for try := 1; ; try++ {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(lowest+rand.IntN(count)))
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		if err == nil {
+			return address, listener.Close()
+		}
+		if try == 100 || ctx.Err() != nil {
+			return "", fmt.Errorf("looking for a free port: %w", err)
+		}
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String(), nil
 }
 
 func (s *Stage) write(address string, opt Options) error {
@@ -216,7 +226,7 @@ func (s *Stage) ready(ctx context.Context, ended <-chan struct{}) error {
 		}
 		if res, err := client.Do(req); err == nil {
 			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
+			if res.StatusCode == http.StatusOK && running(ended) {
 				return nil
 			}
 		}
@@ -228,6 +238,16 @@ func (s *Stage) ready(ctx context.Context, ended <-chan struct{}) error {
 			return errors.New("the vault did not get ready within 20 s")
 		case <-time.After(20 * time.Millisecond):
 		}
+	}
+}
+
+// running says whether what answers can be the vault that was started.
+func running(ended <-chan struct{}) bool {
+	select {
+	case <-ended:
+		return false
+	default:
+		return true
 	}
 }
 

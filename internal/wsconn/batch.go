@@ -10,12 +10,13 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 )
 
-// batchConn is a net.Conn that can hold writes back, so that several frames
-// leave in one system call. Its bytes leave strictly in the order of the
+// batchConn is a net.Conn that reads early where it can, and that can hold
+// writes back, so that several frames leave in one system call. Its bytes leave strictly in the order of the
 // writes, whoever makes them: below TLS anything else would break the stream.
 // Each write has the deadline that was set for it, and no other.
 type batchConn struct {
 	net.Conn
+	early *early // nil where reading is left to Conn
 
 	// deadline is for the next Write, in Unix nanoseconds; 0 is none. gorilla
 	// sets it and writes under one lock; TLS may do either at any time.
@@ -28,9 +29,17 @@ type batchConn struct {
 }
 
 func newBatchConn(conn net.Conn) *batchConn {
-	b := &batchConn{Conn: conn, turn: make(chan struct{}, 1)}
+	b := &batchConn{Conn: conn, early: newEarly(conn), turn: make(chan struct{}, 1)}
 	b.turn <- struct{}{}
 	return b
+}
+
+// Read implements net.Conn.
+func (b *batchConn) Read(p []byte) (int, error) {
+	if b.early != nil {
+		return b.early.read(p)
+	}
+	return b.Conn.Read(p)
 }
 
 // hold begins a batch.

@@ -36,9 +36,13 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 		return nil, ErrSubprotocol
 	}
 	hijacker := &hijacker{ResponseWriter: w}
+	buffer := readBuffer
+	if canReadEarly && r.TLS == nil {
+		buffer = 0 // the hijacker's
+	}
 	upgrader := websocket.Upgrader{
 		HandshakeTimeout: wire.HandshakeTimeout,
-		ReadBufferSize:   readBuffer,
+		ReadBufferSize:   buffer,
 		WriteBufferSize:  writeBuffer,
 		WriteBufferPool:  &shared.writes,
 		Subprotocols:     []string{wire.Subprotocol},
@@ -48,13 +52,17 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upgrading: %w", err)
 	}
-	return newConn(ws, hijacker.batch, o.Limit, o.Silence), nil
+	c := newConn(ws, hijacker.batch, o.Limit, o.Silence)
+	c.ahead = hijacker.ahead
+	return c, nil
 }
 
-// hijacker puts a batchConn between gorilla and the network.
+// hijacker puts a batchConn between gorilla and the network, and under that a
+// small buffer which is known here, where the network is read early.
 type hijacker struct {
 	http.ResponseWriter
 	batch *batchConn
+	ahead *bufio.Reader // nil where it is not
 }
 
 // Hijack implements http.Hijacker.
@@ -64,5 +72,9 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	h.batch = newBatchConn(conn)
+	if h.batch.early != nil && rw.Reader.Buffered() == 0 { // else gorilla refuses the client
+		h.ahead = bufio.NewReaderSize(h.batch, smallest)
+		rw = bufio.NewReadWriter(h.ahead, rw.Writer)
+	}
 	return h.batch, rw, nil
 }

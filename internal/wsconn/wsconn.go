@@ -4,6 +4,7 @@
 package wsconn
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +46,8 @@ var (
 
 const (
 	readBuffer  = 1 << 10 // large messages bypass it
+	smallest    = 264     // buffer that gorilla takes over
+	earlyBuffer = 16 << 10
 	writeBuffer = 4 << 10
 	keepBuffer  = 1 << 20 // larger message buffers are left to the collector
 	batchBuffer = 128 << 10
@@ -55,7 +58,8 @@ const (
 // are safe at any time.
 type Conn struct {
 	ws      *websocket.Conn
-	batch   *batchConn // below ws; collects frames that are written together
+	batch   *batchConn    // below ws; collects frames that are written together
+	ahead   *bufio.Reader // gorilla's buffer; nil where only gorilla knows it
 	limit   int64
 	silence time.Duration
 	writing chan struct{} // holds one token while nobody writes
@@ -69,11 +73,13 @@ type pools struct {
 	writes   sync.Pool // gorilla's frame buffers
 	messages sync.Pool // of *[]byte: whole messages
 	batches  sync.Pool // of *[]byte: frames on their way out
+	arrivals sync.Pool // of *[]byte: what was read early
 }
 
 var shared = &pools{
 	messages: sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }},
 	batches:  sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }},
+	arrivals: sync.Pool{New: func() any { b := make([]byte, 0, earlyBuffer); return &b }},
 }
 
 func newConn(ws *websocket.Conn, batch *batchConn, limit int64, silence time.Duration) *Conn {
@@ -114,6 +120,9 @@ func (c *Conn) Read() (text bool, data []byte, err error) {
 	if err := c.heard(); err != nil {
 		return false, nil, c.readError(err)
 	}
+	if err := c.await(); err != nil {
+		return false, nil, c.readError(err)
+	}
 	kind, r, err := c.ws.NextReader()
 	if err != nil {
 		return false, nil, c.readError(err)
@@ -130,6 +139,31 @@ func (c *Conn) Read() (text bool, data []byte, err error) {
 		return false, nil, ErrText
 	}
 	return text, *buf, nil
+}
+
+// await waits for a frame that is more than a pong. gorilla would do so itself;
+// but here the stack is not deep, so that the goroutine of an idle connection
+// gets along with 4 KiB of it instead of 8.
+func (c *Conn) await() error {
+	for c.ahead != nil && c.ahead.Buffered() == 0 {
+		early := c.batch.early
+		if early.buf == nil {
+			err := early.fill(nil)
+			if errors.Is(err, io.EOF) {
+				return nil // gorilla says what that means
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if !early.skipPong() {
+			return nil
+		}
+		if err := c.heard(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // giveBack returns the lent message to the pool, so that an idle connection

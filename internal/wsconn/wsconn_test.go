@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,8 +31,9 @@ import (
 // pipes is a listener whose connections are pipes: no ports, no buffers, and
 // time that a test can make pass.
 type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
+	conns   chan net.Conn
+	done    chan struct{}
+	sockets net.Listener // if not nil, connections are sockets after all
 }
 
 func (p *pipes) Accept() (net.Conn, error) {
@@ -47,13 +49,28 @@ func (p *pipes) Close() error   { close(p.done); return nil }
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
 func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
-	near, far := net.Pipe()
+	near, far, err := p.ends()
+	if err != nil {
+		return nil, err
+	}
 	select {
 	case p.conns <- far:
 		return near, nil
 	case <-p.done:
 		return nil, net.ErrClosed
 	}
+}
+
+func (p *pipes) ends() (near, far net.Conn, err error) {
+	if p.sockets == nil {
+		near, far = net.Pipe()
+		return near, far, nil
+	}
+	if near, err = net.Dial("tcp", p.sockets.Addr().String()); err != nil {
+		return nil, nil, err
+	}
+	far, err = p.sockets.Accept()
+	return near, far, err
 }
 
 // vault is a server that upgrades whoever comes and hands the connection on.
@@ -64,7 +81,23 @@ type vault struct {
 
 func newVault(t testing.TB, options wsconn.Options) *vault {
 	t.Helper()
-	v := &vault{&pipes{make(chan net.Conn), make(chan struct{})}, make(chan *wsconn.Conn, 1)}
+	return serve(t, &pipes{conns: make(chan net.Conn), done: make(chan struct{})}, options)
+}
+
+// onSockets is newVault with real connections, which are read another way.
+func onSockets(t testing.TB, options wsconn.Options) *vault {
+	t.Helper()
+	sockets, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sockets.Close() })
+	return serve(t, &pipes{conns: make(chan net.Conn), done: make(chan struct{}), sockets: sockets}, options)
+}
+
+func serve(t testing.TB, p *pipes, options wsconn.Options) *vault {
+	t.Helper()
+	v := &vault{p, make(chan *wsconn.Conn, 1)}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if conn, err := wsconn.Upgrade(w, r, options); err == nil {
 			v.arrived <- conn
@@ -238,22 +271,29 @@ func TestFramesThatAreWrong(t *testing.T) {
 		"a message in a message":  append(frame(0x01, []byte("x")), frame(0x81, []byte("y"))...),
 		"a long ping":             frame(0x89, make([]byte, 126)),
 		"a ping in parts":         frame(0x09, nil),
+		"a long pong":             frame(0x8a, make([]byte, 126)),
+		"a pong in parts":         frame(0x0a, nil),
+		"a pong with no mask":     {0x8a, 4, 'p', 'o', 'n', 'g', 0, 0, 0, 0, 0, 0},
 		"a close code that isn't": frame(0x88, []byte{0, 1}),
 		"half a close code":       frame(0x88, []byte{3}),
 		"a negative length":       {0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0},
 	} {
-		t.Run(name, func(t *testing.T) {
-			v := newVault(t, wsconn.Options{})
-			conn, r := v.handshake(t)
-			vault := <-v.arrived
-			go func() { _, _ = conn.Write(bytes) }()
-			go func() { _, _ = io.Copy(io.Discard, r) }()
-			if text, data, err := vault.Read(); err == nil {
-				t.Errorf("Read = %v, %q", text, data)
-			}
-		})
+		for way, newVault := range ways {
+			t.Run(name+way, func(t *testing.T) {
+				v := newVault(t, wsconn.Options{})
+				conn, r := v.handshake(t)
+				vault := <-v.arrived
+				go func() { _, _ = conn.Write(bytes) }()
+				go func() { _, _ = io.Copy(io.Discard, r) }()
+				if text, data, err := vault.Read(); err == nil {
+					t.Errorf("Read = %v, %q", text, data)
+				}
+			})
+		}
 	}
 }
+
+var ways = map[string]func(testing.TB, wsconn.Options) *vault{" over a pipe": newVault, " over a socket": onSockets}
 
 func TestWhoMayNotConnect(t *testing.T) {
 	v := newVault(t, wsconn.Options{})
@@ -604,30 +644,86 @@ func TestABatchIsOneWrite(t *testing.T) {
 	}
 }
 
-// FuzzServer feeds bytes to an upgraded connection: whatever they are, reading
-// ends, and nothing over the limit comes out.
+// FuzzServer feeds bytes to upgraded connections, a pipe and a socket: whatever
+// they are, reading ends, nothing over the limit comes out, and both ways of
+// reading understand the same.
 func FuzzServer(f *testing.F) {
+	pong := frame(0x8a, []byte("pong"))
 	f.Add(frame(0x81, []byte("hello")))
 	f.Add(append(frame(0x01, []byte("a")), frame(0x80, []byte("b"))...))
 	f.Add(frame(0x88, []byte{3, 232}))
 	f.Add(frame(0x89, []byte("ping")))
-	v := newVault(f, wsconn.Options{Limit: 1000})
+	f.Add(slices.Concat(pong, pong, frame(0x01, []byte("a")), pong, frame(0x80, []byte("b")), pong, frame(0x82, []byte("c")), pong))
+	f.Add(slices.Concat(frame(0x82, make([]byte, 900)), pong[:7]))
+	const limit = 1000
+	pipe, socket := newVault(f, wsconn.Options{Limit: limit}), onSockets(f, wsconn.Options{Limit: limit})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		conn, r := v.handshake(t)
-		vault := <-v.arrived
-		go func() { _, _ = io.Copy(io.Discard, r) }()
-		go func() { _, _ = conn.Write(data); _ = conn.Close() }()
-		for {
-			_, message, err := vault.Read()
-			if err != nil {
-				break
-			}
-			if len(message) > 1000 {
-				t.Errorf("a message of %d bytes", len(message))
+		got := understood(t, pipe, data)
+		for _, m := range got {
+			if len(m.Data) > limit {
+				t.Errorf("a message of %d bytes", len(m.Data))
 			}
 		}
-		_ = vault.Close(wsconn.CodeNormal, "")
+		if diff := cmp.Diff(got, understood(t, socket, data)); diff != "" {
+			t.Errorf("over a socket (+): %s", diff)
+		}
 	})
+}
+
+// understood is what a vault reads of data until the end.
+func understood(t testing.TB, v *vault, data []byte) (all []message) {
+	t.Helper()
+	conn, r := v.handshake(t)
+	vault := <-v.arrived
+	go func() { _, _ = io.Copy(io.Discard, r) }()
+	go func() {
+		_, _ = conn.Write(data)
+		if half, ok := conn.(*net.TCPConn); ok {
+			_ = half.CloseWrite() // what is on its way arrives
+			return
+		}
+		_ = conn.Close()
+	}()
+	for {
+		text, data, err := vault.Read()
+		if err != nil {
+			break
+		}
+		all = append(all, message{text, string(data)})
+	}
+	_ = vault.Close(wsconn.CodeNormal, "")
+	return all
+}
+
+// TestPongs: they are heard as signs of life wherever they come, in pieces too,
+// and are no messages.
+func TestPongs(t *testing.T) {
+	for way, newVault := range ways {
+		t.Run(way, func(t *testing.T) {
+			const silence = 600 * time.Millisecond
+			v := newVault(t, wsconn.Options{Silence: silence})
+			conn, r := v.handshake(t)
+			vault := <-v.arrived
+			go func() { _, _ = io.Copy(io.Discard, r) }()
+			pong := frame(0x8a, []byte("pong"))
+			go func() {
+				for range 8 {
+					_, _ = conn.Write(pong)
+					time.Sleep(silence / 4)
+				}
+				_, _ = conn.Write(pong[:3])
+				time.Sleep(silence / 4)
+				_, _ = conn.Write(slices.Concat(pong[3:], pong, frame(0x01, []byte("a"))))
+				time.Sleep(silence / 4)
+				_, _ = conn.Write(slices.Concat(pong, frame(0x80, []byte("b")), pong[:8]))
+				time.Sleep(silence / 4)
+				_, _ = conn.Write(append(pong[8:], frame(0x82, []byte("c"))...))
+			}()
+			if diff := cmp.Diff([]message{{true, "ab"}, {false, "c"}}, receive(t, vault, 2)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
 }
 
 // accept is the answer to a key (RFC 6455 §4.2.2).

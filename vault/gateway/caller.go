@@ -33,7 +33,7 @@ type hereKey struct{}
 // revocations cannot be known, and makes errors fit for the other side.
 func (g *Gateway) receive(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (result mcp.Result, err error) {
-		s, who, ok := stream.Of(req)
+		s, who, ok := stream.Of(ctx, req)
 		if !ok {
 			return next(ctx, method, req)
 		}

@@ -19,27 +19,28 @@ import (
 // MethodListen is the request that is answered when the conversation ends.
 const MethodListen = "subscriptions/listen"
 
-// What requests carry in TokenInfo.Extra.
-const (
-	extraCaller = "caller" // identity.Caller
-	extraStream = "stream" // *Stream
-)
+type streamKey struct{}
 
-// Of says over which stream a request came, and from whom; ok is false for one
-// that came another way.
-func Of(req mcp.Request) (s *Stream, who identity.Caller, ok bool) {
-	extra := req.GetExtra()
-	if extra == nil || extra.TokenInfo == nil {
+// Of says over which stream a request came in whose context ctx is, and from
+// whom; ok is false for one that came another way, or was answered already.
+func Of(ctx context.Context, req mcp.Request) (s *Stream, who identity.Caller, ok bool) {
+	s, ok = ctx.Value(streamKey{}).(*Stream)
+	if !ok {
 		return nil, who, false
 	}
-	who, _ = extra.TokenInfo.Extra[extraCaller].(identity.Caller)
-	s, _ = extra.TokenInfo.Extra[extraStream].(*Stream)
-	return s, who, s != nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	extra := req.GetExtra()
+	if extra == nil || extra.TokenInfo == nil {
+		return s, s.callerLocked(), true // a notification
+	}
+	call, ok := s.calls[extra.TokenInfo.UserID]
+	return s, call.who, ok
 }
 
 // Connect hands a new stream to the SDK.
 func (s *Stream) Connect(ctx context.Context, server *mcp.Server) error {
-	_, err := server.Connect(ctx, transport{s}, nil)
+	_, err := server.Connect(context.WithValue(ctx, streamKey{}, s), transport{s}, nil)
 	return err
 }
 
@@ -111,12 +112,16 @@ func (s *Stream) accept(l *Link, data []byte) jsonrpc.Message {
 	if !ok {
 		return msg
 	}
-	who, bad := s.enter(m, l.address, replayed, len(data))
+	key, bad := s.enter(m, l.address, replayed, len(data))
 	if bad != nil {
-		s.refuse(bad.Answer([]byte(who.Call)), bad)
+		s.refuse(bad.Answer([]byte(key)), bad)
 		return nil
 	}
-	m.Extra = &mcp.RequestExtra{TokenInfo: &auth.TokenInfo{Extra: map[string]any{extraCaller: who, extraStream: s}}}
+	if key != "" {
+		// The SDK keeps the last requests of a stream for as long as that idles,
+		// so they carry the name of their call and nothing else.
+		m.Extra = &mcp.RequestExtra{TokenInfo: &auth.TokenInfo{UserID: key}}
+	}
 	return m
 }
 
@@ -126,34 +131,35 @@ func (s *Stream) refuse(answer []byte, bad *message.Fault) {
 	_ = s.sendText(answer) // fails only when the stream has ended
 }
 
-// enter notes a call and says who makes it.
-func (s *Stream) enter(m *jsonrpc.Request, address string, replayed bool, size int) (identity.Caller, *message.Fault) {
+// enter notes a call and who makes it, under the key that it returns. A
+// notification has none.
+func (s *Stream) enter(m *jsonrpc.Request, address string, replayed bool, size int) (key string, bad *message.Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	who := s.callerLocked()
-	who.Address, who.Replayed = address, replayed
 	s.used, s.heard = true, time.Now()
 	if !m.IsCall() {
-		return who, nil
+		return "", nil
 	}
-	who.Call = message.Key(m.ID)
-	_, twice := s.calls[who.Call]
+	key = message.Key(m.ID)
+	_, twice := s.calls[key]
 	switch {
 	case twice:
-		return who, message.Invalid("a request with this id is still under way")
+		return key, message.Invalid("a request with this id is still under way")
 	case len(s.calls) >= wire.MaxInFlight:
-		return who, message.TooMuch("too many requests at once; wait for some answers (limit " + strconv.Itoa(wire.MaxInFlight) + ")")
+		return key, message.TooMuch("too many requests at once; wait for some answers (limit " + strconv.Itoa(wire.MaxInFlight) + ")")
 	case s.callBytes+size > wire.MaxUnacked:
-		return who, message.TooMuch("the requests under way are too large together; wait for some answers")
+		return key, message.TooMuch("the requests under way are too large together; wait for some answers")
 	case s.guestLocked() && !s.takeLocked(size):
-		return who, message.TooMuch("this is more than the vault keeps for somebody who is not signed in; sign in with 'coatcheck login', then ask again")
+		return key, message.TooMuch("this is more than the vault keeps for somebody who is not signed in; sign in with 'coatcheck login', then ask again")
 	}
 	if s.calls == nil {
 		s.calls = map[string]call{}
 	}
-	s.calls[who.Call] = call{bytes: size, parked: m.Method == MethodListen}
+	who := s.callerLocked()
+	who.Address, who.Call, who.Replayed = address, key, replayed
+	s.calls[key] = call{who: who, bytes: size, parked: m.Method == MethodListen}
 	s.callBytes += size
-	return who, nil
+	return key, nil
 }
 
 // leave forgets a call that was answered.

@@ -96,6 +96,7 @@ type Stream struct {
 
 // call is a request without an answer.
 type call struct {
+	who    identity.Caller // as the stream knew it when the call came
 	bytes  int
 	parked bool // waits for something that may take for ever; a drain does not wait for it
 }

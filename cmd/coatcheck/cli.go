@@ -61,7 +61,20 @@ func (toggle) IsBool() bool { return true }
 type exited int
 
 // run parses the arguments, runs a command and returns the exit status.
-func run(ctx context.Context, p *program, args []string) (code int) {
+func run(ctx context.Context, p *program, args []string) int {
+	flags, config, ok := plain(args)
+	if !ok {
+		return runAny(ctx, p, args)
+	}
+	p.load(config, flags)
+	if err := (serve{}).Run(ctx, p); err != nil {
+		return p.fail(err)
+	}
+	return exitOK
+}
+
+// runAny is run for any arguments.
+func runAny(ctx context.Context, p *program, args []string) (code int) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -71,7 +84,6 @@ func run(ctx context.Context, p *program, args []string) (code int) {
 			panic(r)
 		}
 	}()
-	places := p.places()
 	var c cli
 	parser, err := kong.New(&c,
 		kong.Name("coatcheck"),
@@ -92,7 +104,7 @@ func run(ctx context.Context, p *program, args []string) (code int) {
 		_, _ = fmt.Fprintf(p.err, "coatcheck: %v\nTry \"coatcheck --help\".\n", err)
 		return exitUsage
 	}
-	p.settings, p.wrong = settings.Load(settings.Input{Places: places, File: c.Config, Lookup: p.lookup, Flags: given(parsed)})
+	p.load(c.Config, given(parsed))
 	if err := parsed.Run(); err != nil {
 		return p.fail(err)
 	}

@@ -32,7 +32,7 @@ func CheckScan(data []byte) error {
 	if string(members["id"]) != string(found.id) {
 		return fmt.Errorf("id of %q: got %q, want %q", data, found.id, members["id"])
 	}
-	if _, ok := members["method"]; ok != found.method {
+	if _, ok := members["method"]; ok != (found.method != nil) {
 		return fmt.Errorf("method of %q: got %v, want %v", data, found.method, ok)
 	}
 	return nil

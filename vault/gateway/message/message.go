@@ -35,10 +35,18 @@ func NewNames() Names { return Names{"v" + rand.Text()[:10] + "."} }
 // frame deserves instead and why, or nothing: answers are never answered.
 func (n Names) Decode(data []byte) (msg jsonrpc.Message, answer []byte, bad *Fault) {
 	seen, bad := scan(data)
-	if bad == nil {
+	switch {
+	case bad != nil:
+	case seen.method != nil:
+		m, bad := seen.request(data)
+		if bad == nil {
+			return m, nil, nil
+		}
+		return nil, bad.Answer(seen.id), bad
+	default:
 		msg, err := jsonrpc.DecodeMessage(data)
 		switch {
-		case err != nil && !seen.method && seen.id != nil:
+		case err != nil && seen.id != nil:
 			return nil, nil, nil
 		case err != nil:
 			bad = Invalid("not a JSON-RPC 2.0 message")
@@ -50,6 +58,31 @@ func (n Names) Decode(data []byte) (msg jsonrpc.Message, answer []byte, bad *Fau
 		return nil, nil, nil
 	}
 	return nil, bad.Answer(seen.id), bad
+}
+
+// request makes a request or notification of what scan has seen in data. The
+// SDK's decoder does the same with four times the garbage.
+func (e envelope) request(data []byte) (*jsonrpc.Request, *Fault) {
+	if !json.Valid(data) {
+		return nil, parseError("not JSON")
+	}
+	m := new(jsonrpc.Request)
+	if string(e.version) != `"2.0"` || json.Unmarshal(e.method, &m.Method) != nil || string(e.method) == "null" {
+		return nil, Invalid("not a JSON-RPC 2.0 message")
+	}
+	m.Params = bytes.Clone(e.params)
+	if e.id == nil {
+		return m, nil
+	}
+	var id any
+	if err := json.Unmarshal(e.id, &id); err != nil {
+		return nil, Invalid("not a JSON-RPC 2.0 message")
+	}
+	var err error
+	if m.ID, err = jsonrpc.MakeID(id); err != nil || !m.IsCall() {
+		return nil, Invalid("not a JSON-RPC 2.0 message")
+	}
+	return m, nil
 }
 
 // ours gives an answer to one of our questions the id under which it was asked.
@@ -110,25 +143,33 @@ func (n Names) cancelled(params json.RawMessage) json.RawMessage {
 // Answer writes an answer of the vault. One that cannot be sent becomes an
 // error that can; err is for the log.
 func Answer(m *jsonrpc.Response) (data []byte, err error) {
-	data, err = jsonrpc.EncodeMessage(m)
-	if err != nil {
-		return (&Fault{jsonrpc.CodeInternalError, "internal error: the answer cannot be encoded"}).Answer([]byte(Key(m.ID))), err
+	key := Key(m.ID)
+	if m.Error == nil && len(m.Result) > 0 {
+		// The SDK has just encoded the result; its encoder of messages would read
+		// all of it again.
+		data = make([]byte, 0, len(m.Result)+len(key)+48)
+		data = append(append(data, `{"jsonrpc":"2.0","id":`...), key...)
+		data = append(append(append(data, `,"result":`...), m.Result...), '}')
+	} else if data, err = jsonrpc.EncodeMessage(m); err != nil {
+		return (&Fault{jsonrpc.CodeInternalError, "internal error: the answer cannot be encoded"}).Answer([]byte(key)), err
 	}
 	if len(data) > wire.MaxMessage {
-		return TooMuch("the answer is larger than 8 MiB, which is the limit; ask for less").Answer([]byte(Key(m.ID))), nil
+		return TooMuch("the answer is larger than 8 MiB, which is the limit; ask for less").Answer([]byte(key)), nil
 	}
 	return data, nil
 }
 
-// Key is the JSON text of an id, such as `7` or `"a"`.
+// Key is the JSON text of an id, such as `7` or `"a"`, as the SDK writes it.
 func Key(id jsonrpc.ID) string {
 	switch v := id.Raw().(type) {
 	case int64:
 		return strconv.FormatInt(v, 10)
 	case string:
-		text, err := json.Marshal(v)
-		if err == nil {
-			return string(text)
+		var text strings.Builder
+		enc := json.NewEncoder(&text)
+		enc.SetEscapeHTML(false)
+		if enc.Encode(v) == nil {
+			return strings.TrimSuffix(text.String(), "\n")
 		}
 	}
 	return "null"

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
@@ -16,7 +17,7 @@ import (
 
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
-		`{"jsonrpc":"2.0","id":1,"method":"ping"}`, `[]`, `{"a":"\\\"","b":[{"c":[1,2,3e5]}]}`, `{"id":`, `{"id":}`, `{"":1}`, `{,}`, `{"id":1,}`,
+		`{"jsonrpc":"2.0","id":1,"method":"ping"}`, `{"jsonrpc":"2.0","id":"\u003c<","method":"a\/b","params": {"x" : [1 , "y"]} }`, `{"jsonrpc":"2.0","method":null}`, `[]`, `{"a":"\\\"","b":[{"c":[1,2,3e5]}]}`, `{"id":`, `{"id":}`, `{"":1}`, `{,}`, `{"id":1,}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -33,6 +34,13 @@ func FuzzDecode(f *testing.F) {
 			var m struct{ ID json.RawMessage }
 			if err := json.Unmarshal(data, &m); err != nil || message.Key(r.ID) == "null" {
 				t.Errorf("%q: id %s becomes %s, %v", data, m.ID, message.Key(r.ID), err)
+			}
+		}
+		// What is taken, the SDK's decoder takes for the same.
+		if r, ok := msg.(*jsonrpc.Request); ok {
+			want, err := jsonrpc.DecodeMessage(data)
+			if diff := cmp.Diff(want, jsonrpc.Message(r), cmp.AllowUnexported(jsonrpc.ID{})); err != nil || diff != "" {
+				t.Errorf("%q: %v, %s", data, err, diff)
 			}
 		}
 	})
@@ -96,6 +104,26 @@ func TestTooBig(t *testing.T) {
 	data, err := message.Answer(&jsonrpc.Response{ID: id, Result: json.RawMessage(big)})
 	if err != nil || !strings.Contains(string(data), "8 MiB") || !strings.Contains(string(data), `"id":"a"`) {
 		t.Errorf("an answer: %.200s, %v", data, err)
+	}
+}
+
+// TestAnswer: answers are written as the SDK writes them.
+func TestAnswer(t *testing.T) {
+	for _, id := range []any{float64(7), float64(-1 << 53), "a", `"<&>\`, "\u2028ü\x00"} {
+		for _, m := range []*jsonrpc.Response{
+			{Result: json.RawMessage(`{"text":"<b>&\u2028"}`)}, {Result: json.RawMessage(`{}`)}, {},
+			{Error: &jsonrpc.Error{Code: -32000, Message: "<no>"}}, {Error: errors.New("no"), Result: json.RawMessage(`{}`)},
+		} {
+			m.ID, _ = jsonrpc.MakeID(id)
+			want, err := jsonrpc.EncodeMessage(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := message.Answer(m)
+			if err != nil || string(got) != string(want) {
+				t.Errorf("got %s, %v, want %s", got, err, want)
+			}
+		}
 	}
 }
 

@@ -13,15 +13,15 @@ const (
 	maxMembers  = 32      // of the message itself; JSON-RPC has five
 )
 
-// envelope is what a glance at a message tells.
+// envelope is what a glance at a message tells: its members, raw, nil where
+// there is none.
 type envelope struct {
-	id     []byte // raw; nil if there is none
-	method bool
+	version, id, method, params []byte
 }
 
 // scan looks at a message without decoding it: is it one object, not nested
-// too deep, each member once, and what is its id? It finds only the faults
-// that the decoder would not; the decoder finds the others.
+// too deep, each member once, and what are they? It finds only the faults
+// that decoders do not; they find the others.
 func scan(data []byte) (envelope, *Fault) {
 	s := scanner{data: data}
 	s.space()
@@ -41,7 +41,7 @@ func scan(data []byte) (envelope, *Fault) {
 	if s.space(); s.at != len(data) {
 		return found, parseError("something follows the message")
 	}
-	if found.id != nil && found.method && !goodID(found.id) {
+	if found.id != nil && found.method != nil && !goodID(found.id) {
 		return found, Invalid("an id is a string or an integer up to 2^53")
 	}
 	return found, nil
@@ -117,8 +117,12 @@ func (e *envelope) add(key, value []byte, seen [][]byte) *Fault {
 	switch string(key) {
 	case "id":
 		e.id = value
+	case "jsonrpc":
+		e.version = value
 	case "method":
-		e.method = true
+		e.method = value
+	case "params":
+		e.params = value
 	}
 	return nil
 }

@@ -51,6 +51,11 @@ func (g *Gateway) receive(next mcp.MethodHandler) mcp.MethodHandler {
 		if result, err = next(ctx, method, req); err != nil {
 			return nil, g.failed(err, method, who)
 		}
+		if long, ok := result.(*mcp.CallToolResult); ok && long != nil {
+			if result, err = s.Hold(who.Call, long); err != nil {
+				return nil, g.failed(err, method, who)
+			}
+		}
 		return result, nil
 	}
 }

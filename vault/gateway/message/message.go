@@ -140,17 +140,21 @@ func (n Names) cancelled(params json.RawMessage) json.RawMessage {
 	return renamed
 }
 
-// Answer writes an answer of the vault. One that cannot be sent becomes an
-// error that can; err is for the log.
-func Answer(m *jsonrpc.Response) (data []byte, err error) {
+// Answer writes an answer of the vault, with what was held back of it. One that
+// cannot be sent becomes an error that can; err is for the log.
+func Answer(m *jsonrpc.Response, held *Held) (data []byte, err error) {
 	key := Key(m.ID)
 	if m.Error == nil && len(m.Result) > 0 {
 		// The SDK has just encoded the result; its encoder of messages would read
 		// all of it again.
 		data = make([]byte, 0, len(m.Result)+len(key)+48)
 		data = append(append(data, `{"jsonrpc":"2.0","id":`...), key...)
-		data = append(append(append(data, `,"result":`...), m.Result...), '}')
-	} else if data, err = jsonrpc.EncodeMessage(m); err != nil {
+		data, err = held.fill(append(data, `,"result":`...), m.Result)
+		data = append(data, '}')
+	} else {
+		data, err = jsonrpc.EncodeMessage(m)
+	}
+	if err != nil {
 		return (&Fault{jsonrpc.CodeInternalError, "internal error: the answer cannot be encoded"}).Answer([]byte(key)), err
 	}
 	if len(data) > wire.MaxMessage {

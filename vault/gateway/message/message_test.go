@@ -101,7 +101,7 @@ func TestTooBig(t *testing.T) {
 		t.Errorf("a question: %v", err)
 	}
 	id, _ := jsonrpc.MakeID("a")
-	data, err := message.Answer(&jsonrpc.Response{ID: id, Result: json.RawMessage(big)})
+	data, err := message.Answer(&jsonrpc.Response{ID: id, Result: json.RawMessage(big)}, nil)
 	if err != nil || !strings.Contains(string(data), "8 MiB") || !strings.Contains(string(data), `"id":"a"`) {
 		t.Errorf("an answer: %.200s, %v", data, err)
 	}
@@ -119,7 +119,7 @@ func TestAnswer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := message.Answer(m)
+			got, err := message.Answer(m, nil)
 			if err != nil || string(got) != string(want) {
 				t.Errorf("got %s, %v, want %s", got, err, want)
 			}

@@ -162,6 +162,23 @@ func (s *Stream) enter(m *jsonrpc.Request, address string, replayed bool, size i
 	return key, nil
 }
 
+// Hold keeps the content of a tool's result back from the SDK until the answer
+// to call is written. It returns what the SDK gets instead.
+func (s *Stream) Hold(call string, result *mcp.CallToolResult) (*mcp.CallToolResult, error) {
+	short, held, err := message.Hold(result)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.calls[call]; ok {
+		c.held = held
+		s.calls[call] = c
+		return short, nil
+	}
+	return result, nil
+}
+
 // leave forgets a call that was answered.
 func (s *Stream) leave(key string) {
 	s.mu.Lock()
@@ -215,7 +232,10 @@ func (s *Stream) respond(m *jsonrpc.Response) error {
 	}
 	key := message.Key(m.ID)
 	defer s.leave(key)
-	data, err := message.Answer(m)
+	s.mu.Lock()
+	held := s.calls[key].held
+	s.mu.Unlock()
+	data, err := message.Answer(m, held)
 	if err != nil {
 		s.cfg.Log.Error("an answer cannot be encoded", "device", s.device, "stream", s.id, "call", key, "err", err)
 	}

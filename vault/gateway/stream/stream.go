@@ -98,6 +98,7 @@ type Stream struct {
 type call struct {
 	who    identity.Caller // as the stream knew it when the call came
 	bytes  int
+	held   *message.Held
 	parked bool // waits for something that may take for ever; a drain does not wait for it
 }
 

@@ -128,7 +128,7 @@ func (s *Stream) accept(l *Link, data []byte) jsonrpc.Message {
 // refuse answers a message that does not reach the SDK.
 func (s *Stream) refuse(answer []byte, bad *message.Fault) {
 	s.cfg.Log.Debug("message refused", "device", s.device, "stream", s.id, "err", bad.Text)
-	_ = s.sendText(answer) // fails only when the stream has ended
+	_ = s.sendText(answer, "") // fails only when the stream has ended
 }
 
 // enter notes a call and who makes it, under the key that it returns. A
@@ -179,10 +179,8 @@ func (s *Stream) Hold(call string, result *mcp.CallToolResult) (*mcp.CallToolRes
 	return result, nil
 }
 
-// leave forgets a call that was answered.
-func (s *Stream) leave(key string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// leaveLocked forgets a call that is answered now.
+func (s *Stream) leaveLocked(key string) {
 	c := s.calls[key]
 	s.callBytes -= c.bytes
 	if s.guestLocked() {
@@ -231,7 +229,6 @@ func (s *Stream) respond(m *jsonrpc.Response) error {
 		return nil
 	}
 	key := message.Key(m.ID)
-	defer s.leave(key)
 	s.mu.Lock()
 	held := s.calls[key].held
 	s.mu.Unlock()
@@ -239,7 +236,7 @@ func (s *Stream) respond(m *jsonrpc.Response) error {
 	if err != nil {
 		s.cfg.Log.Error("an answer cannot be encoded", "device", s.device, "stream", s.id, "call", key, "err", err)
 	}
-	return s.sendText(data)
+	return s.sendText(data, key)
 }
 
 // ask sends a request or notification of the vault.
@@ -252,5 +249,5 @@ func (s *Stream) ask(m *jsonrpc.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.sendText(data)
+	return s.sendText(data, "")
 }

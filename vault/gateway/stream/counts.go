@@ -71,7 +71,7 @@ func (s *Stream) acknowledged(l *Link, n uint64) bool {
 	if s.link != l {
 		return true
 	}
-	if n > s.sent {
+	if n > l.sent {
 		return false
 	}
 	if n > s.sent-uint64(len(s.tail)) {

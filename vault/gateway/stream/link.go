@@ -10,7 +10,7 @@ import (
 // byeTime is for saying why, before a link is cut.
 const byeTime = 400 * time.Millisecond
 
-// Link is one connection that carries a stream for a while. Its times are
+// Link is one connection that carries a stream for a while. What changes is
 // guarded by the stream's mu.
 type Link struct {
 	conn    *wsconn.Conn
@@ -19,6 +19,7 @@ type Link struct {
 	proved  time.Time // the last valid proof
 	asked   time.Time // when a new proof was asked for; zero if none is
 	proving bool      // an answer is being checked
+	sent    uint64    // of the stream's text frames, the last that went this way
 }
 
 // NewLink returns a link over conn, from the network address of a shim.

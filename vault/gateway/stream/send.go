@@ -2,36 +2,57 @@ package stream
 
 import (
 	"io"
+	"slices"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
 )
 
-// sendText sends one MCP message, now or when there is a link again. Its error
-// is io.ErrClosedPipe once the stream has ended.
-func (s *Stream) sendText(data []byte) error {
+// sendText sends one MCP message, now or when there is a link again; call is
+// the call that it answers, or "". When somebody sends already, the message
+// goes with theirs: many answers at once take few system calls. Its error is
+// io.ErrClosedPipe once the stream has ended.
+func (s *Stream) sendText(data []byte, call string) error {
 	if !s.reserve(len(data)) {
 		s.cfg.Log.Warn("stream over its limit of unacknowledged bytes", "device", s.device, "stream", s.id)
 		s.Drop(wsconn.CodePolicy, &wire.Bye{Reason: wire.ByeLimit, Message: "too many answers were not fetched"})
 		return io.ErrClosedPipe
 	}
-	s.write.Lock()
-	defer s.write.Unlock()
 	s.mu.Lock()
+	s.leaveLocked(call)
 	if s.closed {
 		s.mu.Unlock()
 		return io.ErrClosedPipe
 	}
 	s.sent++
 	s.tail = append(s.tail, data)
-	l := s.link
 	s.mu.Unlock()
-	if l != nil {
-		if err := l.conn.WriteText(data); err != nil {
+	s.flush()
+	return nil
+}
+
+// flush sends what is in the tail and was not sent over the link yet, unless
+// somebody does so already.
+func (s *Stream) flush() {
+	for mine := false; ; mine = true {
+		s.mu.Lock()
+		if s.sending && !mine {
+			s.mu.Unlock()
+			return
+		}
+		l := s.link
+		s.sending = l != nil && l.sent < s.sent
+		if !s.sending {
+			s.mu.Unlock()
+			return
+		}
+		due := slices.Clone(s.tail[len(s.tail)-int(s.sent-l.sent):]) //nolint:gosec // no more than the tail has
+		l.sent = s.sent
+		s.mu.Unlock()
+		if err := l.conn.WriteTexts(due); err != nil {
 			s.lose(l, err)
 		}
 	}
-	return nil
 }
 
 // reserve counts bytes that wait for the shim, before they queue for the link.

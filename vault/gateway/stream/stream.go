@@ -12,7 +12,6 @@ import (
 	"context"
 	"log/slog"
 	mrand "math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -54,7 +53,7 @@ type Config struct {
 	Log      *slog.Logger
 }
 
-// Stream is one conversation. Lock order: write, then mu; mu is never held
+// Stream is one conversation. Lock order: greet, then mu; mu is never held
 // across I/O.
 type Stream struct {
 	cfg    *Config
@@ -62,7 +61,7 @@ type Stream struct {
 	id     identity.StreamID
 	names  message.Names
 
-	write sync.Mutex // held while frames are sent, so that tail and wire have one order
+	greet sync.Mutex // held while a link is put on
 
 	mu      sync.Mutex // guards what follows
 	arrived sync.Cond  // on mu: link or closed changed
@@ -84,11 +83,12 @@ type Stream struct {
 	acking   bool   // one is on its way
 	replay   int    // how many of the next frames were sent before
 
-	sent   uint64   // text frames to the shim
-	tail   [][]byte // … that it has not acknowledged
-	queued int      // bytes in tail and on their way into it
-	room   *Room    // that counts the bytes of s
-	held   int      // bytes that room counts
+	sent    uint64   // text frames to the shim
+	tail    [][]byte // … that it has not acknowledged
+	queued  int      // bytes in tail and on their way into it
+	sending bool     // somebody sends what is in tail
+	room    *Room    // that counts the bytes of s
+	held    int      // bytes that room counts
 
 	calls     map[string]call // under way, by id
 	callBytes int             // of their requests
@@ -124,10 +124,11 @@ func (s *Stream) Begin(l *Link, who Standing) {
 	waits := s.adoptLocked(who)
 	s.mu.Unlock()
 	waits.end(nil)
-	s.write.Lock()
-	defer s.write.Unlock()
+	s.greet.Lock()
+	defer s.greet.Unlock()
 	if s.say(l, wire.Resume{Version: s.cfg.Version, SignedIn: who.ID != ""}) {
 		s.put(l)
+		s.flush()
 	}
 }
 
@@ -136,8 +137,8 @@ func (s *Stream) Begin(l *Link, who Standing) {
 // then the stream must start anew.
 func (s *Stream) Resume(l *Link, received uint64, who Standing) bool {
 	s.detach(nil)
-	s.write.Lock()
-	defer s.write.Unlock()
+	s.greet.Lock()
+	defer s.greet.Unlock()
 	s.mu.Lock()
 	// Nothing received means that the shim may never have learned of this
 	// stream; there is nothing to lose either.
@@ -151,7 +152,8 @@ func (s *Stream) Resume(l *Link, received uint64, who Standing) bool {
 	done := s.adoptLocked(who)
 	s.acked, s.unacked = s.received, 0
 	answer := wire.Resume{Resumed: true, Received: s.received, Version: s.cfg.Version, SignedIn: who.ID != ""}
-	tail, waits := slices.Clone(s.tail), s.login != nil
+	l.sent = received
+	waits := s.login != nil
 	s.mu.Unlock()
 	done.end(nil)
 	if !s.say(l, answer) {
@@ -161,11 +163,7 @@ func (s *Stream) Resume(l *Link, received uint64, who Standing) bool {
 	if waits {
 		_ = l.conn.WriteBinary(wire.Encode(wire.KindLoginRequired, wire.LoginRequired{Tenant: string(who.Tenant)}))
 	}
-	if len(tail) > 0 {
-		if err := l.conn.WriteTexts(tail); err != nil {
-			s.lose(l, err)
-		}
-	}
+	s.flush()
 	return true
 }
 
@@ -189,9 +187,13 @@ func (s *Stream) put(l *Link) {
 	}
 	l.proved = now
 	l.pinged = now.Add(-mrand.N(wire.PingEvery)) // so that not all are pinged at once
+	former := s.link
 	s.link = l
 	s.arrived.Broadcast()
 	s.mu.Unlock()
+	if former != nil {
+		_ = former.conn.Close(wsconn.CodeNormal, "") // of another that came back at the same time
+	}
 }
 
 // detach takes the link off, if it is only (any, for nil), and closes it. The

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -21,6 +22,7 @@ func whole(ctx context.Context, args []string, say func(Ready) error) (err error
 	if len(args) != 2 {
 		return errors.New("the whole vault wants the folder of the programs and one to fill")
 	}
+	debug.SetGCPercent(400) // Confluence would not run on this machine
 	s, err := stage.New(ctx, stage.Options{Bin: args[0], Dir: args[1], Sim: atlassiansim.Options{NoJournal: true}})
 	if err != nil {
 		return err

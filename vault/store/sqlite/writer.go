@@ -13,6 +13,8 @@ import (
 const (
 	// groupSize is how many operations share a commit at most.
 	groupSize = 64
+	// patientTurns is how often others may run without bringing anything.
+	patientTurns = 12
 
 	savepoint        = "SAVEPOINT op"
 	releaseSavepoint = "RELEASE op"
@@ -98,6 +100,7 @@ func (w *writer) loop() {
 	var scrub scrubber
 	for {
 		busy := len(group) > 1
+		clear(group)
 		select {
 		case op := <-w.queue:
 			group = append(group[:0], op)
@@ -110,20 +113,29 @@ func (w *writer) loop() {
 		case <-w.stop:
 			return
 		}
-		if busy {
-			runtime.Gosched() // those who were just answered may have more
-		}
-		for more := true; more && len(group) < groupSize; {
-			select {
-			case op := <-w.queue:
-				group = append(group, op)
-			default:
-				more = false
-			}
-		}
+		group = w.gather(group, busy)
 		w.commit(group)
-		clear(group)
 	}
+}
+
+// gather adds to group what waits already. When there was company the time
+// before, it lets others run first, for as long as that brings more: those who
+// were just answered, or are a step away, share the commit, which is what costs.
+func (w *writer) gather(group []*operation, company bool) []*operation {
+	for turns := 0; len(group) < groupSize; {
+		select {
+		case op := <-w.queue:
+			group = append(group, op)
+			turns = 0
+			continue
+		default:
+		}
+		if turns++; !company || turns > patientTurns {
+			return group
+		}
+		runtime.Gosched()
+	}
+	return group
 }
 
 // commit runs the group in one transaction and answers it. When that fails as

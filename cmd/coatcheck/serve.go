@@ -32,7 +32,10 @@ func (serve) Run(ctx context.Context, p *program) error {
 	tune()
 	log := p.openLog(false)
 	defer log.Close()
+	in, restore := polled(p.in)
+	defer restore()
 	cfg := p.shim(log)
+	cfg.Stdin = in
 	if cfg.Network != nil {
 		defer cfg.Network.Close()
 	}
@@ -54,7 +57,6 @@ func (serve) Run(ctx context.Context, p *program) error {
 func (p *program) shim(log *logs.Log) shim.Config {
 	host, user := p.hostAndUser()
 	cfg := shim.Config{
-		Stdin:    p.in,
 		Stdout:   p.out,
 		CacheDir: p.stateDir("answers"),
 		Log:      log.Logger(),

@@ -59,7 +59,7 @@ func (a *arena) wholeRound(round int, t *talker, length int, of func(measure, st
 		measure measure
 		window  int
 	}{{whole16, 16}, {whole64, 64}} {
-		perSecond, err := t.flood(traffic.window, a.opt.Calls, length)
+		perSecond, err := t.flood(traffic.window, 4*a.opt.Calls, length)
 		if err != nil {
 			return err
 		}

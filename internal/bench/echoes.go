@@ -63,6 +63,10 @@ func echoes(ctx context.Context, a *arena, of func(measure, string) *series) err
 	return nil
 }
 
+// settle is the time for the far end of one contender to be done with it, so
+// that this is not counted as the next one's.
+const settle = 30 * time.Millisecond
+
 // turn lets another one begin in each round.
 func turn[T any](all []T, round int) []T {
 	at := round % len(all)
@@ -127,6 +131,7 @@ func (a *arena) spawnRound(ctx context.Context, round int, all []contender, of f
 			if c.slow && (round%a.opt.Bridges != 0 || i > 0) {
 				continue
 			}
+			time.Sleep(settle)
 			t, took, err := spawnTalker(ctx, c.name, c.start())
 			if err != nil {
 				return err

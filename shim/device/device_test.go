@@ -357,6 +357,23 @@ func TestAMakerThatDiedBeforeTheMarker(t *testing.T) {
 	}
 }
 
+func TestAMakerThatWasKilledLeavesNoKeyBehind(t *testing.T) {
+	cfg := device.Config{Dir: t.TempDir(), Store: device.StoreFile}
+	first := mustAsk(t, cfg)
+	for _, name := range []string{path(cfg.Dir, "device.key"), path(cfg.Dir, marker)} {
+		if err := os.Rename(name, name+".tmp"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if second := mustAsk(t, cfg); second.Thumbprint == first.Thumbprint {
+		t.Error("a key that was never put in place was used")
+	}
+	left, err := filepath.Glob(path(cfg.Dir, "*.tmp"))
+	if err != nil || len(left) != 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
 func TestDamagedMissingAndForeignFiles(t *testing.T) {
 	other := device.Config{Dir: t.TempDir(), Store: device.StoreFile}
 	_ = mustAsk(t, other)

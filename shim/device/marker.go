@@ -71,9 +71,15 @@ func readSmall(path string) ([]byte, error) {
 }
 
 // writeFile puts a file in place whole or not at all, readable by its owner
-// only from the first byte on.
+// only from the first byte on. The caller holds the lock, so the name that it
+// has meanwhile can be the same each time: what somebody left who was killed
+// here, such as half a key, does not stay.
 func (k *Keeper) writeFile(name string, text []byte) error {
-	file, err := os.CreateTemp(k.dir, name+".*.tmp") // mode 0600
+	temp := k.path(name + ".tmp")
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return err
 	}

@@ -60,6 +60,7 @@ var allowed = map[string][]string{
 // doors says which packages may import a library; a library that is not named
 // here may be imported by nobody.
 var doors = map[string][]string{
+	"github.com/jackc/pgx/v5":                {"vault/store"},
 	"github.com/alecthomas/kong":             {"cmd", "internal/bench", "internal/demo"},
 	"github.com/pkg/browser":                 {"shim"},
 	"github.com/zalando/go-keyring":          {"shim"},

@@ -237,7 +237,8 @@ func TestAnEndedGrantLeavesTheLog(t *testing.T) {
 	dir := t.TempDir()
 	db := openAt(t, "sqlite:"+filepath.Join(dir, "vault.db"))
 	left := func() string {
-		for _, name := range []string{"vault.db", "vault.db-wal"} {
+		// The log first, which may be folded into the file meanwhile.
+		for _, name := range []string{"vault.db-wal", "vault.db"} {
 			data, err := os.ReadFile(filepath.Join(dir, name))
 			if err != nil {
 				t.Fatal(err)

@@ -57,7 +57,7 @@ func (db *DB) SessionStart(ctx context.Context, s session.Session) error {
 
 // SessionCurrent implements [session.Store].
 func (db *DB) SessionCurrent(ctx context.Context, device identity.DeviceID) (session.Session, error) {
-	s, err := scanSession(db.engine.HotRead(sessionCurrent).QueryRowContext(ctx, device))
+	s, err := scanSession(db.engine.Hot(ctx, nil, sessionCurrent).QueryRowContext(ctx, device))
 	if errors.Is(err, sql.ErrNoRows) {
 		return session.Session{}, session.ErrNone
 	}
@@ -149,7 +149,7 @@ func (db *DB) SessionRevoke(ctx context.Context, id identity.SessionID, at time.
 // Epoch implements [session.Store].
 func (db *DB) Epoch(ctx context.Context) (int64, error) {
 	var value int64
-	err := db.engine.HotRead(epochNow).QueryRowContext(ctx).Scan(&value)
+	err := db.engine.Hot(ctx, nil, epochNow).QueryRowContext(ctx).Scan(&value)
 	return value, err
 }
 

@@ -1,11 +1,12 @@
-// Package store keeps everything of the vault that lasts, in SQLite (and
-// later PostgreSQL), behind the small interfaces that its users declare. It
-// sees only sealed bytes and decides nothing.
+// Package store keeps everything of the vault that lasts, in SQLite or, for
+// more than one replica, PostgreSQL, behind the small interfaces that its users
+// declare. It sees only sealed bytes and decides nothing.
 //
 // One SQL text serves both engines: $1 placeholders, times as Unix
 // milliseconds in BIGINT (0 for a zero time), ids as TEXT, bytes as BYTEA.
-// What the engine does, such as group commit and migrations, is in the package
-// below this one.
+// Operations are written for transactions that run one after the other, which
+// both engines promise. What an engine does, such as group commit, running a
+// transaction again, and migrations, is in the packages below this one.
 package store
 
 import (
@@ -20,6 +21,8 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/engine"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/postgres"
 	"github.com/coatcheck-mcp/coatcheck/vault/store/sqlite"
 )
 
@@ -30,56 +33,90 @@ var migrations embed.FS
 // that the interfaces name, and errors of the context.
 var (
 	// ErrFull says that there is no room; once there is, writes succeed again.
-	ErrFull = sqlite.ErrFull
+	ErrFull = engine.ErrFull
 	// ErrLocked says that another process kept the database for too long.
-	ErrLocked = sqlite.ErrLocked
+	ErrLocked = engine.ErrLocked
 	// ErrCorrupt says that the database is damaged.
-	ErrCorrupt = sqlite.ErrCorrupt
+	ErrCorrupt = engine.ErrCorrupt
 	// ErrReadOnly says that the database may not be written.
-	ErrReadOnly = sqlite.ErrReadOnly
+	ErrReadOnly = engine.ErrReadOnly
 	// ErrClosed says that the store was closed.
-	ErrClosed = sqlite.ErrClosed
+	ErrClosed = engine.ErrClosed
+	// ErrDown says that the server cannot be reached; a write that was under
+	// way may have happened.
+	ErrDown = engine.ErrDown
 )
 
 // cleanAtOnce bounds how many rows one cleaning takes away, and so how long
 // other writes wait for it.
 const cleanAtOnce = 5000
 
+// database is an engine.
+type database interface {
+	// Read is for statements that change nothing. Close rows before any write.
+	Read() *sql.DB
+	// Write runs op in a transaction as if there were no others, perhaps more
+	// than once, and returns once it is durable.
+	Write(ctx context.Context, op func(ctx context.Context, tx *sql.Tx) error) error
+	// Hot returns a statement of hot for tx, or of hotReads without one.
+	Hot(ctx context.Context, tx *sql.Tx, query string) engine.Prepared
+	Ready(ctx context.Context) error
+	// Scrub sees to it that overwritten bytes do not stay on the disk.
+	Scrub()
+	Close() error
+}
+
 // DB is the store. Its methods may be called from many goroutines.
 type DB struct {
-	engine        *sqlite.DB
+	engine        database
+	migrated      engine.Migrated
+	chains        *chains      // nil where [DB.write] is as fast for them
 	proofsCleaned atomic.Int64 // Unix nanoseconds
 }
 
-// Open opens the store that url names, "sqlite:FILE" or "sqlite::memory:",
-// relative to dir, and brings its schema up to date. Its errors are user
-// errors with the code Settings. A store in memory is private to this DB.
+// Open opens the store that url names, "sqlite:FILE" (relative to dir),
+// "sqlite::memory:" or "postgres://…", and brings its schema up to date. Its
+// errors are user errors with the code Settings. A store in memory is private
+// to this DB.
 func Open(ctx context.Context, url, dir string) (*DB, error) {
-	file, ok := strings.CutPrefix(url, "sqlite:")
-	switch {
-	case !ok || file == "":
-		return nil, usererr.New(usererr.Settings, fmt.Sprintf("The store %q is of an unknown kind", scheme(url)), "Set store.url to sqlite: and a file name")
-	case file == ":memory:":
-		file = ""
-	case !filepath.IsAbs(file):
-		file = filepath.Join(dir, file)
-	}
-	if file != "" {
-		abs, err := filepath.Abs(file)
-		if err != nil {
-			return nil, usererr.Wrap(err, usererr.Settings, "The folder of the database cannot be found", "Use an absolute file name in store.url")
-		}
-		file = abs
-	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
 	}
-	engine, err := sqlite.Open(ctx, sqlite.Config{File: file, Migrations: files, Hot: hot(), HotReads: hotReads()})
+	if name := scheme(url); name == "postgres" || name == "postgresql" {
+		db, err := postgres.Open(ctx, postgres.Config{URL: url, Migrations: files})
+		if err != nil {
+			return nil, err
+		}
+		return &DB{engine: db, migrated: db.Migrated(), chains: newChains(db.Read(), postgres.Again)}, nil
+	}
+	file, err := sqliteFile(url, dir)
 	if err != nil {
 		return nil, err
 	}
-	return &DB{engine: engine}, nil
+	db, err := sqlite.Open(ctx, sqlite.Config{File: file, Migrations: files, Hot: hot(), HotReads: hotReads()})
+	if err != nil {
+		return nil, err
+	}
+	return &DB{engine: db, migrated: db.Migrated()}, nil
+}
+
+// sqliteFile is the absolute name of the file, "" for one in memory.
+func sqliteFile(url, dir string) (string, error) {
+	file, ok := strings.CutPrefix(url, "sqlite:")
+	switch {
+	case !ok || file == "":
+		return "", usererr.New(usererr.Settings, fmt.Sprintf("The store %q is of an unknown kind", scheme(url)), "Set store.url to sqlite: and a file name, or to a postgres:// address")
+	case file == ":memory:":
+		return "", nil
+	case !filepath.IsAbs(file):
+		file = filepath.Join(dir, file)
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return "", usererr.Wrap(err, usererr.Settings, "The folder of the database cannot be found", "Use an absolute file name in store.url")
+	}
+	return abs, nil
 }
 
 // scheme is the part of a store's address that may be shown: there may be a
@@ -90,7 +127,10 @@ func scheme(url string) string {
 }
 
 // Close lets writes that were begun end, refuses others, and closes the store.
-func (db *DB) Close() error { return db.engine.Close() }
+func (db *DB) Close() error {
+	db.chains.wait()
+	return db.engine.Close()
+}
 
 // Ready returns nil if the store can read and write and has room to go on, or
 // a user error with the code Unavailable that says what is wrong.
@@ -99,14 +139,12 @@ func (db *DB) Ready(ctx context.Context) error { return db.engine.Ready(ctx) }
 // Version is the version of the schema that Open found, 0 in a new store, and
 // the one that it has now.
 func (db *DB) Version() (found, now int) {
-	did := db.engine.Migrated()
-	return did.From, did.To
+	return db.migrated.From, db.migrated.To
 }
 
-// write runs op in a transaction, in a savepoint of its own: several
-// operations may share one commit. It returns after the commit is durable.
-// op may run more than once and must have no effect but through tx; it must
-// not use read. Its errors are those of op and ctx and the ones above.
+// write runs op in a transaction. It returns after the commit is durable. op
+// may run more than once and must have no effect but through tx; it must not
+// use read. Its errors are those of op and ctx and the ones above.
 func (db *DB) write(ctx context.Context, op func(ctx context.Context, tx *sql.Tx) error) error {
 	return db.engine.Write(ctx, op)
 }
@@ -120,7 +158,7 @@ func hot() []string {
 	return []string{auditHead, auditInsert, auditMove, journalFind, journalInsert, journalFinish, proofInsert}
 }
 
-// hotReads is the same for reads, with db.engine.HotRead.
+// hotReads is the same for reads, with db.engine.Hot and no transaction.
 func hotReads() []string { return []string{sessionCurrent, epochNow} }
 
 // millis is a time as it is stored.

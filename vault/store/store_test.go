@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/testenv"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/store"
 )
@@ -17,8 +18,15 @@ import (
 // engines are the stores that keep the promises of this package. A new engine
 // adds its line, and every test of a noun runs on it too.
 var engines = map[string]func(t testing.TB) string{
-	"memory": func(testing.TB) string { return "sqlite::memory:" },
-	"file":   func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "vault.db") },
+	"memory":   func(testing.TB) string { return "sqlite::memory:" },
+	"file":     func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "vault.db") },
+	"postgres": testenv.Postgres,
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	testenv.StopPostgres()
+	os.Exit(code)
 }
 
 // onEach runs test on a new store of every engine.

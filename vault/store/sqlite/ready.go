@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/engine"
 )
 
 // readyFor is how long a good answer of Ready stands: whoever may ask must not
@@ -57,7 +58,7 @@ func (db *DB) room() error {
 }
 
 func ailment(err error) string {
-	for _, kind := range []error{ErrFull, ErrLocked, ErrCorrupt, ErrReadOnly, ErrClosed, context.DeadlineExceeded} {
+	for _, kind := range []error{engine.ErrFull, engine.ErrLocked, engine.ErrCorrupt, engine.ErrReadOnly, engine.ErrClosed, context.DeadlineExceeded} {
 		if !errors.Is(err, kind) {
 			continue
 		}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/store/engine"
 )
 
 const (
@@ -69,7 +71,7 @@ func (w *writer) cutLog() (err error) {
 	var busy, pages, moved int
 	err = conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
 	if err == nil && busy != 0 {
-		err = ErrLocked
+		err = engine.ErrLocked
 	}
 	if failed := setPatience(ctx, conn, patience); failed != nil {
 		// Writes must not be as impatient: the pool makes another connection.

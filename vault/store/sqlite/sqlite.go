@@ -24,6 +24,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/store/engine"
 )
 
 const (
@@ -39,11 +41,11 @@ const (
 // Config says what to open. Migrations is required.
 type Config struct {
 	File       string        // absolute; "" is a private database in memory
-	Migrations fs.FS         // numbered files, see [DB.Migrated]
+	Migrations fs.FS         // numbered files, see [engine.Load]
 	Patience   time.Duration // for a lock of another process; default 5 s
 	MaxPages   int           // of the file; default: as the disk has room
 	Hot        []string      // statements of writes to keep compiled; see [DB.Hot]
-	HotReads   []string      // statements of reads to keep compiled; see [DB.HotRead]
+	HotReads   []string      // statements of reads to keep compiled; see [DB.Hot]
 }
 
 // DB is an open database.
@@ -52,7 +54,7 @@ type DB struct {
 	write    *writer
 	writes   *sql.DB // one connection
 	reads    *sql.DB // several, which cannot write; in memory the same as writes
-	migrated Migrated
+	migrated engine.Migrated
 	hot      map[string]*sql.Stmt // never changed once open
 	hotReads map[string]*sql.Stmt // never changed once open
 
@@ -176,7 +178,7 @@ func address(cfg Config, reader bool) string {
 
 // adopt looks at the file without changing it, then makes it ours.
 func (db *DB) adopt(ctx context.Context, cfg Config) error {
-	known, err := load(cfg.Migrations)
+	known, err := engine.Load(cfg.Migrations, "sqlite")
 	if err != nil {
 		return err
 	}
@@ -206,7 +208,7 @@ func check(ctx context.Context, db *sql.DB, file string) error {
 		return err
 	}
 	if verdict != "ok" {
-		return ErrCorrupt
+		return engine.ErrCorrupt
 	}
 	return nil
 }
@@ -220,7 +222,7 @@ func useWAL(ctx context.Context, db *sql.DB, patience time.Duration) error {
 		switch err = translate(err); {
 		case err == nil && mode != "wal":
 			return fmt.Errorf("journal mode stays %q", mode)
-		case err == nil || !errors.Is(err, ErrLocked) || time.Now().After(end):
+		case err == nil || !errors.Is(err, engine.ErrLocked) || time.Now().After(end):
 			return err
 		}
 		select {
@@ -242,22 +244,23 @@ func (db *DB) Read() *sql.DB { return db.reads }
 // cancellation: when ctx ends, Write returns, and an op that was begun may
 // still be committed. It never runs after Write has returned.
 //
-// Errors are those of op, of ctx, or [ErrFull], [ErrLocked], [ErrCorrupt],
-// [ErrReadOnly], [ErrClosed].
+// Errors are those of op, of ctx, or [engine.ErrFull], [engine.ErrLocked], [engine.ErrCorrupt],
+// [engine.ErrReadOnly], [engine.ErrClosed].
 func (db *DB) Write(ctx context.Context, op func(ctx context.Context, tx *sql.Tx) error) error {
 	return db.write.do(ctx, op)
 }
 
-// Hot returns one of the statements of [Config.Hot], compiled, for use in tx.
-func (db *DB) Hot(ctx context.Context, tx *sql.Tx, query string) *sql.Stmt {
+// Hot returns one of the statements of [Config.Hot], compiled, for use in tx,
+// or of [Config.HotReads] if that is nil.
+func (db *DB) Hot(ctx context.Context, tx *sql.Tx, query string) engine.Prepared {
+	if tx == nil {
+		return db.hotReads[query]
+	}
 	return tx.StmtContext(ctx, db.hot[query])
 }
 
-// HotRead returns one of the statements of [Config.HotReads], compiled.
-func (db *DB) HotRead(query string) *sql.Stmt { return db.hotReads[query] }
-
 // Migrated says what Open found and did.
-func (db *DB) Migrated() Migrated { return db.migrated }
+func (db *DB) Migrated() engine.Migrated { return db.migrated }
 
 // Close lets writes that were begun end, refuses others, and closes the file.
 func (db *DB) Close() error {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/engine"
 	"github.com/coatcheck-mcp/coatcheck/vault/store/sqlite"
 )
 
@@ -214,14 +215,14 @@ func TestAFullDisk(t *testing.T) {
 		func(ctx context.Context, tx *sql.Tx) error { return insert(ctx, tx, big) },
 		func(ctx context.Context, tx *sql.Tx) error { return insert(ctx, tx, "small too") },
 	)
-	if errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], sqlite.ErrFull) {
+	if errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], engine.ErrFull) {
 		t.Fatalf("errors = %v", errs)
 	}
 	var err error
 	for i := 0; err == nil && i < 1000; i++ {
 		err = add(db, fmt.Sprint(i, strings.Repeat("y", 500)))
 	}
-	if !errors.Is(err, sqlite.ErrFull) {
+	if !errors.Is(err, engine.ErrFull) {
 		t.Fatalf("filling up: %v", err)
 	}
 	before := count(t, db) // reading goes on
@@ -245,7 +246,7 @@ func TestALockOfAnotherProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	if err := add(db, "a"); !errors.Is(err, sqlite.ErrLocked) {
+	if err := add(db, "a"); !errors.Is(err, engine.ErrLocked) {
 		t.Errorf("Write = %v", err)
 	}
 	if took := time.Since(start); took > 5*time.Second {
@@ -292,7 +293,7 @@ func TestCloseEndsWritesAndRefusesMore(t *testing.T) {
 			for j := 0; ; j++ {
 				err := add(db, fmt.Sprint(i, " ", j))
 				if err != nil {
-					if !errors.Is(err, sqlite.ErrClosed) {
+					if !errors.Is(err, engine.ErrClosed) {
 						t.Errorf("Write = %v", err)
 					}
 					return
@@ -537,25 +538,25 @@ func TestNoPlaceForAFile(t *testing.T) {
 
 func TestMigrations(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "vault.db")
-	at := func(files fs.FS) (sqlite.Migrated, error) {
+	at := func(files fs.FS) (engine.Migrated, error) {
 		db, err := sqlite.Open(t.Context(), sqlite.Config{File: file, Migrations: files})
 		if err != nil {
-			return sqlite.Migrated{}, err
+			return engine.Migrated{}, err
 		}
 		defer db.Close()
 		return db.Migrated(), add(db, fmt.Sprint(db.Migrated(), time.Now().UnixNano()))
 	}
-	if got, err := at(files(things)); err != nil || got != (sqlite.Migrated{From: 0, To: 1}) {
+	if got, err := at(files(things)); err != nil || got != (engine.Migrated{From: 0, To: 1}) {
 		t.Fatalf("new: %v, %v", got, err)
 	}
-	if got, err := at(files(strings.ReplaceAll(things, "\n", "\r\n"))); err != nil || got != (sqlite.Migrated{From: 1, To: 1}) {
+	if got, err := at(files(strings.ReplaceAll(things, "\n", "\r\n"))); err != nil || got != (engine.Migrated{From: 1, To: 1}) {
 		t.Fatalf("again: %v, %v", got, err)
 	}
 	// A step that fails leaves nothing behind, of itself and those before it.
 	if _, err := at(files(things, "CREATE TABLE more (a TEXT);", "INSERT INTO nowhere VALUES (1);")); err == nil {
 		t.Fatal("a wrong migration passes")
 	}
-	if got, err := at(files(things, "CREATE TABLE more (a TEXT); ALTER TABLE things ADD COLUMN colour TEXT NOT NULL DEFAULT '';")); err != nil || got != (sqlite.Migrated{From: 1, To: 2}) {
+	if got, err := at(files(things, "CREATE TABLE more (a TEXT); ALTER TABLE things ADD COLUMN colour TEXT NOT NULL DEFAULT '';")); err != nil || got != (engine.Migrated{From: 1, To: 2}) {
 		t.Fatalf("one step: %v, %v", got, err)
 	}
 	for name, bad := range map[string]fs.FS{

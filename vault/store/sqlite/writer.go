@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/store/engine"
 )
 
 const (
@@ -72,7 +74,7 @@ func (w *writer) do(ctx context.Context, run func(ctx context.Context, tx *sql.T
 	select {
 	case w.queue <- op:
 	case <-w.stop:
-		return ErrClosed
+		return engine.ErrClosed
 	case <-ctx.Done():
 		return fmt.Errorf("waiting to write to the store: %w", ctx.Err())
 	}

@@ -1,0 +1,172 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+)
+
+const (
+	chainBatch   = 64
+	chainTimeout = 10 * time.Second
+	// Other replicas may be faster so many times before a record is given up.
+	chainTries = 100
+
+	// Moving the end of the chain and adding to it are one statement, which
+	// does nothing if the end is not where it was thought to be.
+	chainBegin = `WITH moved AS (
+		INSERT INTO audit_heads (tenant, seq, hash) VALUES ($1, $2, $3) ON CONFLICT (tenant) DO NOTHING RETURNING 1)`
+	chainMove = `WITH moved AS (
+		UPDATE audit_heads SET seq = $2, hash = $3 WHERE tenant = $1 AND seq = $10 AND hash = $11 RETURNING 1)`
+	chainAdd = `
+		INSERT INTO audit (tenant, seq, at, event, body, prev, hash)
+		SELECT $1, seq, at, event, body, prev, hash
+		FROM unnest($4::BIGINT[], $5::BIGINT[], $6::TEXT[], $7::BYTEA[], $8::BYTEA[], $9::BYTEA[]) AS r (seq, at, event, body, prev, hash)
+		WHERE EXISTS (SELECT 1 FROM moved) ORDER BY seq`
+)
+
+var errCrowded = errors.New("other replicas were always faster to add to the audit chain")
+
+// chains appends to audit chains that other replicas append to as well. All
+// records that wait for a chain go in one statement, and nothing is locked
+// between statements, so that a far server costs a call one round trip.
+type chains struct {
+	db    *sql.DB
+	again func(err error, tries int) bool // whether it is worth another try
+
+	mu      sync.Mutex
+	lines   map[identity.TenantID]*line // guarded by mu
+	running sync.WaitGroup
+}
+
+// line is what waits for one chain.
+type line struct {
+	waiting []*addition // guarded by chains.mu
+	busy    bool        // guarded by chains.mu; somebody appends
+	head    audit.Head  // where the chain may end; of who appends
+	known   bool        // of head
+}
+
+type addition struct {
+	next func(audit.Head) audit.Record
+	done chan error // capacity 1: the caller may have left
+}
+
+func newChains(db *sql.DB, again func(error, int) bool) *chains {
+	return &chains{db: db, again: again, lines: map[identity.TenantID]*line{}}
+}
+
+// wait returns when nothing is appended any more. It may be called on nil.
+func (c *chains) wait() {
+	if c != nil {
+		c.running.Wait()
+	}
+}
+
+// append adds one record. When ctx ends first, the record may be added all the
+// same.
+func (c *chains) append(ctx context.Context, tenant identity.TenantID, next func(audit.Head) audit.Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	a := &addition{next: next, done: make(chan error, 1)}
+	c.mu.Lock()
+	l := c.lines[tenant]
+	if l == nil {
+		l = &line{}
+		c.lines[tenant] = l // tenants are few: those of the settings
+	}
+	l.waiting = append(l.waiting, a)
+	if !l.busy {
+		l.busy = true
+		life := context.WithoutCancel(ctx)
+		c.running.Go(func() { c.run(life, tenant, l) }) // ends when nobody waits
+	}
+	c.mu.Unlock()
+	select {
+	case err := <-a.done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("adding to the audit chain, perhaps done: %w", ctx.Err())
+	}
+}
+
+// run appends what waits until nothing does.
+func (c *chains) run(ctx context.Context, tenant identity.TenantID, l *line) {
+	for {
+		c.mu.Lock()
+		batch := l.waiting[:min(len(l.waiting), chainBatch)]
+		l.waiting = l.waiting[len(batch):]
+		if len(batch) == 0 {
+			l.busy, l.waiting = false, nil
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+		err := c.add(ctx, tenant, l, batch)
+		for _, a := range batch {
+			a.done <- err
+		}
+	}
+}
+
+// add appends a batch, however often others come first.
+func (c *chains) add(ctx context.Context, tenant identity.TenantID, l *line, batch []*addition) error {
+	ctx, cancel := context.WithTimeout(ctx, chainTimeout)
+	defer cancel()
+	for try := range chainTries {
+		if !l.known {
+			head, err := scanHead(c.db.QueryRowContext(ctx, auditHead, tenant))
+			if err != nil {
+				return err
+			}
+			l.head, l.known = head, true
+		}
+		end, added, err := c.try(ctx, tenant, l.head, batch)
+		l.head, l.known = end, added
+		if added {
+			return nil
+		}
+		if err != nil && !c.again(err, 0) {
+			return err
+		}
+		select {
+		case <-time.After(rand.N(time.Millisecond << min(try/4, 5))):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return errCrowded
+}
+
+// try appends a batch after head and returns the new end, if that is still the
+// end of the chain.
+func (c *chains) try(ctx context.Context, tenant identity.TenantID, head audit.Head, batch []*addition) (end audit.Head, added bool, err error) {
+	var seqs, ats []int64
+	var events []string
+	var bodies, prevs, hashes [][]byte
+	end = head
+	for _, a := range batch {
+		r := a.next(end)
+		seqs, ats, events = append(seqs, r.Seq), append(ats, millis(r.Time)), append(events, r.Event)
+		bodies, prevs, hashes = append(bodies, notNull(r.Body)), append(prevs, notNull(r.Prev)), append(hashes, notNull(r.Hash))
+		end = audit.Head{Seq: r.Seq, Hash: r.Hash}
+	}
+	query, args := chainBegin, []any{tenant, end.Seq, notNull(end.Hash), seqs, ats, events, bodies, prevs, hashes}
+	if head.Seq > 0 {
+		query, args = chainMove, append(args, head.Seq, notNull(head.Hash))
+	}
+	done, err := c.db.ExecContext(ctx, query+chainAdd, args...)
+	if err != nil {
+		return audit.Head{}, false, err
+	}
+	n, err := done.RowsAffected()
+	return end, err == nil && n == int64(len(batch)), err
+}

@@ -25,7 +25,7 @@ type Admin struct {
 
 // OpenAdmin opens the store that the settings name.
 func OpenAdmin(ctx context.Context, cfg Config) (*Admin, error) {
-	db, err := store.Open(ctx, cfg.Settings.Store.URL, cfg.Settings.Dir)
+	db, err := store.Open(ctx, cfg.Settings.Store.Address().Reveal(), cfg.Settings.Dir)
 	if err != nil {
 		return nil, err
 	}

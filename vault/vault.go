@@ -65,7 +65,7 @@ type keys struct {
 // assembly closes it.
 func assemble(ctx context.Context, cfg Config) (v *assembly, err error) {
 	s := cfg.Settings
-	db, err := store.Open(ctx, s.Store.URL, s.Dir)
+	db, err := store.Open(ctx, s.Store.Address().Reveal(), s.Dir)
 	if err != nil {
 		return nil, err
 	}

@@ -49,6 +49,22 @@ else
   left_out "Chromium" "the tests of the sign-in pages in a real browser" "Install Chromium or Chrome, or set COATCHECK_CHROMIUM to its program."
 fi
 
+# PostgreSQL, for the tests of the store that many vaults share. The tests start
+# servers of their own and need only the programs, which Debian keeps off the path.
+postgres=
+find_postgres() {
+  for dir in "${COATCHECK_POSTGRES:-}" "$(dirname "$(readlink -f "$(command -v postgres || echo /none/postgres)")")" /usr/lib/postgresql/*/bin /opt/homebrew/opt/postgresql*/bin; do
+    if [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ] && [ -x "$dir/psql" ] && [ -x "$dir/pg_dump" ]; then postgres=$dir; fi
+  done
+}
+find_postgres
+if [ -z "$postgres" ] && install_apt postgresql; then find_postgres; fi
+if [ -n "$postgres" ]; then
+  echo "COATCHECK_POSTGRES=$postgres" >>"$out.new"
+else
+  left_out "PostgreSQL" "the tests of the store and of many vaults on PostgreSQL" "Install postgresql, or set COATCHECK_POSTGRES to the folder with initdb, postgres, psql and pg_dump."
+fi
+
 # Node and npm, for the MCP Inspector and the TypeScript SDK as clients.
 if ! command -v npm >/dev/null; then install_apt nodejs npm || true; fi
 if command -v npm >/dev/null && command -v node >/dev/null; then

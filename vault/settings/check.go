@@ -64,9 +64,7 @@ func (s *Settings) check(r *reader) {
 	if (s.Network.TLS.CertFile == "") != (s.Network.TLS.KeyFile == "") {
 		r.at("network.tls", "cert_file and key_file go together")
 	}
-	if !strings.HasPrefix(s.Store.URL, "sqlite:") || s.Store.URL == "sqlite:" {
-		r.at("store.url", "must be sqlite:FILE")
-	}
+	s.checkStore(r)
 	if !strings.HasPrefix(s.Keys.KEK, "file:") || s.Keys.KEK == "file:" {
 		r.at("keys.kek", "must be file:NAME")
 	}
@@ -87,6 +85,26 @@ func (s *Settings) check(r *reader) {
 		}
 	}
 	s.checkTenants(r)
+}
+
+func (s *Settings) checkStore(r *reader) {
+	if file, ok := strings.CutPrefix(s.Store.URL, "sqlite:"); ok && file != "" {
+		if s.Store.Password != "" {
+			r.at("store.password", "belongs to a postgres:// store; a SQLite file has none")
+		}
+		return
+	}
+	u, err := url.Parse(s.Store.URL)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		r.at("store.url", "must be sqlite:FILE or postgres://USER@HOST/DATABASE?sslmode=verify-full")
+		return
+	}
+	if _, has := u.User.Password(); has || u.Query().Has("password") {
+		r.at("store.url", "must not have the password in it; name it in store.password, as env:NAME or file:NAME")
+	}
+	if s.Store.Password != "" && u.User.Username() == "" {
+		r.at("store.url", "needs a user, as postgres://USER@HOST/DATABASE, since store.password is set")
+	}
 }
 
 // Rules are what the policy is compiled from.
@@ -160,6 +178,13 @@ func (s *Settings) resolve(r *reader, env map[string]string) {
 		}
 		t.OAuth.Secret = value
 		s.Tenants[name] = t
+	}
+	if s.Store.Password != "" {
+		value, err := s.Store.Password.fetch(s.Dir, env)
+		if err != nil {
+			r.at("store.password", "%s", err)
+		}
+		s.Store.Secret = value
 	}
 	if s.Network.Egress.Proxy != "" {
 		value, err := s.Network.Egress.Proxy.fetch(s.Dir, env)

@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"time"
 
@@ -60,7 +61,22 @@ type Egress struct {
 
 // Store is where everything lasts.
 type Store struct {
-	URL string `yaml:"url"` // sqlite:FILE; default sqlite:vault.db
+	URL string `yaml:"url"` // sqlite:FILE or postgres://…; default sqlite:vault.db
+	// Password is a reference to the password for a server.
+	Password Ref `yaml:"password"`
+
+	// Secret is what Password refers to.
+	Secret secret.String `yaml:"-"`
+}
+
+// Address is the URL with the password in it.
+func (s Store) Address() secret.String {
+	u, err := url.Parse(s.URL)
+	if s.Secret.Reveal() == "" || err != nil {
+		return secret.New(s.URL)
+	}
+	u.User = url.UserPassword(u.User.Username(), s.Secret.Reveal())
+	return secret.New(u.String())
 }
 
 // Keys is what the sealed values are under.

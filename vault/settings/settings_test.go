@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,7 +99,7 @@ identity: {session: {idle: soon}}
 		"vault.yaml:1: network.listen: must be host:port",
 		"vault.yaml:1: network.public_url: must be https",
 		"vault.yaml:2: stor: there is no such setting; did you mean store?",
-		"vault.yaml:3: store.url: must be sqlite:FILE",
+		"vault.yaml:3: store.url: must be sqlite:FILE or postgres://USER@HOST/DATABASE?sslmode=verify-full",
 		"vault.yaml:4: store: stands here a second time",
 		"vault.yaml:5: keys.kek: must be one value",
 		"tenants.Acme: a tenant's name has small letters",
@@ -141,6 +142,33 @@ func TestSecretsAreReferences(t *testing.T) {
 		_, err := load(t, strings.Replace(sample, "env:ACME_CLIENT_SECRET", tt.ref, 1))
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(usererr.Text(err, ""), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.ref, err, tt.want)
+		}
+	}
+}
+
+// TestStores: the password of a server is a reference, and only there.
+func TestStores(t *testing.T) {
+	for store, wrong := range map[string]string{
+		`{url: "postgres://vault@db.example.com/coatcheck?sslmode=verify-full", password: "env:ACME_CLIENT_SECRET"}`: "",
+		`{url: "postgresql:///coatcheck?host=/run/postgresql"}`:                                                      "",
+		`{url: "postgres://vault:CANARY@db/x"}`:                                                                      "store.url: must not have the password in it",
+		`{url: "postgres://vault@db/x?password=CANARY"}`:                                                             "store.url: must not have the password in it",
+		`{url: "postgres://db/x", password: "env:ACME_CLIENT_SECRET"}`:                                               "store.url: needs a user",
+		`{url: "postgres://vault@db/x", password: "CANARY"}`:                                                         "store.password: must be a reference",
+		`{url: "postgres://vault@db/x", password: "env:NOBODY"}`:                                                     "store.password: the environment has no NOBODY",
+		`{url: "sqlite:x", password: "env:ACME_CLIENT_SECRET"}`:                                                      "store.password: belongs to a postgres:// store",
+		`{url: "postgres://%zz"}`:                                                                                    "store.url: must be",
+	} {
+		s, err := load(t, strings.Replace(sample, `{url: "sqlite:vault.db"}`, store, 1))
+		text := usererr.Text(err, "")
+		switch {
+		case wrong == "" && err != nil, wrong != "" && !strings.Contains(text, wrong), strings.Contains(text, "CANARY"):
+			t.Errorf("%s: %v", store, err)
+		case wrong == "" && s.Store.Password != "" && s.Store.Address().Reveal() != "postgres://vault:CANARY@db.example.com/coatcheck?sslmode=verify-full":
+			t.Errorf("%s becomes %q", store, s.Store.Address().Reveal())
+		}
+		if err == nil && strings.Contains(fmt.Sprintf("%+v", s), "CANARY") {
+			t.Errorf("%s shows the password", store)
 		}
 	}
 }

@@ -51,6 +51,44 @@ func started(t *testing.T, cmd *exec.Cmd) (io.WriteCloser, *bufio.Reader) {
 	return in, lines
 }
 
+// TestOneSocketBothWays starts the shim as inetd and sshd may: input and output
+// are one socket. A client that writes much before it reads gets every answer.
+func TestOneSocketBothWays(t *testing.T) {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far := os.NewFile(uintptr(pair[0]), "near"), os.NewFile(uintptr(pair[1]), "far")
+	cmd := shell(t, "exec coatcheck")
+	cmd.Stdin, cmd.Stdout = far, far
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = far.Close()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = near.Close(); _ = cmd.Wait() })
+	const times = 3000
+	wrote := make(chan error, 1)
+	go func() {
+		for i := range times {
+			if _, err := io.WriteString(near, strings.Replace(initialize, `"id":1`, `"id":`+strconv.Itoa(i), 1)); err != nil {
+				wrote <- err
+				return
+			}
+		}
+		wrote <- nil
+	}()
+	time.Sleep(500 * time.Millisecond) // the socket fills up
+	lines := bufio.NewReader(near)
+	for i := range times {
+		if line, err := lines.ReadString('\n'); err != nil || !strings.Contains(line, `"id":`+strconv.Itoa(i)+`,"result"`) {
+			t.Fatalf("answer %d is %q, %v", i, line, err)
+		}
+	}
+	if err := <-wrote; err != nil {
+		t.Error(err)
+	}
+}
+
 // ends waits until out ends, which it does with the last process that has it.
 func ends(t *testing.T, out io.Reader, within time.Duration) {
 	t.Helper()

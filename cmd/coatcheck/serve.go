@@ -32,7 +32,7 @@ func (serve) Run(ctx context.Context, p *program) error {
 	tune()
 	log := p.openLog(false)
 	defer log.Close()
-	in, restore := polled(p.in)
+	in, restore := polled(p.in, p.out, p.err)
 	defer restore()
 	cfg := p.shim(log)
 	cfg.Stdin = in

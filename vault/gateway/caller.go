@@ -34,8 +34,11 @@ type hereKey struct{}
 func (g *Gateway) receive(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (result mcp.Result, err error) {
 		s, who, ok := stream.Of(ctx, req)
-		if !ok {
+		switch {
+		case s == nil:
 			return next(ctx, method, req)
+		case !ok:
+			return nil, g.failed(errors.New("a request that is not under way"), method, who)
 		}
 		defer func() {
 			if r := recover(); r != nil {

@@ -209,30 +209,60 @@ func TestAudit(t *testing.T) {
 	})
 }
 
-// TestAuditHasNoGaps appends from many goroutines to two stores of one file,
-// as two processes do.
+// TestAuditHasNoGaps appends from many goroutines to several stores of one
+// database, as several processes do.
 func TestAuditHasNoGaps(t *testing.T) {
-	url := "sqlite:" + filepath.Join(t.TempDir(), "vault.db")
-	var wg sync.WaitGroup
-	for _, db := range []*store.DB{openAt(t, url), openAt(t, url)} {
-		for range 10 {
-			wg.Go(func() {
-				for range 10 {
-					appendRecord(t, db, "acme", "x")
+	for name, at := range engines {
+		if name == "memory" {
+			continue // is private to one
+		}
+		t.Run(name, func(t *testing.T) {
+			url := at(t)
+			const stores, writers, times = 3, 8, 10
+			var wg sync.WaitGroup
+			for s := range stores {
+				db := openAt(t, url)
+				for w := range writers {
+					wg.Go(func() {
+						for i := range times {
+							appendRecord(t, db, "acme", fmt.Sprint(s, " ", w, " ", i))
+						}
+					})
 				}
-			})
+			}
+			wg.Wait()
+			all, err := openAt(t, url).AuditRead(t.Context(), "acme", 0, 1000)
+			if err != nil || len(all) != stores*writers*times {
+				t.Fatalf("%d records, %v", len(all), err)
+			}
+			seen, prev := map[string]bool{}, ""
+			for i, r := range all {
+				if r.Seq != int64(i)+1 || string(r.Prev) != prev || seen[r.Event] {
+					t.Fatalf("record %d is %+v, after %q", i+1, r, prev)
+				}
+				seen[r.Event], prev = true, string(r.Hash)
+			}
+		})
+	}
+}
+
+// TestAuditOfOneWhoLeaves: a caller that does not wait is told so, and the next
+// one is served.
+func TestAuditOfOneWhoLeaves(t *testing.T) {
+	onEach(t, func(t *testing.T, db *store.DB) {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := db.AuditAppend(ctx, "acme", func(head audit.Head) audit.Record {
+			cancel()
+			return audit.Record{Tenant: "acme", Head: audit.Head{Seq: head.Seq + 1, Hash: []byte("h")}, Event: "x"}
+		})
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("who left hears %v", err)
 		}
-	}
-	wg.Wait()
-	all, err := openAt(t, url).AuditRead(t.Context(), "acme", 0, 1000)
-	if err != nil || len(all) != 200 {
-		t.Fatalf("%d records, %v", len(all), err)
-	}
-	for i, r := range all {
-		if r.Seq != int64(i)+1 {
-			t.Fatalf("record %d has number %d", i+1, r.Seq)
+		if err := db.AuditAppend(ctx, "acme", func(audit.Head) audit.Record { panic("not asked for") }); !errors.Is(err, context.Canceled) {
+			t.Errorf("who comes too late hears %v", err)
 		}
-	}
+		appendRecord(t, db, "acme", "next")
+	})
 }
 
 func entry(call string) guard.JournalEntry {

@@ -160,14 +160,35 @@ func TestAuditRowsAreAppendOnly(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "vault.db")
 	db := openAt(t, "sqlite:"+file)
 	appendRecord(t, db, "acme", "one")
-	other := raw(t, file)
-	for _, statement := range []string{
-		"UPDATE audit SET event = 'x'", "DELETE FROM audit", "DELETE FROM audit_heads",
-		"UPDATE audit_heads SET seq = 0", "UPDATE audit_heads SET seq = seq + 2", "UPDATE audit_heads SET tenant = 'x', seq = seq + 1",
+	appendOnly(t, raw(t, file),
 		"INSERT OR REPLACE INTO audit_heads SELECT tenant, seq, x'00' FROM audit_heads",
 		"INSERT OR REPLACE INTO audit SELECT tenant, seq, at, 'forged', body, prev, hash FROM audit",
-	} {
-		if _, err := other.ExecContext(t.Context(), statement); err == nil {
+		"UPDATE audit_heads SET seq = seq + 2")
+}
+
+func TestAuditRowsAreAppendOnlyOnAServer(t *testing.T) {
+	url := testenv.Postgres(t)
+	db := openAt(t, url)
+	appendRecord(t, db, "acme", "one")
+	other, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	appendOnly(t, other, "TRUNCATE audit", "TRUNCATE audit_heads",
+		"INSERT INTO audit SELECT tenant, seq + 2, at, 'forged', body, prev, hash FROM audit",
+		"INSERT INTO audit SELECT tenant, seq, at, 'forged', body, prev, hash FROM audit ON CONFLICT (tenant, seq) DO UPDATE SET event = 'forged'")
+}
+
+// appendOnly wants that the statements are refused, and those that any
+// database understands.
+func appendOnly(t *testing.T, db *sql.DB, statements ...string) {
+	t.Helper()
+	for _, statement := range append(statements,
+		"UPDATE audit SET event = 'x'", "DELETE FROM audit", "DELETE FROM audit_heads",
+		"UPDATE audit_heads SET seq = 0", "UPDATE audit_heads SET tenant = 'x', seq = seq + 1",
+	) {
+		if _, err := db.ExecContext(t.Context(), statement); err == nil {
 			t.Errorf("%s: allowed", statement)
 		} else if !strings.Contains(err.Error(), "append-only") {
 			t.Errorf("%s: %v", statement, err)

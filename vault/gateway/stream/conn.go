@@ -22,7 +22,8 @@ const MethodListen = "subscriptions/listen"
 type streamKey struct{}
 
 // Of says over which stream a request came in whose context ctx is, and from
-// whom; ok is false for one that came another way, or was answered already.
+// whom. s is nil for one that came another way; ok is false for that, and for
+// one that was answered already.
 func Of(ctx context.Context, req mcp.Request) (s *Stream, who identity.Caller, ok bool) {
 	s, ok = ctx.Value(streamKey{}).(*Stream)
 	if !ok {
@@ -201,6 +202,9 @@ func (s *Stream) Busy() (calls int, unheard bool) {
 		if !c.parked {
 			calls++
 		}
+	}
+	if s.sending {
+		calls++ // at least one, whose answer is being written
 	}
 	return calls, s.link != nil && len(s.tail) > 0
 }

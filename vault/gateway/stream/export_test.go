@@ -30,3 +30,27 @@ func checkControl(data []byte, sent uint64) error {
 	}
 	return nil
 }
+
+// CheckDue has a link over which less went than the shim has meanwhile, and
+// one over which a frame is on its way.
+func CheckDue() error {
+	s := New(&Config{Log: slog.New(slog.DiscardHandler), Room: &Room{}, Guests: &Room{}}, "d", "s")
+	s.tail, s.sent, s.link = [][]byte{[]byte("abc")}, 30, &Link{sent: 7}
+	l, frames := s.due(false)
+	if l != s.link || len(frames) != 1 || l.sent != 30 {
+		return fmt.Errorf("due: %q over %v", frames, l)
+	}
+	if calls, unheard := s.Busy(); calls == 0 || !unheard {
+		return fmt.Errorf("while somebody sends, %d calls are busy, %v", calls, unheard)
+	}
+	if l, _ := s.due(false); l != nil {
+		return errors.New("two send at once")
+	}
+	if l, _ := s.due(true); l != nil {
+		return errors.New("something is due twice")
+	}
+	if calls, _ := s.Busy(); calls != 0 {
+		return fmt.Errorf("%d calls are busy when nobody sends", calls)
+	}
+	return nil
+}

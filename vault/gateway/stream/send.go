@@ -32,26 +32,49 @@ func (s *Stream) sendText(data []byte, call string) error {
 }
 
 // flush sends what is in the tail and was not sent over the link yet, unless
-// somebody does so already.
+// somebody does so already. What comes meanwhile is sent by a task of its own,
+// so that nobody sends for others for ever.
 func (s *Stream) flush() {
-	for mine := false; ; mine = true {
-		s.mu.Lock()
-		if s.sending && !mine {
-			s.mu.Unlock()
-			return
+	l, due := s.due(false)
+	if l == nil {
+		return
+	}
+	s.deliver(l, due)
+	if l, due = s.due(true); l == nil {
+		return
+	}
+	s.cfg.Host.Spawn(func() { // ends when nothing is due, or with the link
+		for l != nil {
+			s.deliver(l, due)
+			l, due = s.due(true)
 		}
-		l := s.link
-		s.sending = l != nil && l.sent < s.sent
-		if !s.sending {
-			s.mu.Unlock()
-			return
-		}
-		due := slices.Clone(s.tail[len(s.tail)-int(s.sent-l.sent):]) //nolint:gosec // no more than the tail has
-		l.sent = s.sent
-		s.mu.Unlock()
-		if err := l.conn.WriteTexts(due); err != nil {
-			s.lose(l, err)
-		}
+	})
+}
+
+// due returns what is to be sent, and over which link, to the one who sends;
+// mine says that this is the caller already. Without a link there is nothing
+// to do, and nobody who sends.
+func (s *Stream) due(mine bool) (l *Link, frames [][]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sending && !mine {
+		return nil, nil
+	}
+	l = s.link
+	s.sending = l != nil && l.sent < s.sent
+	if !s.sending {
+		return nil, nil
+	}
+	// What went over another link, and was acknowledged there, is no longer there.
+	n := min(s.sent-l.sent, uint64(len(s.tail)))
+	frames = slices.Clone(s.tail[uint64(len(s.tail))-n:])
+	l.sent = s.sent
+	return l, frames
+}
+
+func (s *Stream) deliver(l *Link, frames [][]byte) {
+	if err := l.conn.WriteTexts(frames); err != nil {
+		s.lose(l, err)
 	}
 }
 

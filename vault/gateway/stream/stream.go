@@ -136,9 +136,12 @@ func (s *Stream) Begin(l *Link, who Standing) {
 // counts do not fit or the session is no longer the one whose answers wait;
 // then the stream must start anew.
 func (s *Stream) Resume(l *Link, received uint64, who Standing) bool {
-	s.detach(nil)
+	s.detach(nil) // so that nobody is held up in a write while greet is waited for
 	s.greet.Lock()
 	defer s.greet.Unlock()
+	// And the link of another one that came back at the same time: the tail is
+	// cut to what this shim has, which may be more than went over that.
+	s.detach(nil)
 	s.mu.Lock()
 	// Nothing received means that the shim may never have learned of this
 	// stream; there is nothing to lose either.
@@ -187,13 +190,9 @@ func (s *Stream) put(l *Link) {
 	}
 	l.proved = now
 	l.pinged = now.Add(-mrand.N(wire.PingEvery)) // so that not all are pinged at once
-	former := s.link
 	s.link = l
 	s.arrived.Broadcast()
 	s.mu.Unlock()
-	if former != nil {
-		_ = former.conn.Close(wsconn.CodeNormal, "") // of another that came back at the same time
-	}
 }
 
 // detach takes the link off, if it is only (any, for nil), and closes it. The

@@ -10,6 +10,12 @@ import (
 // The conversations of streams are tested where shims arrive, at the door of
 // the gateway.
 
+func TestDue(t *testing.T) {
+	if err := stream.CheckDue(); err != nil {
+		t.Error(err)
+	}
+}
+
 func FuzzControl(f *testing.F) {
 	f.Add(wire.EncodeAck(3))
 	f.Add(wire.EncodeAck(5))

@@ -6,14 +6,17 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// Link is a wire between laptops and vault that can be cut. Its methods may be
-// called from several goroutines.
+// Link is a wire between laptops and vaults that can be cut. It takes the vaults
+// in turn, and passes over those that do not run. Its methods may be called from
+// several goroutines.
 type Link struct {
 	listener net.Listener
-	target   string
+	targets  []string
+	turn     atomic.Uint32
 
 	mu      sync.Mutex
 	cut     bool                  // guarded by mu
@@ -26,13 +29,13 @@ type Link struct {
 // maxHeard bounds what a link remembers.
 const maxHeard = 32 << 20
 
-// newLink listens on a port of its own and carries everything to target.
-func newLink(ctx context.Context, target string) (*Link, error) {
+// newLink listens on a port of its own and carries everything to targets.
+func newLink(ctx context.Context, targets ...string) (*Link, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	l := &Link{listener: listener, target: target, conns: map[net.Conn]struct{}{}}
+	l := &Link{listener: listener, targets: targets, conns: map[net.Conn]struct{}{}}
 	l.joined.Add(1)
 	go l.accept() // ends when Close closes the listener
 	return l, nil
@@ -57,9 +60,8 @@ func (l *Link) accept() {
 func (l *Link) carry(near net.Conn) {
 	defer l.joined.Done()
 	defer l.remove(near)
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	far, err := dialer.Dial("tcp", l.target)
-	if err != nil {
+	far := l.reach()
+	if far == nil {
 		return
 	}
 	if !l.add(far) {
@@ -78,6 +80,19 @@ func (l *Link) carry(near net.Conn) {
 	<-done
 	_, _ = near.Close(), far.Close()
 	<-done
+}
+
+// reach connects to the vault whose turn it is, or to the next one that runs;
+// nil if none does.
+func (l *Link) reach() net.Conn {
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	turn := int(l.turn.Add(1))
+	for i := range l.targets {
+		if far, err := dialer.Dial("tcp", l.targets[(turn+i)%len(l.targets)]); err == nil {
+			return far
+		}
+	}
+	return nil
 }
 
 // copy carries one direction until either side closes.

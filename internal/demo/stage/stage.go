@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim"
@@ -45,6 +44,12 @@ type Options struct {
 	Settings string
 	// Link puts a link that can be cut between laptops and vault.
 	Link bool
+	// Vaults is how many vaults there are on one store, 1 by default. With more
+	// there is a link, which takes them in turn. Only the first is started by
+	// [Stage.StartVault].
+	Vaults int
+	// Store is the store's URL; a SQLite file by default.
+	Store string
 	// Name lets the vault speak TLS under a name that need not exist, or an IP
 	// address, with a certificate of the company's own authority.
 	Name string
@@ -59,15 +64,11 @@ type Stage struct {
 	VaultURL string // what laptops and browsers call the vault
 	Address  string // host:port where the vault, or the link to it, listens
 	Link     *Link  // nil unless asked for
+	Vaults   []*Vault
 
 	bin    string
 	named  string // host:port of VaultURL
 	server *http.Server
-
-	mu    sync.Mutex
-	vault *exec.Cmd     // guarded by mu; nil while no vault runs
-	ended chan struct{} // guarded by mu; closed when vault has ended
-	last  *exec.Cmd     // guarded by mu; the vault that ended last
 }
 
 // New starts the simulated Atlassian and writes the vault's settings. Close
@@ -77,18 +78,22 @@ func New(ctx context.Context, opt Options) (*Stage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for the simulated Atlassian: %w", err)
 	}
-	address, err := FreeAddress(ctx)
-	if err != nil {
-		return nil, err
-	}
 	s := &Stage{
-		Dir:     opt.Dir,
-		SimURL:  "http://" + listener.Addr().String(),
-		Address: address,
-		bin:     opt.Bin,
+		Dir:    opt.Dir,
+		SimURL: "http://" + listener.Addr().String(),
+		bin:    opt.Bin,
 	}
-	if opt.Link {
-		if s.Link, err = newLink(ctx, address); err != nil {
+	var addresses []string
+	for number := range max(opt.Vaults, 1) {
+		address, err := FreeAddress(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.Vaults, addresses = append(s.Vaults, &Vault{stage: s, number: number, address: address}), append(addresses, address)
+	}
+	s.Address = addresses[0]
+	if opt.Link || opt.Vaults > 1 {
+		if s.Link, err = newLink(ctx, addresses...); err != nil {
 			return nil, fmt.Errorf("laying the link: %w", err)
 		}
 		s.Address = s.Link.listener.Addr().String()
@@ -97,7 +102,7 @@ func New(ctx context.Context, opt Options) (*Stage, error) {
 	s.Sim = newSim(opt.Sim, s.SimURL, s.VaultURL)
 	s.server = &http.Server{Handler: s.Sim, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.server.Serve(listener) }() // ends with Close
-	if err := s.write(address, opt); err != nil {
+	if err := s.write(addresses[0], opt); err != nil {
 		_ = s.server.Close()
 		return nil, err
 	}
@@ -138,8 +143,11 @@ func (s *Stage) write(address string, opt Options) error {
 	if opt.Name != "" {
 		secure = ", tls: {cert_file: cert.pem, key_file: key.pem}"
 	}
+	if opt.Store == "" {
+		opt.Store = "sqlite:vault.db"
+	}
 	text := fmt.Sprintf(`network: {listen: %q, public_url: %q%s}
-store:   {url: "sqlite:vault.db"}
+store:   {url: %q}
 keys:    {kek: "file:kek"}
 tenants:
   %s:
@@ -151,7 +159,7 @@ tenants:
       scopes: [%s]
       endpoints: {authorize: %q, token: %q, api: %q}
 access: {denied_spaces: [LEGAL]}
-`, address, s.VaultURL, secure, Tenant, s.Sim.SiteURL("acme"), ClientID, strings.Join(scopes(), ", "),
+`, address, s.VaultURL, secure, opt.Store, Tenant, s.Sim.SiteURL("acme"), ClientID, strings.Join(scopes(), ", "),
 		s.SimURL+"/authorize", s.SimURL+"/oauth/token", s.SimURL) + opt.Settings
 	for _, dir := range []string{s.vaultDir(), s.openerDir()} {
 		if err := os.MkdirAll(dir, dirMode); err != nil {
@@ -183,8 +191,8 @@ func (s *Stage) openerDir() string  { return filepath.Join(s.Dir, "programs") }
 func (s *Stage) openedFile() string { return filepath.Join(s.Dir, "opened") }
 func (s *Stage) config() string     { return filepath.Join(s.vaultDir(), "vault.yaml") }
 
-// VaultLog is the file with everything that the vault said.
-func (s *Stage) VaultLog() string { return filepath.Join(s.vaultDir(), "vault.log") }
+// VaultLog is the file with everything that the first vault said.
+func (s *Stage) VaultLog() string { return s.Vaults[0].Log() }
 
 // VaultCommand prepares a run of the vault's program on this stage's settings.
 func (s *Stage) VaultCommand(ctx context.Context, args ...string) *exec.Cmd {
@@ -195,116 +203,27 @@ func (s *Stage) VaultCommand(ctx context.Context, args ...string) *exec.Cmd {
 }
 
 // StartVault starts the vault and waits until it is ready.
-func (s *Stage) StartVault(ctx context.Context) error {
-	log, err := os.OpenFile(s.VaultLog(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, fileMode)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }()
-	cmd := s.VaultCommand(context.WithoutCancel(ctx), "serve")
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("starting the vault: %w", err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }() // ends with the vault, which StopVault or KillVault end
-	s.mu.Lock()
-	s.vault, s.ended = cmd, ended
-	s.mu.Unlock()
-	return s.ready(ctx, ended)
-}
-
-func (s *Stage) ready(ctx context.Context, ended <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	client := &http.Client{Transport: s.Transport()}
-	defer client.CloseIdleConnections()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.VaultURL+"/readyz", nil)
-		if err != nil {
-			return err
-		}
-		if res, err := client.Do(req); err == nil {
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK && running(ended) {
-				return nil
-			}
-		}
-		select {
-		case <-ended:
-			said, _ := os.ReadFile(s.VaultLog())
-			return fmt.Errorf("the vault ended at once: %s", said)
-		case <-ctx.Done():
-			return errors.New("the vault did not get ready within 20 s")
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// running says whether what answers can be the vault that was started.
-func running(ended <-chan struct{}) bool {
-	select {
-	case <-ended:
-		return false
-	default:
-		return true
-	}
-}
+func (s *Stage) StartVault(ctx context.Context) error { return s.Vaults[0].Start(ctx) }
 
 // StopVault asks the vault to drain and waits for its end.
-func (s *Stage) StopVault() error { return s.end(os.Interrupt) }
+func (s *Stage) StopVault() error { return s.Vaults[0].Stop() }
 
 // KillVault ends the vault as a crash would.
-func (s *Stage) KillVault() error { return s.end(os.Kill) }
+func (s *Stage) KillVault() error { return s.Vaults[0].Kill() }
 
-func (s *Stage) end(signal os.Signal) error {
-	s.mu.Lock()
-	cmd, ended := s.vault, s.ended
-	s.vault = nil
-	if cmd != nil {
-		s.last = cmd
-	}
-	s.mu.Unlock()
-	if cmd == nil {
-		return nil
-	}
-	if err := cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case <-ended:
-		return nil
-	case <-time.After(40 * time.Second):
-		_ = cmd.Process.Kill()
-		<-ended
-		return errors.New("the vault did not end within 40 s")
-	}
-}
-
-// VaultStatus is the exit status of the vault that StopVault or KillVault
-// ended last: -1 after a kill, or if there was none.
-func (s *Stage) VaultStatus() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.last == nil {
-		return -1
-	}
-	return s.last.ProcessState.ExitCode()
-}
+// VaultStatus is the exit status of the vault that ended last; see
+// [Vault.Status].
+func (s *Stage) VaultStatus() int { return s.Vaults[0].Status() }
 
 // VaultPID is the process id of the running vault, 0 if there is none.
-func (s *Stage) VaultPID() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.vault == nil {
-		return 0
-	}
-	return s.vault.Process.Pid
-}
+func (s *Stage) VaultPID() int { return s.Vaults[0].PID() }
 
 // Close ends the vault and the simulated Atlassian.
 func (s *Stage) Close() error {
-	err := errors.Join(s.KillVault(), s.server.Close())
+	err := s.server.Close()
+	for _, v := range s.Vaults {
+		err = errors.Join(err, v.Kill())
+	}
 	if s.Link != nil {
 		err = errors.Join(err, s.Link.Close())
 	}

@@ -149,6 +149,33 @@ func (a *Admin) endSessions(ctx context.Context, g grant.Grant) (ended []identit
 	return ended, err
 }
 
+// Revoke takes away the access of everybody in scope now, in one step, and
+// returns what ended. The order is on record before, and what ended after it.
+// An error that comes with something revoked is about the records.
+func (a *Admin) Revoke(ctx context.Context, scope store.Scope) (store.Revoked, error) {
+	if scope == (store.Scope{}) {
+		return store.Revoked{}, usererr.New(usererr.Settings, "Nobody is named whose access to take away", "Name a person, a device, a tenant, a site, or everything")
+	}
+	order := audit.Entry{Event: "revocation.ordered", Tenant: scope.Tenant, Person: scope.Person, Device: scope.Device, Site: scope.Site}
+	if err := a.record(ctx, order); err != nil {
+		return store.Revoked{}, err
+	}
+	done, err := a.db.Revoke(ctx, scope, time.Now())
+	if err != nil {
+		return store.Revoked{}, fmt.Errorf("revoking: %w", err)
+	}
+	for _, g := range done.Grants {
+		err = errors.Join(err, a.record(ctx, audit.Entry{Event: "grant.revoked", Tenant: g.Tenant, Person: g.Person, Grant: g.ID}))
+	}
+	for _, s := range done.Sessions {
+		err = errors.Join(err, a.record(ctx, audit.Entry{Event: "session.revoked", Tenant: s.Tenant, Person: s.Person, Device: s.Device, Session: s.ID}))
+	}
+	if err != nil {
+		err = usererr.Wrap(err, usererr.Unavailable, "All of it is revoked, but not every record of that could be stored", "The record of the order is there; look at the store")
+	}
+	return done, err
+}
+
 // AuditRecord is a record with its entry decoded.
 type AuditRecord struct {
 	audit.Record

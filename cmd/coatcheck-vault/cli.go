@@ -24,6 +24,7 @@ type cli struct {
 	Demo        demoCmd        `cmd:"" help:"Show the whole story on this machine, with a simulated Atlassian"`
 	CheckConfig checkConfigCmd `cmd:"" help:"Report every problem of the settings, or print what is in force"`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the store's schema up to date and exit"`
+	Revoke      revokeCmd      `cmd:"" help:"Take the access of a person, a device, a tenant, a site or everybody away, at once"`
 	Sessions    sessionsCmd    `cmd:"" help:"List, show or revoke the devices that people are signed in on"`
 	Grants      grantsCmd      `cmd:"" help:"List, show or revoke what people allowed at Atlassian"`
 	Audit       auditCmd       `cmd:"" help:"List or verify what happened"`

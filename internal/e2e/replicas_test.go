@@ -99,6 +99,14 @@ func TestThreeVaults(t *testing.T) {
 	if text, err := call(t.Context(), bens, "confluence_list_spaces", nil); err != nil {
 		t.Errorf("ben is answered %q, %v", text, err)
 	}
+	if out := w.vault("revoke", "--everything", "--yes"); !strings.Contains(out, "1 session and 2 grants") {
+		t.Errorf("revoking everything: %s", out)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	if text, err := call(ctx, bens, "confluence_list_spaces", nil); err == nil {
+		t.Errorf("ben is answered after everything was revoked: %q", text)
+	}
 }
 
 // revokeSessionOf ends the session of a person, by the first name.

@@ -110,16 +110,7 @@ func (db *DB) GrantList(ctx context.Context) ([]grant.Grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }()
-	var all []grant.Grant
-	for rows.Next() {
-		g, err := scanGrant(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, g)
-	}
-	return all, rows.Err()
+	return scanGrants(rows)
 }
 
 // GrantRevoke implements [grant.Store].

@@ -74,6 +74,7 @@ var doors = map[string][]string{
 	"github.com/google/jsonschema-go":        {"vault/tools", "internal/atlassiansim"},
 	"github.com/yuin/goldmark":               {"vault/markup"},
 	"go.yaml.in/yaml/v3":                     {"vault/settings", "shim", "internal/demo"},
+	"golang.org/x/mod":                       {"vault/audit"},
 	"golang.org/x/net":                       {"shim", "internal/atlassiansim", "vault/markup"},
 	"golang.org/x/sys":                       {"shim", "cmd", "vault/store"},
 	"golang.org/x/time":                      {"vault", "vault/gateway", "vault/confluence", "vault/signin", "vault/guard"},

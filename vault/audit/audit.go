@@ -59,6 +59,8 @@ type Sink interface {
 	// AuditHead returns the end of tenant's chain as it was stored last, which
 	// is not in the records themselves: records that were cut off show by it.
 	AuditHead(ctx context.Context, tenant identity.TenantID) (Head, error)
+	// AuditHeads returns the ends of all chains.
+	AuditHeads(ctx context.Context) (map[identity.TenantID]Head, error)
 	// AuditTenants lists the chains that exist.
 	AuditTenants(ctx context.Context) ([]identity.TenantID, error)
 }

@@ -74,19 +74,25 @@ func encode(e Entry) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// sum is the hash of r: over a purpose of its own, all that came before, and
-// everything of r, each part with its length.
-func (r Record) sum() []byte {
-	h := sha256.New()
-	var n [8]byte
-	for _, part := range [][]byte{[]byte(hashPurpose), r.Prev, []byte(r.Tenant), r.Body} {
-		binary.BigEndian.PutUint64(n[:], uint64(len(part)))
-		h.Write(n[:])
-		h.Write(part)
-	}
-	binary.BigEndian.PutUint64(n[:], uint64(r.Seq))
-	h.Write(n[:])
-	return h.Sum(nil)
+// sum is the hash of r.
+func (r *Record) sum() []byte {
+	sum := sha256.Sum256(r.appendForm(nil))
+	return sum[:]
+}
+
+// appendForm appends what is hashed: a purpose of its own, all that came
+// before, and everything of r, each part with its length.
+func (r *Record) appendForm(b []byte) []byte {
+	size := func(n int) { b = binary.BigEndian.AppendUint64(b, uint64(n)) }
+	size(len(hashPurpose))
+	b = append(b, hashPurpose...)
+	size(len(r.Prev))
+	b = append(b, r.Prev...)
+	size(len(r.Tenant))
+	b = append(b, r.Tenant...)
+	size(len(r.Body))
+	b = append(b, r.Body...)
+	return binary.BigEndian.AppendUint64(b, uint64(r.Seq))
 }
 
 // Entry reads what was recorded.
@@ -105,6 +111,21 @@ func (l *Log) List(ctx context.Context, tenant identity.TenantID, after int64, l
 		limit = maxList
 	}
 	return l.cfg.Sink.AuditRead(ctx, tenant, after, limit)
+}
+
+// pages calls each with the records of tenant's chain after a number, page by
+// page, until there are no more or each wants none.
+func (l *Log) pages(ctx context.Context, tenant identity.TenantID, after int64, each func([]Record) (more bool, err error)) error {
+	for {
+		page, err := l.cfg.Sink.AuditRead(ctx, tenant, after, maxList)
+		if err != nil {
+			return err
+		}
+		if more, err := each(page); err != nil || !more || len(page) < maxList {
+			return err
+		}
+		after = page[len(page)-1].Seq
+	}
 }
 
 // Tenants lists the chains that exist.

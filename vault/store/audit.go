@@ -59,6 +59,25 @@ func (db *DB) AuditHead(ctx context.Context, tenant identity.TenantID) (audit.He
 	return scanHead(db.read().QueryRowContext(ctx, auditHead, tenant))
 }
 
+// AuditHeads implements [audit.Sink].
+func (db *DB) AuditHeads(ctx context.Context) (map[identity.TenantID]audit.Head, error) {
+	rows, err := db.read().QueryContext(ctx, "SELECT tenant, seq, hash FROM audit_heads")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	all := map[identity.TenantID]audit.Head{}
+	for rows.Next() {
+		var tenant identity.TenantID
+		var head audit.Head
+		if err := rows.Scan(&tenant, &head.Seq, &head.Hash); err != nil {
+			return nil, err
+		}
+		all[tenant] = head
+	}
+	return all, rows.Err()
+}
+
 // AuditRead implements [audit.Sink].
 func (db *DB) AuditRead(ctx context.Context, tenant identity.TenantID, after int64, limit int) ([]audit.Record, error) {
 	rows, err := db.read().QueryContext(ctx, "SELECT seq, at, event, body, prev, hash FROM audit WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3", tenant, after, limit)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -132,7 +131,7 @@ func (g *Gateway) Live(ctx context.Context, who identity.Caller) error {
 	defer cancel()
 	// What was revoked a moment ago, perhaps by another process, counts now
 	// and not when the watch comes round.
-	epoch, err := g.epochNow(ctx)
+	epoch, err := g.epochs.Now(ctx)
 	if err != nil {
 		return usererr.Wrap(err, usererr.Unavailable, "The vault cannot check who is calling", "Try again in a minute")
 	}
@@ -146,21 +145,6 @@ func (g *Gateway) Live(ctx context.Context, who identity.Caller) error {
 		return usererr.Wrap(err, usererr.Unavailable, "The vault cannot check who is calling", "Try again in a minute")
 	}
 	return same(now, who)
-}
-
-// epochNow is the epoch as it was at most epochFresh ago: many calls at once
-// need not all ask the store.
-func (g *Gateway) epochNow(ctx context.Context) (int64, error) {
-	began := time.Since(g.start)
-	if at := g.asked.Load(); at > 0 && began-time.Duration(at) < epochFresh {
-		return g.told.Load(), nil
-	}
-	epoch, err := g.cfg.Sessions.Epoch(ctx)
-	if err == nil {
-		g.told.Store(epoch)
-		g.asked.Store(int64(began))
-	}
-	return epoch, err
 }
 
 // same accepts a newer session of the same person on the same device.

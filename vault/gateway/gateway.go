@@ -27,6 +27,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/epoch"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway/stream"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
@@ -139,8 +140,7 @@ type Gateway struct {
 	addresses *addresses
 	start     time.Time
 	epoch     atomic.Int64 // the latest that was seen
-	told      atomic.Int64 // the epoch that the store told last, to a call
-	asked     atomic.Int64 // when that was asked for, as time since start; 0 for never
+	epochs    *epoch.Teller
 	known     atomic.Int64 // when the epoch was last known, as time since start
 	waiting   *tally       // connections of sessions that have not said hello
 	strangers *tally       // … of guests
@@ -169,6 +169,7 @@ func New(cfg Config) *Gateway {
 		waiting:   newTally(maxWaitingEach, maxWaiting),
 		strangers: newTally(maxWaitingEach, maxGuestWaiting),
 		guests:    newCrowd((cfg.MaxStreams + 1) / 2),
+		epochs:    epoch.New(cfg.Sessions.Epoch, epochFresh),
 		devices:   map[identity.DeviceID][]*stream.Stream{},
 	}
 	g.streams = &stream.Config{

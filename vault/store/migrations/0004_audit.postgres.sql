@@ -24,10 +24,11 @@ BEGIN
 END;
 $$;
 
--- The next number or none.
+-- The next number or none: the one before is there, and this one not yet, or
+-- the primary key would refuse it.
 CREATE FUNCTION audit_next() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.seq <> coalesce((SELECT max(seq) FROM audit WHERE tenant = NEW.tenant), 0) + 1 THEN
+    IF NEW.seq > 1 AND NOT EXISTS (SELECT 1 FROM audit WHERE tenant = NEW.tenant AND seq = NEW.seq - 1) THEN
         RAISE EXCEPTION 'audit records are append-only' USING ERRCODE = 'unique_violation';
     END IF;
     RETURN NEW;

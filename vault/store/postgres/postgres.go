@@ -30,7 +30,7 @@ import (
 
 const (
 	defaultConns = 16
-	idleConns    = 4
+	connIdle     = 2 * time.Minute
 	connLife     = 30 * time.Minute // so that a moved server is found, and load spreads
 	dialTimeout  = 5 * time.Second
 	// writeTimeout is for a caller that sets no deadline.
@@ -83,7 +83,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	db := &DB{pool: stdlib.OpenDB(*conf)}
 	db.pool.SetMaxOpenConns(cfg.Conns)
-	db.pool.SetMaxIdleConns(min(idleConns, cfg.Conns))
+	db.pool.SetMaxIdleConns(cfg.Conns) // a connection is costly to make, and remembers what it prepared
+	db.pool.SetConnMaxIdleTime(connIdle)
 	db.pool.SetConnMaxLifetime(connLife)
 	if db.migrated, err = db.migrate(ctx, known); err != nil {
 		return nil, errors.Join(refusal(err, conf), db.pool.Close())

@@ -39,9 +39,26 @@ func startEight(t *testing.T, w *world, l *stage.Laptop) ([]*rawClient, chan str
 	return clients, answers
 }
 
-func TestEightShimsShareOneKeyOneTabOneLogin(t *testing.T) {
+// worlds are a vault on SQLite, and several on PostgreSQL, which a laptop's
+// shims come to in turn.
+var worlds = map[string]func(*testing.T) *world{
+	"one vault":    func(t *testing.T) *world { return newWorld(t, stage.Options{}) },
+	"three vaults": func(t *testing.T) *world { return newReplicas(t, newPostgres(t), stage.Options{}) },
+}
+
+func inEachWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Parallel()
-	w := newWorld(t, stage.Options{})
+	for name, build := range worlds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, build(t))
+		})
+	}
+}
+
+func TestEightShimsShareOneKeyOneTabOneLogin(t *testing.T) { inEachWorld(t, eightShims) }
+
+func eightShims(t *testing.T, w *world) {
 	l := w.laptop("ada")
 	clients, answers := startEight(t, w, l)
 	w.consent(1, "ada", true)
@@ -62,9 +79,9 @@ func TestEightShimsShareOneKeyOneTabOneLogin(t *testing.T) {
 	calls.Wait()
 }
 
-func TestTheShimThatOpenedTheTabDies(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, stage.Options{})
+func TestTheShimThatOpenedTheTabDies(t *testing.T) { inEachWorld(t, theOpenerDies) }
+
+func theOpenerDies(t *testing.T, w *world) {
 	l := w.laptop("ada")
 	clients, answers := startEight(t, w, l)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -22,22 +21,10 @@ import (
 // maxKEKFile is far more than a keyset of many keys needs.
 const maxKEKFile = 64 << 10
 
-// OpenKEK opens the key-encryption key that url names; "file:NAME" is a file,
-// relative to dir. Only with create is a missing one made (0600); otherwise
-// it is [ErrNoKey]. A file that stands is never changed, whatever is in it.
-// Errors that the operator can mend are user errors with the code Settings.
-func OpenKEK(ctx context.Context, url, dir string, create bool) (KEK, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	name, ok := strings.CutPrefix(url, "file:")
-	if !ok || name == "" {
-		scheme, _, _ := strings.Cut(url, ":")
-		return nil, usererr.New(usererr.Settings, fmt.Sprintf("keys.kek has the unknown kind %q", scheme), "Use file:NAME")
-	}
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(dir, name)
-	}
+// openFile opens the key in a file, relative to dir. A file that stands is
+// never changed, whatever is in it.
+func openFile(name, dir string, create bool) (KEK, error) {
+	name = within(dir, name)
 	kek, err := readKEKFile(name)
 	if create && errors.Is(err, ErrNoKey) {
 		if err := createKEKFile(name); err != nil {
@@ -55,11 +42,14 @@ func OpenKEK(ctx context.Context, url, dir string, create bool) (KEK, error) {
 
 // fileKEK is a Tink keyset in a file that only the vault's user may read.
 type fileKEK struct {
-	id  string
-	box *Box
+	id    string
+	names []string
+	box   *Box
 }
 
 func (k *fileKEK) ID() string { return k.id }
+
+func (k *fileKEK) Names() []string { return k.names }
 
 func (k *fileKEK) Wrap(_ context.Context, plain []byte, aad AAD) ([]byte, error) {
 	return k.box.Seal(plain, aad)
@@ -84,8 +74,16 @@ func readKEKFile(name string) (*fileKEK, error) {
 	if err != nil {
 		return nil, damaged
 	}
-	id := fmt.Sprintf("file:%s#%08x", filepath.Base(name), handle.KeysetInfo().GetPrimaryKeyId())
-	return &fileKEK{id: id, box: box}, nil
+	// Of names, the file's own is not a part: a file may be moved.
+	info := handle.KeysetInfo()
+	names := []string{fileName(info.GetPrimaryKeyId())}
+	for _, key := range info.GetKeyInfo() {
+		if name := fileName(key.GetKeyId()); name != names[0] {
+			names = append(names, name)
+		}
+	}
+	id := fmt.Sprintf("file:%s#%08x", filepath.Base(name), info.GetPrimaryKeyId())
+	return &fileKEK{id: id, names: names, box: box}, nil
 }
 
 // readPrivate reads a file that must be nobody else's business.
@@ -164,4 +162,21 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// within makes a name that is relative to dir absolute.
+func within(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}
+
+func readBounded(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	return io.ReadAll(io.LimitReader(f, most))
 }

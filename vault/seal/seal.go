@@ -33,9 +33,15 @@ var (
 	ErrNoKey = errors.New("the key-encryption key is missing")
 )
 
-// format is the first byte of everything sealed or wrapped: 1 is a Tink
-// ciphertext, whose prefix names the key of the keyset, under [AAD.bytes].
-const format = 1
+// The first byte of everything sealed or wrapped says how.
+const (
+	// format is a Tink ciphertext, whose prefix names the key of the keyset,
+	// under [AAD.bytes].
+	format = 1
+	// formatNamed is a data key that a key service wrapped: the length of the
+	// service's name, the name, and what the service answered.
+	formatNamed = 2
+)
 
 // AAD is the place that a sealed value belongs to.
 type AAD struct {
@@ -56,9 +62,11 @@ func (a AAD) bytes() []byte {
 
 // KEK wraps data keys. Implementations may be called concurrently.
 type KEK interface {
-	// ID names the key and its version, for display and for finding what is
-	// still wrapped under an older one.
+	// ID names the key for display.
 	ID() string
+	// Names are the names, as [WrappedBy] tells them, of what Unwrap opens.
+	// The first is that of what Wrap makes.
+	Names() []string
 	Wrap(ctx context.Context, plain []byte, aad AAD) ([]byte, error)
 	// Unwrap returns what Wrap was given for the same place; [ErrOpen] when
 	// it cannot ever, another error when the key service did not answer.

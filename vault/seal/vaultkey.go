@@ -37,7 +37,7 @@ type KeyStore interface {
 // "journal" or "cursor". The first call ever makes it; replicas that race get
 // the same one. [ErrOpen] means that the KEK is not the one that wrapped it.
 func Vault(ctx context.Context, kek KEK, store KeyStore, purpose string) (*Box, error) {
-	place := AAD{Purpose: "vault key", Field: purpose}
+	place := keyPlace(purpose)
 	wrapped, err := stored(ctx, kek, store, purpose, func() ([]byte, error) {
 		_, wrapped, err := NewKey(ctx, kek, place)
 		return wrapped, err
@@ -55,7 +55,7 @@ func Vault(ctx context.Context, kek KEK, store KeyStore, purpose string) (*Box, 
 // VaultSecret is [Vault] for those who need 32 random bytes rather than a
 // box, such as the key of a MAC. Purposes of the two must differ.
 func VaultSecret(ctx context.Context, kek KEK, store KeyStore, purpose string) ([]byte, error) {
-	place := AAD{Purpose: "vault secret", Field: purpose}
+	place := secretPlace(purpose)
 	wrapped, err := stored(ctx, kek, store, purpose, func() ([]byte, error) {
 		fresh := make([]byte, secretSize)
 		_, _ = rand.Read(fresh) // crypto/rand.Read never fails
@@ -73,6 +73,24 @@ func VaultSecret(ctx context.Context, kek KEK, store KeyStore, purpose string) (
 		return nil, fmt.Errorf("opening the vault secret %q: %w", purpose, ErrOpen)
 	}
 	return plain, nil
+}
+
+func keyPlace(purpose string) AAD { return AAD{Purpose: "vault key", Field: purpose} }
+
+func secretPlace(purpose string) AAD { return AAD{Purpose: "vault secret", Field: purpose} }
+
+// RewrapVaultKey returns k under the key that kek wraps with now. Errors are
+// those of [Rewrap].
+func RewrapVaultKey(ctx context.Context, kek KEK, k VaultKey) (VaultKey, error) {
+	wrapped, err := Rewrap(ctx, kek, k.Wrapped, keyPlace(k.Purpose))
+	if errors.Is(err, ErrOpen) {
+		wrapped, err = Rewrap(ctx, kek, k.Wrapped, secretPlace(k.Purpose))
+	}
+	if err != nil {
+		return VaultKey{}, fmt.Errorf("the vault key %q: %w", k.Purpose, err)
+	}
+	k.KEK, k.Wrapped = kek.ID(), wrapped
+	return k, nil
 }
 
 // stored returns the wrapped key for purpose, and makes it where there is

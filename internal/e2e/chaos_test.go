@@ -23,7 +23,14 @@ func TestKillsAndCutsSoak(t *testing.T) {
 		calls = 1000
 	}
 	w := newWorld(t, stage.Options{Link: true, Sim: atlassiansim.Options{Latency: 30 * time.Millisecond}})
-	c := startRaw(t, w.laptop("ada").Shim(context.WithoutCancel(t.Context())))
+	w.chaos(calls, w.makeTrouble)
+}
+
+// chaos signs ada in and makes calls, a quarter each of creations and updates,
+// while trouble is made until its channel is closed.
+func (w *world) chaos(calls int, trouble func(stop <-chan struct{})) *rawClient {
+	w.t.Helper()
+	c := startRaw(w.t, w.laptop("ada").Shim(context.WithoutCancel(w.t.Context())))
 	c.initialize("2025-11-25")
 	answer := make(chan string, 1)
 	go func() {
@@ -41,38 +48,43 @@ func TestKillsAndCutsSoak(t *testing.T) {
 		workers.Go(func() { chaosWorker(c, &pages[i], ids, &failures) })
 	}
 	stop := make(chan struct{})
-	var trouble sync.WaitGroup
-	trouble.Go(func() { w.makeTrouble(stop) })
+	var troubled sync.WaitGroup
+	troubled.Go(func() { trouble(stop) })
 	for n := range calls {
 		ids <- n
 	}
 	close(ids)
 	workers.Wait()
 	close(stop)
-	trouble.Wait()
+	troubled.Wait()
 
 	failures.Range(func(n, problem any) bool {
-		t.Errorf("call %v: %v", n, problem)
+		w.t.Errorf("call %v: %v", n, problem)
 		return true
 	})
 	c.once()
-	for n := range calls {
-		if n%4 != 0 {
-			continue
-		}
+	w.eachPageOnce(calls, pages)
+	return c
+}
+
+// eachPageOnce wants every page that was created, and every update, to be there
+// once.
+func (w *world) eachPageOnce(calls int, pages []atlassiansim.Page) {
+	w.t.Helper()
+	for n := 0; n < calls; n += 4 {
 		title := fmt.Sprintf("Chaos %d", n)
 		if got := w.Sim.CountPages("ENG", title); got != 1 {
-			t.Errorf("%d pages are called %q, want 1", got, title)
+			w.t.Errorf("%d pages are called %q, want 1", got, title)
 		}
 	}
 	for _, page := range pages {
 		now, _ := w.Sim.PageByID(page.ID)
 		if now.Version != page.Version || !strings.Contains(now.Body, page.Body) {
-			t.Errorf("page %s is at version %d with %q, want version %d with %q", page.ID, now.Version, now.Body, page.Version, page.Body)
+			w.t.Errorf("page %s is at version %d with %q, want version %d with %q", page.ID, now.Version, now.Body, page.Version, page.Body)
 		}
 	}
 	if opened, _ := w.Opened(); len(opened) != 1 {
-		t.Errorf("%d tabs were opened, want 1", len(opened))
+		w.t.Errorf("%d tabs were opened, want 1", len(opened))
 	}
 }
 

@@ -132,44 +132,7 @@ func TestReplicasThatDieSoak(t *testing.T) {
 	}
 	server := newPostgres(t)
 	w := newReplicas(t, server, stage.Options{Sim: atlassiansim.Options{Latency: 30 * time.Millisecond}})
-	c := startRaw(t, w.laptop("ada").Shim(context.WithoutCancel(t.Context())))
-	c.initialize("2025-11-25")
-	answer := make(chan string, 1)
-	go func() {
-		text, failed, err := c.tool(`"first"`, "confluence_list_spaces", nil)
-		answer <- fmt.Sprint(text, failed, err)
-	}()
-	w.consent(1, "ada", true)
-	<-answer
-
-	var failures sync.Map
-	ids := make(chan int)
-	var workers sync.WaitGroup
-	pages := w.Sim.CreatePages("ENG", chaosWorkers)
-	for i := range chaosWorkers {
-		workers.Go(func() { chaosWorker(c, &pages[i], ids, &failures) })
-	}
-	stop := make(chan struct{})
-	var trouble sync.WaitGroup
-	trouble.Go(func() { w.killReplicas(stop) })
-	for n := range calls {
-		ids <- n
-	}
-	close(ids)
-	workers.Wait()
-	close(stop)
-	trouble.Wait()
-	failures.Range(func(n, problem any) bool {
-		t.Errorf("call %v: %v", n, problem)
-		return true
-	})
-	c.once()
-	for n := 0; n < calls; n += 4 {
-		title := fmt.Sprintf("Chaos %d", n)
-		if got := w.Sim.CountPages("ENG", title); got != 1 {
-			t.Errorf("%d pages are called %q, want 1", got, title)
-		}
-	}
+	c := w.chaos(calls, w.killReplicas)
 	if out := w.vault("audit", "verify"); strings.Contains(out, "changed") {
 		t.Errorf("audit: %s", out)
 	}

@@ -173,14 +173,5 @@ func endSessions(ctx context.Context, tx *sql.Tx, where *condition) ([]session.S
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }()
-	var all []session.Session
-	for rows.Next() {
-		s, err := scanSession(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	return all, rows.Err()
+	return scanSessions(rows)
 }

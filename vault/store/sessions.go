@@ -122,16 +122,7 @@ func (db *DB) SessionList(ctx context.Context) ([]session.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }()
-	var all []session.Session
-	for rows.Next() {
-		s, err := scanSession(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	return all, rows.Err()
+	return scanSessions(rows)
 }
 
 // SessionRevoke implements [session.Store]. The time of the first revocation
@@ -161,6 +152,19 @@ func bumpEpoch(ctx context.Context, tx *sql.Tx) error {
 }
 
 type scanner interface{ Scan(into ...any) error }
+
+func scanSessions(rows *sql.Rows) ([]session.Session, error) {
+	defer func() { _ = rows.Close() }()
+	var all []session.Session
+	for rows.Next() {
+		s, err := scanSession(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, rows.Err()
+}
 
 func scanSession(row scanner) (session.Session, error) {
 	var s session.Session

@@ -11,13 +11,16 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
+	"github.com/coatcheck-mcp/coatcheck/vault/settings"
 	"github.com/coatcheck-mcp/coatcheck/vault/store"
 )
 
 // Admin is what an administrator does on the store, beside a running vault or
-// without one. It needs no key and reads no token. What it changes is on
-// record. Its errors are user errors where there is something to do.
+// without one. It reads no token, and needs no key but for [Admin.RotateKeys].
+// What it changes is on record. Its errors are user errors where there is
+// something to do.
 type Admin struct {
+	settings *settings.Settings
 	db       *store.DB
 	sessions *session.Keeper
 	audit    *audit.Log
@@ -29,7 +32,7 @@ func OpenAdmin(ctx context.Context, cfg Config) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Admin{db, session.New(session.Config{Store: db}), audit.New(audit.Config{Sink: db, Logger: cfg.Log})}, nil
+	return &Admin{cfg.Settings, db, session.New(session.Config{Store: db}), audit.New(audit.Config{Sink: db, Logger: cfg.Log})}, nil
 }
 
 // Close closes the store.

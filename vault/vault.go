@@ -95,18 +95,11 @@ func assemble(ctx context.Context, cfg Config) (v *assembly, err error) {
 // something that only the old one opens.
 func openKeys(ctx context.Context, s *settings.Settings, db *store.DB) (keys, error) {
 	var k keys
-	used, err := db.HasKeys(ctx)
+	ring, err := openRing(ctx, s, db, true)
 	if err != nil {
 		return k, err
 	}
-	k.kek, err = seal.OpenKEK(ctx, s.Keys.KEK, s.Dir, !used)
-	if errors.Is(err, seal.ErrNoKey) {
-		return k, usererr.Wrap(err, usererr.Settings, "The key-encryption key "+s.Keys.KEK+" is missing, but the store has grants that only it opens",
-			"Put the key back; if it is lost for good, move the store away too and everybody signs in again. Nothing was overwritten")
-	}
-	if err != nil {
-		return k, err
-	}
+	k.kek = ring
 	for purpose, box := range map[string]**seal.Box{"journal": &k.journal, "cursor": &k.cursor, "login": &k.login} {
 		if *box, err = seal.Vault(ctx, k.kek, db, purpose); err != nil {
 			return k, keyError(purpose, s.Keys.KEK, err)
@@ -119,7 +112,7 @@ func openKeys(ctx context.Context, s *settings.Settings, db *store.DB) (keys, er
 }
 
 func keyError(purpose, kek string, err error) error {
-	if errors.Is(err, seal.ErrOpen) {
+	if errors.Is(err, seal.ErrOpen) || errors.Is(err, seal.ErrNoKey) {
 		return usererr.Wrap(err, usererr.Settings, "The key-encryption key "+kek+" does not open what is in the store: it is another key than the one that sealed it",
 			"Put the right key back, or name the right store. Nothing was overwritten")
 	}

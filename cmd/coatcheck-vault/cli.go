@@ -27,6 +27,7 @@ type cli struct {
 	Revoke      revokeCmd      `cmd:"" help:"Take the access of a person, a device, a tenant, a site or everybody away, at once"`
 	Sessions    sessionsCmd    `cmd:"" help:"List, show or revoke the devices that people are signed in on"`
 	Grants      grantsCmd      `cmd:"" help:"List, show or revoke what people allowed at Atlassian"`
+	Keys        keysCmd        `cmd:"" help:"List the key-encryption keys, or move everything to the current one"`
 	Audit       auditCmd       `cmd:"" help:"List or verify what happened"`
 }
 

@@ -65,9 +65,7 @@ func (s *Settings) check(r *reader) {
 		r.at("network.tls", "cert_file and key_file go together")
 	}
 	s.checkStore(r)
-	if !strings.HasPrefix(s.Keys.KEK, "file:") || s.Keys.KEK == "file:" {
-		r.at("keys.kek", "must be file:NAME")
-	}
+	s.checkKeys(r)
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, s.Observability.Log) {
 		r.at("observability.log", "must be debug, info, warn or error")
 	}
@@ -104,6 +102,26 @@ func (s *Settings) checkStore(r *reader) {
 	}
 	if s.Store.Password != "" && u.User.Username() == "" {
 		r.at("store.url", "needs a user, as postgres://USER@HOST/DATABASE, since store.password is set")
+	}
+}
+
+func (s *Settings) checkKeys(r *reader) {
+	kind := func(url string) bool {
+		file, ok := strings.CutPrefix(url, "file:")
+		return ok && file != "" || strings.HasPrefix(url, "vault-transit://")
+	}
+	if !kind(s.Keys.KEK) {
+		r.at("keys.kek", "must be file:NAME or vault-transit://HOST/MOUNT/KEY?token=file:NAME")
+	}
+	for i, url := range s.Keys.Former {
+		switch {
+		case !kind(url):
+			r.at("keys.former", "each must be file:NAME or vault-transit://HOST/MOUNT/KEY?token=file:NAME")
+		case url == s.Keys.KEK:
+			r.at("keys.former", "%s is keys.kek, too; a former key is another one", url)
+		case slices.Contains(s.Keys.Former[:i], url):
+			r.at("keys.former", "%s stands here a second time", url)
+		}
 	}
 }
 

@@ -81,7 +81,11 @@ func (s Store) Address() secret.String {
 
 // Keys is what the sealed values are under.
 type Keys struct {
-	KEK string `yaml:"kek"` // file:NAME; default file:kek
+	// KEK is the key-encryption key: file:NAME (default file:kek) or
+	// vault-transit://HOST/MOUNT/KEY?token=file:NAME.
+	KEK string `yaml:"kek"`
+	// Former are keys that only open what they wrapped once.
+	Former []string `yaml:"former"`
 }
 
 // Tenant is a company or division.

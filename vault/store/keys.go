@@ -30,18 +30,6 @@ func (db *DB) VaultKeyCreate(ctx context.Context, k seal.VaultKey) (now seal.Vau
 	return now, err
 }
 
-// HasKeys reports whether anything is stored that only the key-encryption key
-// opens. Then a missing key must stop the start instead of being made anew.
-func (db *DB) HasKeys(ctx context.Context) (bool, error) {
-	var found bool
-	err := db.read().QueryRowContext(ctx,
-		`SELECT EXISTS (SELECT 1 FROM vault_keys) OR EXISTS (SELECT 1 FROM grants WHERE data_key IS NOT NULL)`).Scan(&found)
-	if err != nil {
-		return false, fmt.Errorf("looking for wrapped keys: %w", err)
-	}
-	return found, nil
-}
-
 // querier is what a database and a transaction have in common.
 type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row

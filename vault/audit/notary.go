@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
@@ -109,23 +111,30 @@ func (n *Notary) round(ctx context.Context, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	heads, err := n.cfg.Log.cfg.Sink.AuditHeads(ctx)
-	if err != nil && ctx.Err() == nil {
-		n.cfg.Logger.Error("no audit checkpoints: the store does not say where the chains end", "error", err)
+	if err != nil {
+		n.failed(ctx, "no audit checkpoints: the store does not say where the chains end", "error", err)
 		return
 	}
 	for tenant := range n.signed {
-		if _, ok := heads[tenant]; !ok && err == nil {
+		if _, ok := heads[tenant]; !ok {
 			heads[tenant] = Head{} // all of it is gone
 		}
 	}
-	for tenant, head := range heads {
-		err := n.sign(ctx, tenant, head)
+	for _, tenant := range slices.Sorted(maps.Keys(heads)) {
+		err := n.sign(ctx, tenant, heads[tenant])
 		if broken, ok := errors.AsType[*BrokenError](err); ok {
-			n.cfg.Logger.Error("an audit chain was changed behind the vault's back, so its end is not signed",
-				"tenant", tenant, "record", broken.Seq, "what", broken.What, "do", "coatcheck-vault audit verify --checkpoints "+n.cfg.File)
-		} else if err != nil && ctx.Err() == nil {
-			n.cfg.Logger.Error("an audit checkpoint could not be made", "tenant", tenant, "error", err)
+			n.failed(ctx, "an audit chain was changed behind the vault's back, so its end is not signed", "tenant", tenant,
+				"record", broken.Seq, "what", broken.What, "do", "coatcheck-vault audit verify --checkpoints "+n.cfg.File)
+		} else if err != nil {
+			n.failed(ctx, "an audit checkpoint could not be made", "tenant", tenant, "error", err)
 		}
+	}
+}
+
+// failed reports what went wrong, unless that is only the end of the vault.
+func (n *Notary) failed(ctx context.Context, msg string, args ...any) {
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		n.cfg.Logger.ErrorContext(ctx, msg, args...)
 	}
 }
 

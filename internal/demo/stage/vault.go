@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -146,4 +147,10 @@ func (v *Vault) PID() int {
 		return 0
 	}
 	return v.cmd.Process.Pid
+}
+
+// Said counts the lines of its log with words in them.
+func (v *Vault) Said(words string) int {
+	text, _ := os.ReadFile(v.Log())
+	return strings.Count(string(text), words)
 }

@@ -20,7 +20,7 @@ const (
 // AuditAppend implements [audit.Sink].
 func (db *DB) AuditAppend(ctx context.Context, tenant identity.TenantID, next func(audit.Head) audit.Record) error {
 	if db.chains != nil {
-		return db.chains.append(ctx, tenant, next)
+		return db.chains.Append(ctx, tenant, next)
 	}
 	return db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		head, err := scanHead(db.engine.Hot(ctx, tx, auditHead).QueryRowContext(ctx, tenant))

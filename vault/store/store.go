@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/chain"
 	"github.com/coatcheck-mcp/coatcheck/vault/store/engine"
 	"github.com/coatcheck-mcp/coatcheck/vault/store/postgres"
 	"github.com/coatcheck-mcp/coatcheck/vault/store/sqlite"
@@ -70,8 +71,8 @@ type database interface {
 type DB struct {
 	engine        database
 	migrated      engine.Migrated
-	chains        *chains      // nil where [DB.write] is as fast for them
-	proofsCleaned atomic.Int64 // Unix nanoseconds
+	chains        *chain.Appender // nil where [DB.write] is as fast for them
+	proofsCleaned atomic.Int64    // Unix nanoseconds
 }
 
 // Open opens the store that url names, "sqlite:FILE" (relative to dir),
@@ -88,7 +89,7 @@ func Open(ctx context.Context, url, dir string) (*DB, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &DB{engine: db, migrated: db.Migrated(), chains: newChains(db.Read(), postgres.Again)}, nil
+		return &DB{engine: db, migrated: db.Migrated(), chains: chain.New(db.Read(), postgres.Again)}, nil
 	}
 	file, err := sqliteFile(url, dir)
 	if err != nil {
@@ -128,7 +129,7 @@ func scheme(url string) string {
 
 // Close lets writes that were begun end, refuses others, and closes the store.
 func (db *DB) Close() error {
-	db.chains.wait()
+	db.chains.Wait()
 	return db.engine.Close()
 }
 

@@ -1,4 +1,7 @@
-package store
+// Package chain appends to audit chains that other replicas append to as well.
+// All records that wait for a chain go in one statement, and nothing is locked
+// between statements, so that a far server costs a call one round trip.
+package chain
 
 import (
 	"context"
@@ -14,18 +17,20 @@ import (
 )
 
 const (
-	chainBatch   = 64
-	chainTimeout = 10 * time.Second
+	batchSize = 64
+	timeout   = 10 * time.Second
 	// Other replicas may be faster so many times before a record is given up.
-	chainTries = 100
+	maxTries = 100
+
+	findEnd = "SELECT seq, hash FROM audit_heads WHERE tenant = $1"
 
 	// Moving the end of the chain and adding to it are one statement, which
 	// does nothing if the end is not where it was thought to be.
-	chainBegin = `WITH moved AS (
+	begin = `WITH moved AS (
 		INSERT INTO audit_heads (tenant, seq, hash) VALUES ($1, $2, $3) ON CONFLICT (tenant) DO NOTHING RETURNING 1)`
-	chainMove = `WITH moved AS (
+	move = `WITH moved AS (
 		UPDATE audit_heads SET seq = $2, hash = $3 WHERE tenant = $1 AND seq = $10 AND hash = $11 RETURNING 1)`
-	chainAdd = `
+	add = `
 		INSERT INTO audit (tenant, seq, at, event, body, prev, hash)
 		SELECT $1, seq, at, event, body, prev, hash
 		FROM unnest($4::BIGINT[], $5::BIGINT[], $6::TEXT[], $7::BYTEA[], $8::BYTEA[], $9::BYTEA[]) AS r (seq, at, event, body, prev, hash)
@@ -34,10 +39,8 @@ const (
 
 var errCrowded = errors.New("other replicas were always faster to add to the audit chain")
 
-// chains appends to audit chains that other replicas append to as well. All
-// records that wait for a chain go in one statement, and nothing is locked
-// between statements, so that a far server costs a call one round trip.
-type chains struct {
+// Appender appends, from many goroutines.
+type Appender struct {
 	db    *sql.DB
 	again func(err error, tries int) bool // whether it is worth another try
 
@@ -48,8 +51,8 @@ type chains struct {
 
 // line is what waits for one chain.
 type line struct {
-	waiting []*addition // guarded by chains.mu
-	busy    bool        // guarded by chains.mu; somebody appends
+	waiting []*addition // guarded by the appender's mu
+	busy    bool        // guarded by the appender's mu; somebody appends
 	head    audit.Head  // where the chain may end; of who appends
 	known   bool        // of head
 }
@@ -59,20 +62,22 @@ type addition struct {
 	done chan error // capacity 1: the caller may have left
 }
 
-func newChains(db *sql.DB, again func(error, int) bool) *chains {
-	return &chains{db: db, again: again, lines: map[identity.TenantID]*line{}}
+// New returns an appender to the tables in db. again says whether an error is
+// worth another try, after so many that failed.
+func New(db *sql.DB, again func(err error, tries int) bool) *Appender {
+	return &Appender{db: db, again: again, lines: map[identity.TenantID]*line{}}
 }
 
-// wait returns when nothing is appended any more. It may be called on nil.
-func (c *chains) wait() {
+// Wait returns when nothing is appended any more. It may be called on nil.
+func (c *Appender) Wait() {
 	if c != nil {
 		c.running.Wait()
 	}
 }
 
-// append adds one record. When ctx ends first, the record may be added all the
-// same.
-func (c *chains) append(ctx context.Context, tenant identity.TenantID, next func(audit.Head) audit.Record) error {
+// Append adds the record that next makes of the end of tenant's chain; next may
+// run more than once. When ctx ends first, the record may be added all the same.
+func (c *Appender) Append(ctx context.Context, tenant identity.TenantID, next func(audit.Head) audit.Record) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -99,10 +104,10 @@ func (c *chains) append(ctx context.Context, tenant identity.TenantID, next func
 }
 
 // run appends what waits until nothing does.
-func (c *chains) run(ctx context.Context, tenant identity.TenantID, l *line) {
+func (c *Appender) run(ctx context.Context, tenant identity.TenantID, l *line) {
 	for {
 		c.mu.Lock()
-		batch := l.waiting[:min(len(l.waiting), chainBatch)]
+		batch := l.waiting[:min(len(l.waiting), batchSize)]
 		l.waiting = l.waiting[len(batch):]
 		if len(batch) == 0 {
 			l.busy, l.waiting = false, nil
@@ -118,12 +123,12 @@ func (c *chains) run(ctx context.Context, tenant identity.TenantID, l *line) {
 }
 
 // add appends a batch, however often others come first.
-func (c *chains) add(ctx context.Context, tenant identity.TenantID, l *line, batch []*addition) error {
-	ctx, cancel := context.WithTimeout(ctx, chainTimeout)
+func (c *Appender) add(ctx context.Context, tenant identity.TenantID, l *line, batch []*addition) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for try := range chainTries {
+	for try := range maxTries {
 		if !l.known {
-			head, err := scanHead(c.db.QueryRowContext(ctx, auditHead, tenant))
+			head, err := c.end(ctx, tenant)
 			if err != nil {
 				return err
 			}
@@ -148,25 +153,43 @@ func (c *chains) add(ctx context.Context, tenant identity.TenantID, l *line, bat
 
 // try appends a batch after head and returns the new end, if that is still the
 // end of the chain.
-func (c *chains) try(ctx context.Context, tenant identity.TenantID, head audit.Head, batch []*addition) (end audit.Head, added bool, err error) {
+func (c *Appender) try(ctx context.Context, tenant identity.TenantID, head audit.Head, batch []*addition) (end audit.Head, added bool, err error) {
 	var seqs, ats []int64
 	var events []string
 	var bodies, prevs, hashes [][]byte
 	end = head
 	for _, a := range batch {
 		r := a.next(end)
-		seqs, ats, events = append(seqs, r.Seq), append(ats, millis(r.Time)), append(events, r.Event)
-		bodies, prevs, hashes = append(bodies, notNull(r.Body)), append(prevs, notNull(r.Prev)), append(hashes, notNull(r.Hash))
+		seqs, ats, events = append(seqs, r.Seq), append(ats, r.Time.UnixMilli()), append(events, r.Event)
+		bodies, prevs, hashes = append(bodies, solid(r.Body)), append(prevs, solid(r.Prev)), append(hashes, solid(r.Hash))
 		end = audit.Head{Seq: r.Seq, Hash: r.Hash}
 	}
-	query, args := chainBegin, []any{tenant, end.Seq, notNull(end.Hash), seqs, ats, events, bodies, prevs, hashes}
+	query, args := begin, []any{tenant, end.Seq, solid(end.Hash), seqs, ats, events, bodies, prevs, hashes}
 	if head.Seq > 0 {
-		query, args = chainMove, append(args, head.Seq, notNull(head.Hash))
+		query, args = move, append(args, head.Seq, solid(head.Hash))
 	}
-	done, err := c.db.ExecContext(ctx, query+chainAdd, args...)
+	done, err := c.db.ExecContext(ctx, query+add, args...)
 	if err != nil {
 		return audit.Head{}, false, err
 	}
 	n, err := done.RowsAffected()
 	return end, err == nil && n == int64(len(batch)), err
+}
+
+// end reads where the chain ends; the zero Head is that of a new one.
+func (c *Appender) end(ctx context.Context, tenant identity.TenantID) (audit.Head, error) {
+	var head audit.Head
+	err := c.db.QueryRowContext(ctx, findEnd, tenant).Scan(&head.Seq, &head.Hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return audit.Head{}, nil
+	}
+	return head, err
+}
+
+// solid keeps the driver from storing an empty slice as NULL.
+func solid(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }

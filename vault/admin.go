@@ -16,7 +16,8 @@ import (
 )
 
 // Admin is what an administrator does on the store, beside a running vault or
-// without one. It reads no token, and needs no key but for [Admin.RotateKeys].
+// without one. It reads no token, and needs no key but for
+// [Admin.RotateKeys] and [Admin.AuditKey].
 // What it changes is on record. Its errors are user errors where there is
 // something to do.
 type Admin struct {
@@ -228,15 +229,4 @@ func (a *Admin) chain(ctx context.Context, tenant identity.TenantID, last int, e
 		each(AuditRecord{r, entry})
 	}
 	return nil
-}
-
-// VerifyAudit checks all chains and counts their records. Its error names the
-// record at which a chain is broken.
-func (a *Admin) VerifyAudit(ctx context.Context) (int64, error) {
-	chains, err := a.audit.Verify(ctx)
-	var count int64
-	for _, c := range chains {
-		count += c.Records
-	}
-	return count, err
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 )
 
 // GCPercent is what a process that runs a vault gives debug.SetGCPercent,
@@ -48,6 +49,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
+	notary, err := v.openNotary()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	server := &http.Server{
 		Handler:           v.routes(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -59,16 +64,16 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	weight := make([]byte, ballast)
 	defer runtime.KeepAlive(weight)
 	v.log.Info("the vault is up", "address", listener.Addr().String(), "public_url", cfg.Settings.Network.PublicURL, "version", cfg.Version)
-	return v.serve(ctx, server, listener)
+	return v.serve(ctx, server, listener, notary)
 }
 
 // serve runs the parts side by side and stops them in order: no new
 // connections, then the streams, then the loops.
-func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.Listener) error {
+func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.Listener, notary *audit.Notary) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var parts sync.WaitGroup
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	run := func(name string, part func(context.Context) error) {
 		parts.Go(func() { // ends with life
 			if err := part(life); err != nil && life.Err() == nil {
@@ -79,6 +84,9 @@ func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.
 	run("gateway", v.gateway.Run)
 	run("grants", v.grants.Run)
 	run("sign-in", v.signin.Run)
+	if notary != nil {
+		run("audit checkpoints", notary.Run)
+	}
 	run("http", func(context.Context) error { // ends with Shutdown
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return err

@@ -46,6 +46,7 @@ type assembly struct {
 	db       *store.DB
 	sessions *session.Keeper
 	audit    *audit.Log
+	signer   *audit.Key // of its checkpoints; nil without them
 	grants   *grant.Keeper
 	gateway  *gateway.Gateway
 	signin   *signin.Handler
@@ -59,6 +60,7 @@ type keys struct {
 	kek                    seal.KEK
 	journal, cursor, login *seal.Box
 	nonce                  []byte
+	checkpoints            *audit.Key // nil where they are not set
 }
 
 // assemble opens the store and the keys and wires everything. Whoever gets an
@@ -80,7 +82,7 @@ func assemble(ctx context.Context, cfg Config) (v *assembly, err error) {
 	}
 	v = &assembly{cfg: cfg, log: cfg.Log, db: db}
 	v.sessions = session.New(session.Config{Store: db, Idle: s.Identity.Session.Idle, Absolute: s.Identity.Session.Absolute})
-	v.audit = audit.New(audit.Config{Sink: db, Logger: cfg.Log})
+	v.audit, v.signer = audit.New(audit.Config{Sink: db, Logger: cfg.Log}), keys.checkpoints
 	if err := v.connect(keys); err != nil {
 		return nil, err
 	}
@@ -107,6 +109,11 @@ func openKeys(ctx context.Context, s *settings.Settings, db *store.DB) (keys, er
 	}
 	if k.nonce, err = seal.VaultSecret(ctx, k.kek, db, "nonce"); err != nil {
 		return k, keyError("nonce", s.Keys.KEK, err)
+	}
+	if s.Audit.Checkpoints != "" {
+		if k.checkpoints, err = checkpointKey(ctx, k.kek, db); err != nil {
+			return k, keyError("audit checkpoints", s.Keys.KEK, err)
+		}
 	}
 	return k, nil
 }

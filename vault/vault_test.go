@@ -220,8 +220,8 @@ func TestAdmin(t *testing.T) {
 		}
 	}
 	// What was refused is not on record.
-	if count, err := a.VerifyAudit(t.Context()); count != 0 || err != nil {
-		t.Errorf("VerifyAudit = %d, %v", count, err)
+	if report, err := a.VerifyAudit(t.Context()); report.Records != 0 || err != nil {
+		t.Errorf("VerifyAudit = %+v, %v", report, err)
 	}
 	// No key is made by looking.
 	if _, err := os.Stat(filepath.Join(cfg.Settings.Dir, "kek")); !errors.Is(err, os.ErrNotExist) {

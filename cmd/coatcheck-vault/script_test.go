@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(env.WorkDir+"/vault.yaml", []byte(strings.ReplaceAll(sample, "$LISTEN", env.Getenv("LISTEN"))), 0o600)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"damage": damage, "exits": exits, "flip": flip, "keep": keep, "lock": lock, "ready": ready, "sql": query, "taken": taken, "terminate": terminate,
+			"damage": damage, "exits": exits, "flip": flip, "half": half, "keep": keep, "lock": lock, "ready": ready, "sql": query, "taken": taken, "terminate": terminate, "verify": verify,
 		},
 	})
 }

@@ -20,6 +20,7 @@ type Settings struct {
 	Access        policy.Access     `yaml:"access"`
 	Identity      Identity          `yaml:"identity"`
 	Observability Observability     `yaml:"observability"`
+	Audit         Audit             `yaml:"audit"`
 
 	// Dir is the folder that relative names in the settings start from: that
 	// of the settings file.
@@ -140,6 +141,13 @@ type Session struct {
 // Observability is what the vault says of itself.
 type Observability struct {
 	Log string `yaml:"log"` // debug, info (default), warn or error
+}
+
+// Audit is what proves the audit records from outside the store.
+type Audit struct {
+	// Checkpoints is a file that signed ends of the chains are appended to;
+	// none by default.
+	Checkpoints string `yaml:"checkpoints"`
 }
 
 const day = 24 * time.Hour

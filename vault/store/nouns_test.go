@@ -202,6 +202,9 @@ func TestAudit(t *testing.T) {
 		if head, err := db.AuditHead(ctx, ""); err != nil || head.Seq != 5 || string(head.Hash) != "hash of v4" {
 			t.Errorf("head = %v, %v", head, err)
 		}
+		if heads, err := db.AuditHeads(ctx); err != nil || heads[""].Seq != 5 || string(heads[""].Hash) != "hash of v4" {
+			t.Errorf("AuditHeads = %v, %v", heads, err)
+		}
 		tenants, err := db.AuditTenants(ctx)
 		if diff := cmp.Diff([]identity.TenantID{"", "acme"}, tenants); err != nil || diff != "" {
 			t.Errorf("tenants: %v %s", err, diff)

@@ -85,7 +85,7 @@ func (db *DB) AuditRead(ctx context.Context, tenant identity.TenantID, after int
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	var all []audit.Record
+	all := make([]audit.Record, 0, limit)
 	for rows.Next() {
 		r := audit.Record{Tenant: tenant}
 		var at int64

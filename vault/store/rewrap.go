@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -121,10 +122,27 @@ type KeyChange struct {
 	Old, New []byte
 }
 
-// GrantKeysReplace stores the new wrappings, in one transaction, of those keys
-// that are still wrapped as Old, and returns how many they are. Nothing else of
+// GrantKeysReplace stores the new wrappings of those keys that are still wrapped
+// as Old, many in a transaction, and returns how many they are. Nothing else of
 // the grants changes: one that was revoked or superseded meanwhile stays so.
 func (db *DB) GrantKeysReplace(ctx context.Context, changes []KeyChange) (replaced int, err error) {
+	replaced, err = db.replaceKeys(ctx, changes)
+	if errors.Is(err, ErrLocked) && len(changes) > 1 {
+		// The more grants a transaction changes, the likelier it is that somebody
+		// else has just changed one of them.
+		half := len(changes) / 2
+		first, err := db.GrantKeysReplace(ctx, changes[:half])
+		if err != nil {
+			return first, err
+		}
+		second, err := db.GrantKeysReplace(ctx, changes[half:])
+		return first + second, err
+	}
+	db.engine.Scrub() // whatever err is: the write may be done all the same
+	return replaced, err
+}
+
+func (db *DB) replaceKeys(ctx context.Context, changes []KeyChange) (replaced int, err error) {
 	err = db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		replaced = 0
 		for _, c := range changes {
@@ -140,6 +158,5 @@ func (db *DB) GrantKeysReplace(ctx context.Context, changes []KeyChange) (replac
 		}
 		return nil
 	})
-	db.engine.Scrub() // whatever err is: the write may be done all the same
 	return replaced, err
 }

@@ -35,7 +35,8 @@ const (
 	dialTimeout  = 5 * time.Second
 	// writeTimeout is for a caller that sets no deadline.
 	writeTimeout = 10 * time.Second
-	// Another replica may be faster so many times before a write is given up.
+	// Another replica may be faster so many times before a write is given up,
+	// which takes some two seconds.
 	maxTries = 40
 	// A name that is taken is mostly a race that the next try sees; if it is
 	// none, it is found out soon.

@@ -4,9 +4,12 @@ package epoch
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
+
+var errBroken = errors.New("the question about the epoch broke off")
 
 // Teller tells the epoch. Its methods may be called from many goroutines.
 type Teller struct {
@@ -45,9 +48,7 @@ func (t *Teller) Now(ctx context.Context) (int64, error) {
 		}
 		t.mu.Unlock()
 		if mine {
-			q.epoch, q.err = t.ask(ctx)
-			close(q.done)
-			return q.epoch, q.err
+			return t.put(ctx, q)
 		}
 		select {
 		case <-q.done:
@@ -59,6 +60,15 @@ func (t *Teller) Now(ctx context.Context) (int64, error) {
 			return q.epoch, nil
 		}
 	}
+}
+
+// put asks the store. A question that ends in a panic has an error, so that
+// nobody takes it for an answer or waits for it.
+func (t *Teller) put(ctx context.Context, q *question) (int64, error) {
+	q.err = errBroken
+	defer close(q.done)
+	q.epoch, q.err = t.ask(ctx)
+	return q.epoch, q.err
 }
 
 func (q *question) over() bool {

@@ -103,6 +103,27 @@ func TestWhoGivesUp(t *testing.T) {
 	})
 }
 
+// TestAPanicIsNoAnswer: others ask for themselves.
+func TestAPanicIsNoAnswer(t *testing.T) {
+	broke := false
+	teller := epoch.New(func(context.Context) (int64, error) {
+		if !broke {
+			broke = true
+			panic("broken")
+		}
+		return 7, nil
+	}, time.Hour)
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = teller.Now(t.Context())
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if got, err := teller.Now(ctx); got != 7 || err != nil {
+		t.Errorf("told %d, %v", got, err)
+	}
+}
+
 func BenchmarkNow(b *testing.B) {
 	teller := epoch.New(func(context.Context) (int64, error) { return 1, nil }, fresh)
 	b.RunParallel(func(pb *testing.PB) {

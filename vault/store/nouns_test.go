@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -247,6 +248,16 @@ func TestAuditHasNoGaps(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAuditOfOneWhoPanics: that one hears of it, and the next one is served.
+func TestAuditOfOneWhoPanics(t *testing.T) {
+	onEach(t, func(t *testing.T, db *store.DB) {
+		if err := db.AuditAppend(t.Context(), "acme", func(audit.Head) audit.Record { panic("broken") }); err == nil || !strings.Contains(err.Error(), "panic") {
+			t.Errorf("AuditAppend = %v", err)
+		}
+		appendRecord(t, db, "acme", "next")
+	})
 }
 
 // TestAuditOfOneWhoLeaves: a caller that does not wait is told so, and the next

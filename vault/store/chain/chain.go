@@ -122,8 +122,14 @@ func (c *Appender) run(ctx context.Context, tenant identity.TenantID, l *line) {
 	}
 }
 
-// add appends a batch, however often others come first.
-func (c *Appender) add(ctx context.Context, tenant identity.TenantID, l *line, batch []*addition) error {
+// add appends a batch, however often others come first. A panic of whoever
+// makes a record must not end the process, and those who wait hear of it.
+func (c *Appender) add(ctx context.Context, tenant identity.TenantID, l *line, batch []*addition) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.known, err = false, fmt.Errorf("panic while adding to the audit chain: %v", r)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for try := range maxTries {

@@ -14,6 +14,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // What can be wrong with a database. Callers branch on these.
@@ -104,6 +105,22 @@ func (e NewerError) Error() string {
 type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// Apply runs the steps that are due, in tx, and notes them in the table of
+// migrations.
+func Apply(ctx context.Context, tx *sql.Tx, due []Migration) error {
+	for _, m := range due {
+		if _, err := tx.ExecContext(ctx, m.Text); err != nil {
+			return fmt.Errorf("migration %s: %w", m.Name, err)
+		}
+		_, err := tx.ExecContext(ctx, "INSERT INTO migrations (version, name, hash, applied) VALUES ($1, $2, $3, $4)",
+			m.Version, m.Name, m.Hash, time.Now().UnixMilli())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Applied returns how many of known the table of migrations has. [ErrDiffers]

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
@@ -88,17 +87,7 @@ func steps(ctx context.Context, tx *sql.Tx, known []engine.Migration) (engine.Mi
 		_, err := tx.ExecContext(ctx, touch)
 		return did, err
 	}
-	for _, m := range known[n:] {
-		if _, err := tx.ExecContext(ctx, m.Text); err != nil {
-			return engine.Migrated{}, fmt.Errorf("migration %s: %w", m.Name, err)
-		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO migrations (version, name, hash, applied) VALUES ($1, $2, $3, $4)",
-			m.Version, m.Name, m.Hash, time.Now().UnixMilli())
-		if err != nil {
-			return engine.Migrated{}, err
-		}
-	}
-	return did, nil
+	return did, engine.Apply(ctx, tx, known[n:])
 }
 
 // Ready returns nil if the database can be read and written, or a user error

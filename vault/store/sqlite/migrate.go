@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/store/engine"
 )
@@ -71,15 +70,8 @@ func migrate(ctx context.Context, db *sql.DB, known []engine.Migration) (engine.
 			return engine.Migrated{}, err
 		}
 	}
-	for _, m := range known[n:] {
-		if err := execAll(ctx, tx, m.Text); err != nil {
-			return engine.Migrated{}, fmt.Errorf("migration %s: %w", m.Name, err)
-		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO migrations (version, name, hash, applied) VALUES ($1, $2, $3, $4)",
-			m.Version, m.Name, m.Hash, time.Now().UnixMilli())
-		if err != nil {
-			return engine.Migrated{}, err
-		}
+	if err := engine.Apply(ctx, tx, known[n:]); err != nil {
+		return engine.Migrated{}, err
 	}
 	return did, tx.Commit()
 }

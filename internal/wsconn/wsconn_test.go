@@ -666,7 +666,8 @@ func FuzzServer(f *testing.F) {
 		}
 		// A pipe whose far end has closed is not read to its end.
 		whole := understood(t, socket, data)
-		if diff := cmp.Diff(got, whole[:min(len(got), len(whole))]); diff != "" {
+		begins := append([]message(nil), whole[:min(len(got), len(whole))]...)
+		if diff := cmp.Diff(got, begins); diff != "" {
 			t.Errorf("over a socket (+): %s", diff)
 		}
 	})

@@ -59,7 +59,10 @@ type world struct {
 
 func newWorld(t *testing.T, opt stage.Options) *world {
 	t.Helper()
-	opt.Bin, opt.Dir = bin, t.TempDir()
+	opt.Dir = t.TempDir()
+	if opt.Bin == "" {
+		opt.Bin = bin
+	}
 	s, err := stage.New(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)

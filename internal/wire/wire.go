@@ -17,8 +17,6 @@ import (
 
 // What both halves agree on before the first frame.
 const (
-	// Subprotocol is the websocket subprotocol; another one is refused.
-	Subprotocol = "coatcheck.v1"
 	// ConnectPath is where a shim arrives.
 	ConnectPath = "/v1/connect"
 	// LoginStartPath and LoginFinishPath take the shim's two POSTs of a sign-in.
@@ -127,10 +125,12 @@ const (
 	ByeVersion ByeReason = "version" // the halves do not fit: do not come back
 )
 
-// Bye announces the end of a link.
+// Bye announces the end of a link. Message and Hint, what to do, are for
+// people.
 type Bye struct {
 	Reason           ByeReason `json:"reason"`
 	Message          string    `json:"message,omitempty"`
+	Hint             string    `json:"hint,omitempty"`
 	RetryAfterMillis int64     `json:"retry_after_ms,omitempty"`
 }
 

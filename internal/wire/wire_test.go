@@ -32,6 +32,18 @@ func TestNewerHalvesMayAddMembers(t *testing.T) {
 	}
 }
 
+func TestNewest(t *testing.T) {
+	for want, names := range map[int][]string{
+		wire.Version: {wire.Subprotocol},
+		3:            {"coatcheck.v2", "mcp", "coatcheck.v3", "coatcheck.v1"},
+		0:            {"", "mcp", "coatcheck.v", "coatcheck.v-1", "coatcheck.v99999999999", "Coatcheck.v1", "coatcheck.v1x"},
+	} {
+		if got := wire.Newest(names); got != want {
+			t.Errorf("Newest(%q) = %d, want %d", names, got, want)
+		}
+	}
+}
+
 func TestAck(t *testing.T) {
 	for _, n := range []uint64{0, 1, 127, 128, 1<<64 - 1} {
 		kind, body, err := wire.KindOf(wire.EncodeAck(n))

@@ -30,7 +30,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 		http.Error(w, "web pages may not connect here", http.StatusForbidden)
 		return nil, fmt.Errorf("upgrading: Origin header on a shim's address")
 	}
-	if !slices.Contains(websocket.Subprotocols(r), wire.Subprotocol) {
+	if !slices.Contains(Offers(r), wire.Subprotocol) {
 		w.Header().Set("Sec-WebSocket-Protocol", wire.Subprotocol)
 		http.Error(w, "this address speaks only the websocket subprotocol "+wire.Subprotocol, http.StatusBadRequest)
 		return nil, ErrSubprotocol
@@ -56,6 +56,9 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	c.ahead = hijacker.ahead
 	return c, nil
 }
+
+// Offers lists the subprotocols that the client of an upgrade request speaks.
+func Offers(r *http.Request) []string { return websocket.Subprotocols(r) }
 
 // hijacker puts a batchConn between gorilla and the network, and under that a
 // small buffer which is known here, where the network is read early.

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -92,6 +93,9 @@ func (d *Dialer) Dial(ctx context.Context) (*wsconn.Conn, *device.DeviceKey, err
 			return nil, nil, network.Explain(err, d.origin())
 		}
 		if errors.Is(err, wsconn.ErrSubprotocol) {
+			if theirs := wire.Newest(response.Header.Values("Sec-WebSocket-Protocol")); theirs != 0 {
+				return nil, nil, d.unfit(theirs)
+			}
 			return nil, nil, d.strange("it is of another version, or something else answers there")
 		}
 		again := d.learn(response) && try < nonceTries
@@ -162,10 +166,13 @@ func (d *Dialer) refusal(response *http.Response) error {
 	var said wire.Problem
 	ours := json.Unmarshal(body, &said) == nil && said.Code != ""
 	after := retryAfter(response.Header.Get("Retry-After"))
+	speaks := wire.Newest(response.Header.Values("Sec-WebSocket-Protocol"))
 	switch status := response.StatusCode; {
 	case status == http.StatusUnauthorized && ours:
 		return &Refused{usererr.New(usererr.Unauthorized, "The vault at "+d.origin()+" does not accept the proof of this device's key",
 			"Check the vault's address in the settings: it must be the one that the vault calls its own"), after}
+	case ours && said.Code == string(usererr.Version):
+		return &Refused{Goodbye(wire.Bye{Reason: wire.ByeVersion, Message: said.Message, Hint: said.Hint}, d.origin()), after}
 	case ours && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests):
 		return &Refused{usererr.New(usererr.Unavailable, "The vault at "+d.origin()+" says: "+Clean(said.Message), "It is tried again by itself"), after}
 	case ours:
@@ -175,10 +182,23 @@ func (d *Dialer) refusal(response *http.Response) error {
 	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
 		return &Refused{usererr.New(usererr.Unavailable, "Something before the vault at "+d.origin()+" answers that the vault is away ("+strconv.Itoa(status)+")",
 			"It is tried again by itself; if it stays so, tell the vault's administrator"), after}
+	case status == http.StatusBadRequest && speaks != 0 && speaks != wire.Version:
+		return d.unfit(speaks)
 	case status >= 300 && status < 400:
 		return d.strange("it sends visitors elsewhere, as sign-in pages of networks do")
 	}
 	return d.strange("it answered with status " + strconv.Itoa(response.StatusCode))
+}
+
+// unfit is for a vault that speaks another version of the wire and leaves it at
+// that.
+func (d *Dialer) unfit(theirs int) error {
+	bye := wire.Bye{Reason: wire.ByeVersion, Message: fmt.Sprintf(
+		"it speaks version %d of the connection between the two, this program only version %d", theirs, wire.Version)}
+	if theirs < wire.Version {
+		bye.Hint = "Ask the vault's administrator to update the vault; until then an older Coatcheck on this computer works"
+	}
+	return Goodbye(bye, d.origin())
 }
 
 func (d *Dialer) strange(what string) error {

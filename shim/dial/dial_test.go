@@ -5,7 +5,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"net"
 	"net/http"
@@ -130,6 +132,12 @@ func TestDialExplains(t *testing.T) {
 			w.Header().Set("Sec-WebSocket-Protocol", "other")
 			w.WriteHeader(400)
 		}, usererr.Version, "status 400", 0},
+		"a vault that is newer": {answer(400, map[string]string{"Retry-After": "60"}, `{"code":"version","message":"it speaks version 2, this program only version 1","hint":"Update Coatcheck"}`),
+			usererr.Version, "do not fit together: it speaks version 2, this program only version 1. Update Coatcheck.", time.Minute},
+		"a newer one that says no more": {answer(400, map[string]string{"Sec-WebSocket-Protocol": "coatcheck.v2"}, "SECRET"),
+			usererr.Version, "it speaks version 2 of the connection between the two, this program only version 1. Update Coatcheck on this computer", 0},
+		"one that upgrades all the same": {upgrade("coatcheck.v3"), usererr.Version, "it speaks version 3 of the connection", 0},
+		"one that upgrades to nothing":   {upgrade(""), usererr.Version, "it is of another version, or something else answers there", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(test.handler)
@@ -146,6 +154,42 @@ func TestDialExplains(t *testing.T) {
 	}
 	if nonce > 3 {
 		t.Errorf("%d tries with nonces", nonce)
+	}
+}
+
+// upgrade answers with a websocket of another subprotocol.
+func upgrade(subprotocol string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // RFC 6455 §4.2.2
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		head := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n"
+		if subprotocol != "" {
+			head += "Sec-WebSocket-Protocol: " + subprotocol + "\r\n"
+		}
+		_, _ = conn.Write([]byte(head + "\r\n"))
+	}
+}
+
+func TestGoodbye(t *testing.T) {
+	for _, test := range []struct {
+		bye  wire.Bye
+		code usererr.Code
+		want string
+	}{
+		{wire.Bye{Reason: wire.ByeVersion}, usererr.Version, "The vault at V and this program do not fit together. Update Coatcheck on this computer, then restart the client; if there is no update, ask"},
+		{wire.Bye{Reason: wire.ByeVersion, Message: "too old.", Hint: "Ask\nIT"}, usererr.Version, "do not fit together: too old. Ask IT."},
+		{wire.Bye{Reason: wire.ByeLimit, Message: "full"}, usererr.Unavailable, "does not take this connection now: full. It is tried again by itself."},
+		{wire.Bye{Reason: wire.ByeDrain, Message: "x"}, usererr.Unavailable, "is restarting. Ask again in a moment."},
+		{wire.Bye{Reason: "of a newer vault"}, usererr.Unavailable, "is restarting. Ask again in a moment."},
+	} {
+		err := dial.Goodbye(test.bye, "V")
+		if text := usererr.Text(err, ""); err.Code != test.code || !strings.Contains(text, test.want) {
+			t.Errorf("%+v: %s: %s", test.bye, err.Code, text)
+		}
 	}
 }
 

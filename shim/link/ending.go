@@ -41,7 +41,7 @@ func (k *Keeper) ending(l *Link, err error) Ending {
 	case isUser:
 		end.Why = known
 	case l != nil && l.bye != nil:
-		end.Bye, end.Why = l.bye.Reason, explain(*l.bye, k.cfg.Origin)
+		end.Bye, end.Why = l.bye.Reason, dial.Goodbye(*l.bye, k.cfg.Origin)
 		end.after = min(max(time.Duration(l.bye.RetryAfterMillis)*time.Millisecond, 0), versionRest)
 	case errors.Is(err, wsconn.ErrTooBig), errors.Is(err, wsconn.ErrText), errors.Is(err, ErrNonsense), errors.Is(err, wire.ErrFrame):
 		k.anew = true
@@ -52,24 +52,4 @@ func (k *Keeper) ending(l *Link, err error) Ending {
 			"It is tried again by itself; check the network if it stays so")
 	}
 	return end
-}
-
-// explain says what a goodbye means.
-func explain(bye wire.Bye, origin string) *usererr.Error {
-	said := dial.Clean(bye.Message)
-	if said != "" {
-		said = ": " + said
-	}
-	switch bye.Reason {
-	case wire.ByeRevoked:
-		return usererr.New(usererr.Revoked, "The vault ended the session of this device"+said, "Ask again to sign in")
-	case wire.ByeExpired:
-		return usererr.New(usererr.Unavailable, "The session ended"+said, "Ask again")
-	case wire.ByeLimit:
-		return usererr.New(usererr.Unavailable, "The vault at "+origin+" does not take this connection now"+said, "It is tried again by itself")
-	case wire.ByeVersion:
-		return usererr.New(usererr.Version, "The vault at "+origin+" and this program do not fit together"+said, "Update Coatcheck on this computer, then restart the client")
-	case wire.ByeDrain:
-	}
-	return usererr.New(usererr.Unavailable, "The vault at "+origin+" is restarting", "Ask again in a moment")
 }

@@ -68,7 +68,8 @@ func (p *Pace) After(end Ending) Pause {
 	case end.Held >= Steady:
 		return Pause{} // it was good, so the next one probably is
 	case end.Why.Code != usererr.Unavailable && end.Why.Code != usererr.Timeout:
-		return Pause{Most: vainRest + rest, Least: vainRest}
+		after = max(after, vainRest)
+		return Pause{Most: after + rest, Least: after}
 	case after > 0:
 		return Pause{Most: after + rand.N(after/2+1), Least: after}
 	}

@@ -126,7 +126,7 @@ func (v *Visit) connect(ctx context.Context) error {
 	hello := wire.Hello{Stream: v.Stream, Version: buildinfo.Version(), OS: runtime.GOOS, KeyClass: key.Class}
 	var resume wire.Resume
 	if err = conn.WriteBinary(wire.Encode(wire.KindHello, hello)); err == nil {
-		err = first(conn, &resume)
+		err = first(conn, v.dialer.Vault.String(), &resume)
 	}
 	if err != nil {
 		v.Close()
@@ -141,7 +141,7 @@ func (v *Visit) connect(ctx context.Context) error {
 }
 
 // first reads the vault's first frame, which answers hello.
-func first(conn *wsconn.Conn, resume *wire.Resume) error {
+func first(conn *wsconn.Conn, origin string, resume *wire.Resume) error {
 	text, frame, err := conn.Read()
 	if err != nil {
 		return err
@@ -151,7 +151,11 @@ func first(conn *wsconn.Conn, resume *wire.Resume) error {
 	case err != nil:
 		return err
 	case !text && kind == wire.KindBye:
-		return usererr.New(usererr.Unavailable, "The vault takes no connections now", "Try again in a minute")
+		var bye wire.Bye
+		if err := wire.Decode(body, &bye); err != nil {
+			return err
+		}
+		return dial.Goodbye(bye, origin)
 	case text || kind != wire.KindResume:
 		return errors.New("the first frame is no answer to hello")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,7 +19,10 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
 
-const maxStreamName = 64
+const (
+	maxStreamName = 64
+	versionRest   = 60 // seconds before a shim that does not fit looks again
+)
 
 // arrival is a shim that has proved which device it is.
 type arrival struct {
@@ -61,7 +65,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	waiting.give(who.network)
 	if err != nil {
 		g.cfg.Log.Info("a connection said no hello", "device", who.device, "address", who.address, "err", err)
-		_ = ws.Close(wsconn.CodeProtocol, "hello expected")
+		var bye *wire.Bye
+		if errors.Is(err, wire.ErrFrame) {
+			bye = &wire.Bye{Reason: wire.ByeVersion, Message: "it does not understand how this program begins a conversation"}
+		}
+		l.End(wsconn.CodeProtocol, bye)
 		return
 	}
 	g.arrive(l, hello, who)
@@ -81,6 +89,10 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (arrival, bool) 
 	who.address, who.network = ip.String(), network(ip)
 	if !g.addresses.allow(ip, time.Now()) {
 		problem(w, http.StatusTooManyRequests, usererr.RateLimited, "too many connections from this address", 2)
+		return who, false
+	}
+	if !fits(w, r) {
+		g.cfg.Log.Info("a shim of another version", "address", who.address, "speaks", wsconn.Offers(r))
 		return who, false
 	}
 	g.mu.Lock()
@@ -108,8 +120,30 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (arrival, bool) 
 	return who, true
 }
 
+// fits answers, and returns false, where a shim speaks only other versions of
+// the wire. It is asked before anything that might differ between versions.
+func fits(w http.ResponseWriter, r *http.Request) bool {
+	offers := wsconn.Offers(r)
+	theirs := wire.Newest(offers)
+	if theirs == 0 || slices.Contains(offers, wire.Subprotocol) {
+		return true // what is no shim is refused later
+	}
+	w.Header().Set("Sec-WebSocket-Protocol", wire.Subprotocol)
+	said := wire.Problem{Code: string(usererr.Version), Message: fmt.Sprintf(
+		"it speaks version %d of the connection between the two, this program only version %d", wire.Version, theirs)}
+	if said.Hint = "Update Coatcheck on this computer, then restart the client"; theirs > wire.Version {
+		said.Hint = "Ask the vault's administrator to update the vault; until then an older Coatcheck on this computer works"
+	}
+	refuse(w, http.StatusBadRequest, said, versionRest)
+	return false
+}
+
 // problem answers in the shape of every error under /v1.
 func problem(w http.ResponseWriter, status int, code usererr.Code, message string, retryAfter int) {
+	refuse(w, status, wire.Problem{Code: string(code), Message: message}, retryAfter)
+}
+
+func refuse(w http.ResponseWriter, status int, said wire.Problem, retryAfter int) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
@@ -117,7 +151,7 @@ func problem(w http.ResponseWriter, status int, code usererr.Code, message strin
 		h.Set("Retry-After", strconv.Itoa(retryAfter))
 	}
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(wire.Problem{Code: string(code), Message: message}) // the peer may have gone
+	_ = json.NewEncoder(w).Encode(said) // the peer may have gone
 }
 
 // readHello reads the first frame of a link, within the time of a handshake.

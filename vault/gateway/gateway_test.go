@@ -92,6 +92,36 @@ func TestTheDoor(t *testing.T) {
 	}
 }
 
+// TestAShimOfAnotherVersion is told so, and which of the two is behind, before
+// anything else of it is looked at.
+func TestAShimOfAnotherVersion(t *testing.T) {
+	r := newRig(t, nil)
+	for offers, want := range map[string]string{
+		"coatcheck.v0":               "status 401 ", // no version at all: what it wants shows later
+		"coatcheck.v2, coatcheck.v1": "status 401 ",
+		"mcp":                        "status 401 ",
+		"coatcheck.v2":               "status 400 version: it speaks version 1 of the connection between the two, this program only version 2. Ask the vault's administrator",
+		"coatcheck.v7, coatcheck.v9": "status 400 version: it speaks version 1 of the connection between the two, this program only version 9. Ask the vault's administrator",
+	} {
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, r.server.URL+wire.ConnectPath, nil)
+		req.Header.Set("Sec-WebSocket-Protocol", offers)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said wire.Problem
+		_ = json.NewDecoder(res.Body).Decode(&said)
+		_ = res.Body.Close()
+		got := fmt.Sprintf("status %d %s: %s. %s", res.StatusCode, said.Code, said.Message, said.Hint)
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s", offers, got)
+		}
+		if speaks := res.Header.Get("Sec-WebSocket-Protocol"); res.StatusCode == http.StatusBadRequest && speaks != wire.Subprotocol {
+			t.Errorf("%s: it says that it speaks %q", offers, speaks)
+		}
+	}
+}
+
 // TestCutsDuringTraffic cuts the link while a thousand calls are made: each is
 // run once and answered once.
 func TestCutsDuringTraffic(t *testing.T) {

@@ -117,6 +117,12 @@ func TestHelloIsExpected(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = conn.WriteBinary(frame)
+		_, said, err := conn.Read()
+		if kind, body, bad := wire.KindOf(said); err != nil || bad != nil || kind != wire.KindBye {
+			t.Errorf("%.40q was answered with %q, %v", frame, said, err)
+		} else if bye := (wire.Bye{}); wire.Decode(body, &bye) != nil || bye.Reason != wire.ByeVersion {
+			t.Errorf("%.40q was answered with %q", frame, said)
+		}
 		if _, _, err := conn.Read(); err == nil {
 			t.Errorf("%.40q was taken for a hello", frame)
 		}

@@ -1,25 +1,24 @@
 package settings
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/typo"
 )
 
 const maxFile = 64 << 10
-
-// yamlLine takes the place out of what the YAML parser says.
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
 
 // readFile reads a settings file. One that is not there is an error only if it
 // must be.
@@ -73,53 +72,82 @@ func parse(name string, source Source, text []byte) (found map[string]raw, probl
 	}
 	defer func() { // the parser reads what anybody wrote
 		if recover() != nil {
-			found, problems = nil, []Problem{{Where: name, Text: "is not YAML"}}
+			found, problems = nil, []Problem{{Where: name, Text: notYAML}}
 		}
 	}()
-	decoder := yaml.NewDecoder(strings.NewReader(strings.TrimPrefix(string(text), "\ufeff")))
-	var document, more yaml.Node
-	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
-		return nil, nil
-	} else if err != nil {
-		line, said := place(err)
-		wrong(line, "", "is not YAML: "+said)
+	// That a key is there twice is said below, with all the rest.
+	file, err := parser.ParseBytes(bytes.TrimPrefix(text, []byte("\ufeff")), 0, parser.AllowDuplicateMapKey())
+	if err != nil || bytes.ContainsRune(text, 0) {
+		wrong(place(err), "", notYAML)
 		return nil, problems
 	}
-	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		wrong(max(more.Line, 1), "", "has more than one document")
+	var bodies []ast.Node
+	for _, document := range file.Docs {
+		if document.Body != nil && document.Body.Type() != ast.DirectiveType {
+			bodies = append(bodies, document.Body)
+		}
 	}
-	root := document.Content[0]
-	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
+	if len(bodies) > 1 {
+		wrong(line(bodies[1]), "", "has more than one document")
+	}
+	if len(bodies) == 0 || bodies[0].Type() == ast.NullType || bodies[0].Type() == ast.CommentType {
 		return nil, problems
 	}
-	if root.Kind != yaml.MappingNode {
-		wrong(root.Line, "", `must be lines of the form "key: value"`)
+	root, ok := bodies[0].(ast.MapNode)
+	if !ok {
+		wrong(line(bodies[0]), "", `must be lines of the form "key: value"`)
 		return nil, problems
 	}
 	found = map[string]raw{}
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		key, value := root.Content[i], root.Content[i+1]
-		where := name + ":" + strconv.Itoa(key.Line)
-		switch _, known := find(key.Value); {
-		case key.Kind != yaml.ScalarNode || !known:
-			wrong(key.Line, "", unknown(key.Value))
-		case value.Kind != yaml.ScalarNode:
-			wrong(value.Line, key.Value, "must be a single value")
-		case value.Tag == "!!null": // the key is there, and nothing behind it
-		case found[key.Value].where != "":
-			wrong(key.Line, key.Value, "is there twice, first at "+found[key.Value].where)
+	for each := root.MapRange(); each.Next(); {
+		at := line(each.Key())
+		key, _ := scalar(each.Key())
+		value, single := scalar(each.Value())
+		where := name + ":" + strconv.Itoa(at)
+		switch _, known := find(key); {
+		case !known:
+			wrong(at, "", unknown(key))
+		case each.Value().Type() == ast.NullType: // the key is there, and nothing behind it
+		case !single:
+			wrong(line(each.Value()), key, "must be a single value")
+		case found[key].where != "":
+			wrong(at, key, "is there twice, first at "+found[key].where)
 		default:
-			found[key.Value] = raw{value.Value, source, where}
+			found[key] = raw{value, source, where}
 		}
 	}
 	return found, problems
 }
 
-// place splits a message of the YAML parser into line and words.
-func place(err error) (line int, said string) {
-	match := yamlLine.FindStringSubmatch(err.Error())
-	line, _ = strconv.Atoi(match[1])
-	return max(line, 1), strings.TrimPrefix(err.Error(), match[0])
+// notYAML says nothing of what the parser says, which shows parts of the file.
+const notYAML = "is not YAML: look for a quotation mark that is missing, or a line that is indented"
+
+// scalar returns the text of a single value. What is not a text is returned as
+// it was written; anchors, tags and the like are more than a value.
+func scalar(n ast.Node) (text string, ok bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	case *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return n.GetToken().Value, true
+	}
+	return "", false
+}
+
+func line(n ast.Node) int { return n.GetToken().Position.Line }
+
+// place is the line that an error of the parser is about.
+func place(err error) int {
+	known, ok := errors.AsType[interface {
+		error
+		GetToken() *token.Token
+	}](err)
+	if !ok || known.GetToken() == nil || known.GetToken().Position == nil {
+		return 1
+	}
+	return max(known.GetToken().Position.Line, 1)
 }
 
 // unknown names a key that is not one, and the one that may have been meant.

@@ -165,7 +165,10 @@ func TestUnreadableFiles(t *testing.T) {
 		"an anchor": {"vault_url: &a https://vault.example\nno_proxy: *a\n", "FILE:2: no_proxy: must be a single value"},
 		"binary":    {"\x00\x01\x02", "is not YAML"},
 		"long":      {strings.Repeat("# comment\n", 10_000), "longer than"},
-		"a map key": {"{a: b}: c\n", "FILE:1: unknown key"},
+		"a map key": {"{a: b}: c\n", "is not YAML"},
+		"a tag":     {"vault_url: !!str https://v.example\n", "FILE:1: vault_url: must be a single value"},
+		"a merge":   {"<<: {log_level: info}\n", "FILE:1: unknown key"},
+		"a secret":  {"proxy: \"http://u:canary@p\nlog_level: info\n", "FILE:1: is not YAML: look for"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -173,6 +176,9 @@ func TestUnreadableFiles(t *testing.T) {
 			_, err := settings.Load(in)
 			if err == nil || !strings.Contains(short(in, err.Error()), tt.want) {
 				t.Errorf("Load = %v, want %q", err, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "canary") {
+				t.Errorf("a password is in %v", err)
 			}
 		})
 	}

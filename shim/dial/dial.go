@@ -174,7 +174,7 @@ func (d *Dialer) refusal(response *http.Response) error {
 	case ours && said.Code == string(usererr.Version):
 		return &Refused{Goodbye(wire.Bye{Reason: wire.ByeVersion, Message: said.Message, Hint: said.Hint}, d.origin()), after}
 	case ours && (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests):
-		return &Refused{usererr.New(usererr.Unavailable, "The vault at "+d.origin()+" says: "+Clean(said.Message), "It is tried again by itself"), after}
+		return &Refused{usererr.New(usererr.Unavailable, "The vault at "+d.origin()+" says: "+Clean(said.Message), "It is tried again by itself; if it stays so, tell the vault's administrator"), after}
 	case ours:
 		return &Refused{usererr.New(usererr.Code(said.Code), "The vault at "+d.origin()+" refuses: "+Clean(said.Message), Clean(said.Hint)), after}
 	case status == http.StatusProxyAuthRequired:

@@ -104,8 +104,12 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (arrival, bool) 
 	}
 	thumbprint, err := dpop.FromRequest(g.cfg.Verifier, r, g.cfg.PublicURL)
 	if err != nil {
-		if !errors.Is(err, dpop.ErrNonce) {
+		switch {
+		case errors.Is(err, dpop.ErrNonce):
+		case errors.Is(err, dpop.ErrInvalid), errors.Is(err, dpop.ErrReplayed):
 			g.cfg.Log.Info("proof refused", "address", who.address, "err", err)
+		default:
+			g.cfg.Log.Error("a proof cannot be checked", "address", who.address, "err", err)
 		}
 		dpop.Refuse(w, g.cfg.Nonces, err)
 		return who, false

@@ -148,8 +148,11 @@ func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any
 	if stored := d.cfg.Audit.Record(ctx, entry); stored != nil {
 		d.cfg.Log.Error("the audit record was not stored, so the answer is withheld", "err", stored,
 			"tenant", rec.caller.Tenant, "person", rec.caller.Person, "stream", rec.caller.Stream, "call", rec.caller.Call)
-		err = usererr.Wrap(stored, usererr.Unavailable, "The vault cannot store its audit record, so it may not answer",
-			"Try again in a minute; a change may have been made, so look before making it again")
+		hint := "Nothing was changed; try again in a minute, and tell the administrator of the vault if it stays so"
+		if rec.begun {
+			hint = "A change may have been made, so look before making it again; tell the administrator of the vault if it stays so"
+		}
+		err = usererr.Wrap(stored, usererr.Unavailable, "The vault cannot store its audit record, so it may not answer", hint)
 	}
 	if err != nil {
 		return nil, &recorded{err}
@@ -212,6 +215,7 @@ type record struct {
 	objects  []string
 	details  []string
 	withheld int
+	begun    bool // a write may have been made, now or when the call came before
 }
 
 func newRecord(caller identity.Caller, tool string, rules *policy.Policy) *record {

@@ -77,6 +77,7 @@ type landed struct {
 func (d *Door) write(ctx context.Context, rec *record, a action) (any, error) {
 	ctx, cancel := patient(ctx)
 	defer cancel()
+	rec.begun = rec.caller.Replayed
 	key := JournalKey{rec.caller.Device, rec.caller.Stream, callName(rec.caller.Call)}
 	print := fingerprint(rec.caller, a)
 	f, first := d.flights.Join(key, string(print))
@@ -143,8 +144,13 @@ func (d *Door) begun(ctx context.Context, rec *record, a action, e JournalEntry)
 	}
 	stands, fresh, err := d.cfg.Journal.JournalStart(ctx, e, !rec.caller.Replayed)
 	switch {
+	case err != nil && rec.begun:
+		return nil, unknown(err, a)
 	case err != nil:
 		return nil, usererr.Wrap(err, usererr.Unavailable, "The vault cannot note the change before making it", "Nothing was changed; try again in a minute")
+	}
+	rec.begun = true
+	switch {
 	case fresh:
 		return d.make(ctx, w, a, e)
 	case !bytes.Equal(stands.Print, e.Print):

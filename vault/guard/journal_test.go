@@ -232,6 +232,35 @@ func TestTheJournalFails(t *testing.T) {
 	}
 }
 
+// TestWithoutARecord says whether something may have been changed, where the
+// store takes no record of a write.
+func TestWithoutARecord(t *testing.T) {
+	const nothing, maybe = "Nothing was changed; try again", "A change may have been made, so look before making it again"
+	for name, test := range map[string]struct {
+		ctx     func(testing.TB) context.Context
+		journal string // the method that fails
+		want    string
+	}{
+		"before it was made": {func(t testing.TB) context.Context { return as(t, ada()) }, "start", nothing},
+		"after it was made":  {func(t testing.TB) context.Context { return as(t, ada()) }, "", maybe},
+		"sent again":         {again, "start", maybe},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, w := newRig(t), writing{run: gives("made", nil)}
+			r.auditErr, r.journal.failing = errors.New("SECRET"), test.journal
+			_, err := guard.Do(test.ctx(t), r.Door, w.op("x"))
+			if said := text(err); !strings.HasPrefix(said, "The vault cannot store its audit record, so it may not answer. "+test.want) {
+				t.Errorf("it says %q", said)
+			}
+		})
+	}
+	r, w := newRig(t), writing{run: gives("made", nil)}
+	r.journal.failing = "start"
+	if _, err := guard.Do(again(t), r.Door, w.op("x")); usererr.CodeOf(err) != usererr.Unknown || !strings.Contains(text(err), "Look at it") {
+		t.Errorf("sent again, with a journal that fails: %v", err)
+	}
+}
+
 func TestADamagedResultIsNotAnswered(t *testing.T) {
 	r, w := newRig(t), writing{run: gives("made", nil)}
 	if _, err := guard.Do(as(t, ada()), r.Door, w.op("x")); err != nil {

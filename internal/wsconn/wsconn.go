@@ -64,6 +64,7 @@ type Conn struct {
 	silence time.Duration
 	writing chan struct{} // holds one token while nobody writes
 	message *[]byte       // lent to the reader until its next Read
+	meter   func(int) int // nil for none
 	once    sync.Once
 	closed  atomic.Bool
 }
@@ -77,7 +78,7 @@ type pools struct {
 }
 
 var shared = &pools{
-	messages: sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }},
+	messages: sync.Pool{New: func() any { b := make([]byte, 0, freshBuffer); return &b }},
 	batches:  sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }},
 	arrivals: sync.Pool{New: func() any { b := make([]byte, 0, earlyBuffer); return &b }},
 }
@@ -114,7 +115,8 @@ func isTimeout(err error) bool {
 func (c *Conn) heard() error { return c.ws.SetReadDeadline(time.Now().Add(c.silence)) }
 
 // Read returns the next message and whether it is text. The bytes are valid
-// until the next Read. After an error the connection is of no more use.
+// until the next Read. After an error other than [ErrMetered] the connection is
+// of no more use.
 func (c *Conn) Read() (text bool, data []byte, err error) {
 	c.giveBack()
 	if err := c.heard(); err != nil {
@@ -127,13 +129,17 @@ func (c *Conn) Read() (text bool, data []byte, err error) {
 	if err != nil {
 		return false, nil, c.readError(err)
 	}
-	buf, _ := shared.messages.Get().(*[]byte)
-	c.message = buf
-	*buf, err = readAll(r, (*buf)[:0])
-	if err != nil {
+	c.message = c.lend()
+	buf := c.message
+	*buf, err = c.readAll(r, *buf)
+	text = kind == websocket.TextMessage
+	switch {
+	case errors.Is(err, ErrMetered):
+		return text, *buf, err
+	case err != nil:
+		c.giveBack()
 		return false, nil, c.readError(err)
 	}
-	text = kind == websocket.TextMessage
 	if text && !utf8.Valid(*buf) {
 		_ = c.Close(CodeInvalid, "text is not UTF-8")
 		return false, nil, ErrText
@@ -176,23 +182,8 @@ func (c *Conn) giveBack() {
 		shared.messages.Put(c.message)
 	}
 	c.message = nil
-}
-
-func readAll(r io.Reader, buf []byte) ([]byte, error) {
-	for {
-		if len(buf) == cap(buf) {
-			grown := make([]byte, len(buf), 2*cap(buf)+512)
-			copy(grown, buf)
-			buf = grown
-		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if errors.Is(err, io.EOF) {
-			return buf, nil
-		}
-		if err != nil {
-			return buf, err
-		}
+	if c.meter != nil {
+		c.meter(0)
 	}
 }
 

@@ -163,11 +163,12 @@ func readHello(ws *wsconn.Conn) (wire.Hello, error) {
 	var hello wire.Hello
 	late := time.AfterFunc(wire.HandshakeTimeout, func() { _ = ws.Close(wsconn.CodePolicy, "too slow") })
 	defer late.Stop()
+	ws.Meter(func(bytes int) int { return min(bytes, wire.MaxControl) })
 	text, frame, err := ws.Read()
-	if err != nil {
+	if err != nil && !errors.Is(err, wsconn.ErrMetered) {
 		return hello, err
 	}
-	if text {
+	if text || err != nil {
 		return hello, wire.ErrFrame
 	}
 	kind, body, err := wire.KindOf(frame)

@@ -45,8 +45,13 @@ const (
 	DefaultConnectRate  = 200
 )
 
-// guestShare is what one stream of a guest may keep: a few lists of tools.
-const guestShare = 1 << 20
+const (
+	// guestShare is what one stream of a guest may keep: a few lists of tools.
+	guestShare = 1 << 20
+	// guestMessage is what one message of a guest may have: enough for a call
+	// that waits for the sign-in, little for one that never ends.
+	guestMessage = 64 << 10
+)
 
 // How often things are looked at, and how long the store may be silent.
 const (
@@ -176,7 +181,7 @@ func New(cfg Config) *Gateway {
 		Host: host{g}, Verifier: cfg.Verifier, Nonces: cfg.Nonces, URL: strings.TrimSuffix(cfg.PublicURL, "/") + wire.ConnectPath,
 		Version: cfg.Version, Linger: cfg.Linger, Log: cfg.Log,
 		Room:   &stream.Room{Limit: cfg.MaxBuffered, Share: wire.MaxUnacked},
-		Guests: &stream.Room{Limit: cfg.GuestBytes, Share: guestShare},
+		Guests: &stream.Room{Limit: cfg.GuestBytes, Share: guestShare, Message: guestMessage},
 	}
 	if cfg.Server != nil {
 		g.Serve(cfg.Server)

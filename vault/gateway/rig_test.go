@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -248,6 +249,7 @@ type shim struct {
 	key    *ecdsa.PrivateKey
 	device identity.DeviceID
 	stream string
+	raw    net.Conn // below the latest link
 
 	mu       sync.Mutex
 	conn     *wsconn.Conn
@@ -291,7 +293,11 @@ func (s *shim) dial() (*wsconn.Conn, error) {
 	for range 2 {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		conn, res, err := wsconn.Dial(ctx, "ws"+strings.TrimPrefix(s.rig.server.URL, "http")+wire.ConnectPath,
-			wsconn.DialOptions{Header: http.Header{"Dpop": {s.proof(nonce)}}})
+			wsconn.DialOptions{Header: http.Header{"Dpop": {s.proof(nonce)}}, NetDial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				var err error
+				s.raw, err = new(net.Dialer).DialContext(ctx, network, address)
+				return s.raw, err
+			}})
 		cancel()
 		if err == nil {
 			return conn, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway/message"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
@@ -85,6 +86,8 @@ func (c *conn) Read(context.Context) (jsonrpc.Message, error) {
 		}
 		text, data, err := l.conn.Read()
 		switch {
+		case text && errors.Is(err, wsconn.ErrMetered):
+			c.s.overMeter(l, data)
 		case err != nil:
 			c.s.lose(l, err)
 		case !text:
@@ -126,6 +129,27 @@ func (s *Stream) accept(l *Link, data []byte) jsonrpc.Message {
 	return m
 }
 
+// overMeter answers a message of which only the ends were kept.
+func (s *Stream) overMeter(l *Link, ends []byte) {
+	replayed, ok := s.count(l, s.cfg.Guests.Message)
+	if !ok {
+		return
+	}
+	bad := tooMuchForGuests()
+	if replayed {
+		bad = message.TooMuch("whether this was carried out before is not known, and it is more than the vault takes from somebody who is not signed in; " +
+			"sign in, which a call of coatcheck_status begins, and look before you ask again")
+	}
+	if id := s.names.Glimpse(ends); id != nil {
+		s.refuse(bad.Answer(id), bad)
+	}
+}
+
+func tooMuchForGuests() *message.Fault {
+	return message.TooMuch("this is more than the vault takes from somebody who is not signed in; " +
+		"sign in, which a call of coatcheck_status begins, then ask again")
+}
+
 // refuse answers a message that does not reach the SDK.
 func (s *Stream) refuse(answer []byte, bad *message.Fault) {
 	s.cfg.Log.Debug("message refused", "device", s.device, "stream", s.id, "err", bad.Text)
@@ -151,7 +175,7 @@ func (s *Stream) enter(m *jsonrpc.Request, address string, replayed bool, size i
 	case s.callBytes+size > wire.MaxUnacked:
 		return key, message.TooMuch("the requests under way are too large together; wait for some answers")
 	case s.guestLocked() && !s.takeLocked(size):
-		return key, message.TooMuch("this is more than the vault keeps for somebody who is not signed in; sign in with 'coatcheck login', then ask again")
+		return key, tooMuchForGuests()
 	}
 	if s.calls == nil {
 		s.calls = map[string]call{}

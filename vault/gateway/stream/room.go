@@ -4,12 +4,14 @@ import "sync/atomic"
 
 // Room bounds the bytes that streams keep. Those who are signed in have one
 // together, which counts what waits for their shims; guests have another,
-// which counts their requests under way as well: nobody knows them, and they
-// may let calls wait for a sign-in that never comes.
+// which counts what arrives from them and their requests under way as well:
+// nobody knows them, and they may send messages that never end, and let calls
+// wait for a sign-in that never comes.
 type Room struct {
-	Limit int64 // of all
-	Share int   // of one stream
-	used  atomic.Int64
+	Limit   int64 // of all
+	Share   int   // of one stream
+	Message int   // of one message that arrives; 0 for the limit of the wire
+	used    atomic.Int64
 }
 
 // Used is how many bytes are kept.
@@ -58,7 +60,26 @@ func (s *Stream) moveLocked() {
 		return
 	}
 	s.room.give(s.held)
+	s.arriving = 0
 	s.room, s.held = s.cfg.Room, s.queued
 	s.room.used.Add(int64(s.held))
 	s.cfg.Host.SignedIn(s)
+}
+
+// meter is the [wsconn.Conn.Meter] of the links of s.
+func (s *Stream) meter(bytes int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most := s.room.Message
+	if most == 0 {
+		return bytes
+	}
+	bytes = min(bytes, most)
+	if more := bytes - s.arriving; more > 0 && !s.takeLocked(more) {
+		return s.arriving
+	} else if more < 0 {
+		s.giveLocked(-more)
+	}
+	s.arriving = bytes
+	return bytes
 }

@@ -90,6 +90,8 @@ type Stream struct {
 	room    *Room    // that counts the bytes of s
 	held    int      // bytes that room counts
 
+	arriving int // bytes of a guest's message that is not complete; in held
+
 	calls     map[string]call // under way, by id
 	callBytes int             // of their requests
 }
@@ -182,6 +184,7 @@ func (s *Stream) say(l *Link, answer wire.Resume) bool {
 // put makes l the link of the stream.
 func (s *Stream) put(l *Link) {
 	now := time.Now()
+	l.conn.Meter(s.meter)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -37,7 +38,24 @@ func openFile(name, dir string, create bool) (KEK, error) {
 	if err != nil {
 		return nil, err
 	}
+	if create {
+		sweep(name)
+	}
 	return kek, nil
+}
+
+// unfinished is how the names of key files begin that are yet to get theirs.
+func unfinished(name string) string { return "." + filepath.Base(name) + ".new-" }
+
+// sweep removes what processes left behind that were killed while they made
+// the key, which is there by now.
+func sweep(name string) {
+	entries, _ := os.ReadDir(filepath.Dir(name)) // what cannot be listed stays
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), unfinished(name)) && e.Type().IsRegular() {
+			_ = os.Remove(filepath.Join(filepath.Dir(name), e.Name())) // the next start tries again
+		}
+	}
 }
 
 // fileKEK is a Tink keyset in a file that only the vault's user may read.
@@ -137,17 +155,24 @@ func createKEKFile(name string) (err error) {
 		return err
 	}
 	defer clear(text.Bytes())
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-key-*") // O_EXCL, 0600
+	f, err := os.CreateTemp(filepath.Dir(name), unfinished(name)+"*") // O_EXCL, 0600
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
+	defer func() {
+		if gone := os.Remove(f.Name()); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}()
 	_, err = f.Write(append(text.Bytes(), '\n'))
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), name); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	if err := os.Link(f.Name(), name); err != nil {
+		// Who was first may have swept ours away already.
+		if _, there := os.Lstat(name); there != nil {
+			return err
+		}
 	}
 	return syncDir(filepath.Dir(name))
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -60,6 +61,48 @@ func TestKeyFileIsMadeOnce(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
+	}
+}
+
+// TestWhatAKilledMakerLeft lays what is left of processes that were killed
+// while they made a key: the next start makes the key and takes it away.
+func TestWhatAKilledMakerLeft(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, ".kek.new-1"), nil)
+	write(t, filepath.Join(dir, ".kek.new-2"), []byte(`{"primaryKeyId":1,"key":[`))
+	others := []string{".kek2.new-3", "kek.new-4", ".kek.new"}
+	for _, name := range others {
+		write(t, filepath.Join(dir, name), []byte("x"))
+	}
+	if err := os.Mkdir(filepath.Join(dir, ".kek.new-folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	others = append(others, ".kek.new-folder", "kek")
+	first, err := seal.OpenKEK(t.Context(), "file:kek", dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(others)
+	look := func() (names []string) {
+		entries, _ := os.ReadDir(dir)
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	if got := look(); !slices.Equal(got, others) {
+		t.Errorf("in the folder are %q, want %q", got, others)
+	}
+	// One that was killed when the key had its name already.
+	if err := os.Link(filepath.Join(dir, "kek"), filepath.Join(dir, ".kek.new-5")); err != nil {
+		t.Fatal(err)
+	}
+	second, err := seal.OpenKEK(t.Context(), "file:kek", dir, true)
+	if err != nil || second.ID() != first.ID() {
+		t.Errorf("the second start: %v", err)
+	}
+	if got := look(); !slices.Equal(got, others) {
+		t.Errorf("in the folder are %q, want %q", got, others)
 	}
 }
 

@@ -29,7 +29,6 @@ const (
 
 // fromClient takes a line. What it queues is sent by the next flush.
 func (s *stream) fromClient(ctx context.Context, line jsonline.Line) {
-	defer s.begin() // the first answer goes before everything
 	switch {
 	case line.Long > 0:
 		s.refuse(line, words.CodeLimit, "the message is "+strconv.FormatInt(line.Long, 10)+" bytes long; the limit is 8 MiB")
@@ -42,12 +41,18 @@ func (s *stream) fromClient(ctx context.Context, line jsonline.Line) {
 	}
 }
 
-// begin lets the way to the vault be looked for.
+// begin lets the first answer out if it was held, and only then the way to the
+// vault be looked for.
 func (s *stream) begin() {
 	select {
 	case <-s.began:
+		return
 	default:
-		close(s.began)
+	}
+	s.out.Release()
+	close(s.began)
+	if s.cfg.Began != nil {
+		s.cfg.Began()
 	}
 }
 

@@ -69,6 +69,9 @@ type Config struct {
 	OS       string       // for people
 	Host     string       // for people
 	User     string       // for people
+	// Began is called after the answer to the first message: what it does, the
+	// client does not wait for. Optional.
+	Began func()
 
 	// netDial replaces the network in tests.
 	netDial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -85,11 +88,16 @@ func Run(ctx context.Context, cfg Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := newStream(cfg)
-	var joined sync.WaitGroup
-	joined.Go(func() { s.keep(ctx) }) // ends with ctx
+	lines := jsonline.NewReader(cfg.Stdin, wire.MaxMessage)
 	input := make(chan error, 1)
-	// Ends with the input; a Read that never returns is left behind.
-	go func() { input <- s.readClient(ctx) }()
+	var joined sync.WaitGroup
+	if err := s.opening(ctx, lines); err != nil {
+		input <- err
+	} else {
+		joined.Go(func() { s.keep(ctx) }) // ends with ctx
+		// Ends with the input; a Read that never returns is left behind.
+		go func() { input <- s.readClient(ctx, lines) }()
+	}
 
 	var err error
 	select {
@@ -131,7 +139,7 @@ func newStream(cfg Config) *stream {
 
 // reach makes what goes to the vault.
 func (s *stream) reach(origin string) {
-	cfg, name := s.cfg, rand.Text()
+	cfg, name := s.cfg, sync.OnceValue(rand.Text)
 	s.why = usererr.New(usererr.Unavailable, "The vault at "+origin+" has not answered yet", "Ask again in a moment")
 	s.signin = signin.New(signin.Config{
 		HTTP: cfg.Network.HTTP, VaultURL: cfg.VaultURL, Prover: cfg.Prover, Stream: name, Log: cfg.Log,
@@ -141,8 +149,10 @@ func (s *stream) reach(origin string) {
 		Dialer: &dial.Dialer{Vault: cfg.VaultURL, Prover: cfg.Prover, TLS: cfg.Network.TLS, Proxy: cfg.Network.Proxy, NetDial: cfg.netDial},
 		Origin: origin,
 		Stream: s,
-		Hello:  wire.Hello{Stream: name, Version: cfg.Version, OS: cfg.OS, Host: cfg.Host, User: cfg.User},
-		Log:    cfg.Log,
+		Hello: func() wire.Hello {
+			return wire.Hello{Stream: name(), Version: cfg.Version, OS: cfg.OS, Host: cfg.Host, User: cfg.User}
+		},
+		Log: cfg.Log,
 	})
 }
 
@@ -180,20 +190,40 @@ func (s *stream) problem() *usererr.Error {
 	return nil
 }
 
+// opening answers the first message, if the reading of it can be broken off,
+// and starts no goroutine for that. The client waits for this answer, and the
+// thread for a goroutine takes as long as a third of what else there is to do.
+func (s *stream) opening(ctx context.Context, lines *jsonline.Reader) error {
+	d, ok := s.cfg.Stdin.(interface{ SetReadDeadline(time.Time) error })
+	if !ok || d.SetReadDeadline(time.Time{}) != nil {
+		return nil
+	}
+	defer context.AfterFunc(ctx, func() { _ = d.SetReadDeadline(time.Now()) })()
+	s.out.Hold()
+	return s.readLine(ctx, lines)
+}
+
 // readClient reads lines until there are no more.
-func (s *stream) readClient(ctx context.Context) error {
-	lines := jsonline.NewReader(s.cfg.Stdin, wire.MaxMessage)
+func (s *stream) readClient(ctx context.Context, lines *jsonline.Reader) error {
 	for {
-		s.out.Wait(outWaiting)
-		line, err := lines.Next()
-		if err != nil {
+		if err := s.readLine(ctx, lines); err != nil {
 			return err
 		}
-		s.fromClient(ctx, line)
-		if !lines.Buffered() {
-			s.flush()
-		}
 	}
+}
+
+func (s *stream) readLine(ctx context.Context, lines *jsonline.Reader) error {
+	s.out.Wait(outWaiting)
+	line, err := lines.Next()
+	if err != nil {
+		return err
+	}
+	s.fromClient(ctx, line)
+	s.begin()
+	if !lines.Buffered() {
+		s.flush()
+	}
+	return nil
 }
 
 // finish waits until everything is answered and sent, for a while.

@@ -2,148 +2,156 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"os"
-
-	"github.com/alecthomas/kong"
+	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/buildinfo"
+	"github.com/coatcheck-mcp/coatcheck/internal/typo"
 	"github.com/coatcheck-mcp/coatcheck/shim/settings"
 )
-
-// cli is the manual page.
-type cli struct {
-	Serve  serve   `cmd:"" default:"1" help:"Carry MCP messages between standard input and output and the vault. This is what an MCP client starts, and what happens without a command."`
-	Login  login   `cmd:"" help:"Sign in now, rather than at the first question, and wait until it is done."`
-	Logout logout  `cmd:"" help:"End this device's session at the vault."`
-	Status status  `cmd:"" help:"Show the settings and where they come from, this device's key, and whether it is signed in."`
-	About  version `cmd:"" name:"version" help:"Show the version."`
-
-	Config string `help:"Read this settings file instead of the usual one." env:"COATCHECK_CONFIG" placeholder:"FILE" group:"settings"`
-
-	// The flags of all settings. They are texts here, because package settings
-	// judges them together with what stands in files.
-	Vault     string `help:"The vault's address, such as https://vault.example.com. The only setting that is needed." env:"COATCHECK_VAULT_URL" placeholder:"URL" group:"settings"`
-	Proxy     string `help:"The proxy on the way to the vault, or none. One with a password belongs into the settings file." env:"COATCHECK_PROXY" placeholder:"URL" group:"settings"`
-	NoProxy   string `help:"Hosts that are reached without the proxy, with commas between." env:"COATCHECK_NO_PROXY" placeholder:"HOSTS" group:"settings"`
-	CAFile    string `name:"ca-file" help:"Certificates to trust besides those of the system, in PEM form." env:"COATCHECK_CA_FILE" placeholder:"FILE" group:"settings"`
-	KeyStore  string `help:"Where a new device key goes: auto, keychain or file." env:"COATCHECK_KEY_STORE" placeholder:"auto" group:"settings"`
-	LogLevel  string `help:"How much is logged: debug, info, warn or error." env:"COATCHECK_LOG_LEVEL" placeholder:"info" group:"settings"`
-	LogDir    string `help:"The folder of the log file; by default the system's own for logs." env:"COATCHECK_LOG_DIR" placeholder:"FOLDER" group:"settings"`
-	NoBrowser toggle `help:"Never open a browser; show the address instead." env:"COATCHECK_NO_BROWSER" group:"settings"`
-
-	Version kong.VersionFlag `help:"Show the version."`
-}
-
-// description begins the help.
-const description = `Connects an MCP client to your company's Coatcheck vault, and through it to Confluence. No token is ever on this computer.
-
-Settings come from the company's policy, which locks, then flags, variables, and the settings file; "coatcheck status" shows them all and where each came from.
-
-Exit status: 0 done, 1 failed, 2 wrong settings or arguments, 3 the vault cannot be reached, 4 not signed in.`
-
-// toggle is a flag without value that leaves a wrong one to package settings.
-type toggle string
-
-// Decode implements kong.MapperValue.
-func (t *toggle) Decode(ctx *kong.DecodeContext) error {
-	*t = "true"
-	if ctx.Scan.Peek().Type == kong.FlagValueToken {
-		*t = toggle(fmt.Sprint(ctx.Scan.Pop().Value))
-	}
-	return nil
-}
-
-// IsBool implements kong.BoolMapperValue.
-func (toggle) IsBool() bool { return true }
-
-// exited is what kong's exit becomes, as only main may end the process.
-type exited int
-
-// run parses the arguments, runs a command and returns the exit status.
-func run(ctx context.Context, p *program, args []string) int {
-	flags, config, ok := plain(args)
-	if !ok {
-		return runAny(ctx, p, args)
-	}
-	p.load(config, flags)
-	if err := (serve{}).Run(ctx, p); err != nil {
-		return p.fail(err)
-	}
-	return exitOK
-}
-
-// runAny is run for any arguments.
-func runAny(ctx context.Context, p *program, args []string) (code int) {
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case exited:
-			code = int(r)
-		default:
-			panic(r)
-		}
-	}()
-	var c cli
-	parser, err := kong.New(&c,
-		kong.Name("coatcheck"),
-		kong.Description(description),
-		kong.ExplicitGroups([]kong.Group{{Key: "settings", Title: "Settings:"}}),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Writers(p.out, p.err),
-		kong.Vars{"version": buildinfo.Line("coatcheck")},
-		kong.Exit(func(code int) { panic(exited(code)) }),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(p),
-	)
-	if err != nil {
-		return p.fail(err)
-	}
-	parsed, err := parser.Parse(args)
-	if err != nil {
-		_, _ = fmt.Fprintf(p.err, "coatcheck: %v\nTry \"coatcheck --help\".\n", err)
-		return exitUsage
-	}
-	p.load(c.Config, given(parsed))
-	if err := parsed.Run(); err != nil {
-		return p.fail(err)
-	}
-	return exitOK
-}
-
-// given returns the settings that stand on the command line, by their keys.
-func given(parsed *kong.Context) map[string]string {
-	keys := map[string]string{}
-	for _, key := range settings.Keys() {
-		keys[key.Flag] = key.Name
-	}
-	flags := map[string]string{}
-	for _, step := range parsed.Path {
-		if step.Flag == nil {
-			continue
-		}
-		if key, ok := keys[step.Flag.Name]; ok {
-			flags[key] = fmt.Sprint(parsed.FlagValue(step.Flag))
-		}
-	}
-	return flags
-}
-
-// version is the command that shows it.
-type version struct{}
-
-// Run prints one line.
-func (version) Run(p *program) error {
-	_, err := fmt.Fprintln(p.out, buildinfo.Line("coatcheck"))
-	return err
-}
 
 // program is what a command has to do with the world.
 type program struct {
 	in       *os.File
 	out, err *os.File
 	lookup   func(string) (string, bool)
+	// watch lets signals end the context; further calls do nothing. It takes a
+	// tenth of the time until the first answer of a shim, and there is nothing
+	// to bring to an end before that.
+	watch func()
 
 	settings *settings.Settings
 	wrong    error // an *settings.Error, or nil
+}
+
+// command is one thing that the program does.
+type command struct {
+	name, about string
+	flags       func(*flag.FlagSet) // of its own; optional
+	run         func(ctx context.Context, p *program) error
+}
+
+// commands lists them; the first is what is done without any.
+func commands() []*command {
+	var in login
+	return []*command{
+		{name: "serve", about: "Carry MCP messages between standard input and output and the vault. This is what an MCP client starts, and what happens without a command.", run: serve},
+		{name: "login", about: "Sign in now, rather than at the first question, and wait until it is done.", flags: in.flags, run: in.run},
+		{name: "logout", about: "End this device's session at the vault.", run: logout},
+		{name: "status", about: "Show the settings and where they come from, this device's key, and whether it is signed in.", run: status},
+		{name: "version", about: "Show the version.", run: version},
+	}
+}
+
+// envConfig names the settings file, if no flag does.
+const envConfig = "COATCHECK_CONFIG"
+
+// line is a command line.
+type line struct {
+	command       *command
+	config        string
+	settings      map[string]string // by key
+	version, help bool
+	named         bool // the command was
+	known         *flag.FlagSet
+}
+
+// parse reads a command line; flags may stand before and after the command. It
+// is written for the client that waits for a shim to answer: a library for
+// command lines takes a tenth of that time.
+func parse(args []string) (*line, error) {
+	l := &line{command: commands()[0], settings: map[string]string{}, known: flag.NewFlagSet("", flag.ContinueOnError)}
+	l.known.SetOutput(io.Discard)
+	l.known.Usage = func() {}
+	l.known.StringVar(&l.config, "config", "", "")
+	l.known.BoolVar(&l.version, "version", false, "")
+	for _, key := range settings.Keys() {
+		set := func(text string) error { l.settings[key.Name] = text; return nil }
+		if key.Value == "" {
+			l.known.BoolFunc(key.Flag, "", set)
+		} else {
+			l.known.Func(key.Flag, "", set)
+		}
+	}
+	for rest := args; ; {
+		if err := l.known.Parse(rest); errors.Is(err, flag.ErrHelp) {
+			l.help = true
+		} else if err != nil {
+			return nil, err
+		}
+		rest = l.known.Args()
+		switch {
+		case len(rest) == 0:
+			return l, nil
+		case l.named:
+			return nil, fmt.Errorf("unexpected argument %q", rest[0])
+		}
+		if err := l.choose(rest[0]); err != nil {
+			return nil, err
+		}
+		rest = rest[1:]
+	}
+}
+
+// choose takes the command of a name.
+func (l *line) choose(name string) error {
+	nearest, best := "", 3
+	for _, c := range commands() {
+		if c.name == name {
+			l.command, l.named = c, true
+			if c.flags != nil {
+				c.flags(l.known)
+			}
+			return nil
+		}
+		if d := typo.Distance(name[:min(len(name), 20)], c.name); d < best {
+			nearest, best = c.name, d
+		}
+	}
+	if nearest != "" {
+		return fmt.Errorf("unknown command %q; did you mean %s?", name, nearest)
+	}
+	return fmt.Errorf("unknown command %q", name)
+}
+
+// run does what the arguments say and returns the exit status.
+func run(ctx context.Context, p *program, args []string) int {
+	l, err := parse(args)
+	switch {
+	case err != nil:
+		_, _ = fmt.Fprintf(p.err, "coatcheck: %s\nTry \"coatcheck --help\".\n", strings.Replace(err.Error(), ": -", ": --", 1))
+		return exitUsage
+	case l.help:
+		err = l.showHelp(p.out)
+	case l.version:
+		err = version(ctx, p)
+	default:
+		if l.command.name != "serve" {
+			p.watch()
+		}
+		p.load(l.config, l.settings)
+		err = l.command.run(ctx, p)
+	}
+	if err != nil {
+		return p.fail(err)
+	}
+	return exitOK
+}
+
+// load finds the settings, in config if that is not empty.
+func (p *program) load(config string, flags map[string]string) {
+	if config == "" {
+		config, _ = p.lookup(envConfig)
+	}
+	p.settings, p.wrong = settings.Load(settings.Input{Places: p.places(), File: config, Lookup: p.lookup, Flags: flags})
+}
+
+// version shows it.
+func version(_ context.Context, p *program) error {
+	_, err := fmt.Fprintln(p.out, buildinfo.Line("coatcheck"))
+	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"sync"
 
@@ -11,12 +12,14 @@ import (
 )
 
 // login signs in from a terminal.
-type login struct {
-	Tenant string `help:"The company to sign in at, where the vault serves several." placeholder:"NAME"`
+type login struct{ tenant string }
+
+func (c *login) flags(known *flag.FlagSet) {
+	known.StringVar(&c.tenant, "tenant", "", "The company to sign in at, where the vault serves several, by its `NAME`.")
 }
 
-// Run asks for a sign-in, shows where, and waits for its end.
-func (c login) Run(ctx context.Context, p *program) error {
+// run asks for a sign-in, shows where, and waits for its end.
+func (c *login) run(ctx context.Context, p *program) error {
 	if p.wrong != nil {
 		return p.wrong
 	}
@@ -38,7 +41,7 @@ func (c login) Run(ctx context.Context, p *program) error {
 	states := make(chan signin.State, 1) // the latest that was not shown yet
 	host, user := p.hostAndUser()
 	in := signin.New(signin.Config{
-		HTTP: way.HTTP, VaultURL: p.settings.Vault, Prover: prover, Stream: at.Stream, Log: log.Logger(),
+		HTTP: way.HTTP, VaultURL: p.settings.Vault, Prover: prover, Stream: func() string { return at.Stream }, Log: log.Logger(),
 		OpenBrowser: open, Host: host, User: user,
 		Notify: func(s signin.State) { replace(states, s) },
 	})
@@ -48,7 +51,7 @@ func (c login) Run(ctx context.Context, p *program) error {
 	defer joined.Wait()
 	defer leave()
 	defer in.Close()
-	in.Required(ctx, c.Tenant, true)
+	in.Required(ctx, c.tenant, true)
 	return p.follow(ctx, states)
 }
 

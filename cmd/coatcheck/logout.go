@@ -13,11 +13,9 @@ import (
 // commandLimit bounds what a command asks of the network.
 const commandLimit = 30 * time.Second
 
-// logout ends this device's session.
-type logout struct{}
-
-// Run tells the vault, and says what that means.
-func (logout) Run(ctx context.Context, p *program) error {
+// logout ends this device's session: it tells the vault, and says what that
+// means.
+func logout(ctx context.Context, p *program) error {
 	if p.wrong != nil {
 		return p.wrong
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 )
 
@@ -15,10 +16,19 @@ func main() {
 	if err != nil {
 		os.Exit(exitFailure)
 	}
-	// A broken pipe is an error to the one who writes, not the end.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	code := run(ctx, &program{in: os.Stdin, out: out, err: os.Stderr, lookup: os.LookupEnv}, os.Args[1:])
-	stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	code := run(ctx, &program{
+		in: os.Stdin, out: out, err: os.Stderr, lookup: os.LookupEnv,
+		watch: sync.OnceFunc(func() { watch(ctx, cancel) }),
+	}, os.Args[1:])
+	cancel()
 	os.Exit(code)
+}
+
+// watch lets signals that ask for the end cancel ctx, where they ended the
+// process at once before, and a broken pipe be an error to the one who writes.
+func watch(ctx context.Context, cancel func()) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	asked, _ := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	context.AfterFunc(asked, cancel)
 }

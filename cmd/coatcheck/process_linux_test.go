@@ -25,8 +25,8 @@ func shell(t *testing.T, script string) *exec.Cmd {
 	return cmd
 }
 
-// started starts cmd and returns its input, and its output behind the answer
-// to initialize.
+// started starts cmd and returns its input, and its output behind the answers
+// to initialize and to a ping: before the first, signals are not watched.
 func started(t *testing.T, cmd *exec.Cmd) (io.WriteCloser, *bufio.Reader) {
 	t.Helper()
 	in, err := cmd.StdinPipe()
@@ -47,6 +47,12 @@ func started(t *testing.T, cmd *exec.Cmd) (io.WriteCloser, *bufio.Reader) {
 	lines := bufio.NewReader(out)
 	if line, err := lines.ReadString('\n'); err != nil || !strings.Contains(line, `"id":1`) {
 		t.Fatalf("the answer to initialize is %q, %v", line, err)
+	}
+	if _, err := io.WriteString(in, `{"jsonrpc":"2.0","id":2,"method":"ping"}`+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := lines.ReadString('\n'); err != nil || !strings.Contains(line, `"id":2`) {
+		t.Fatalf("the answer to ping is %q, %v", line, err)
 	}
 	return in, lines
 }
@@ -216,10 +222,15 @@ func TestAClientThatStopsReading(t *testing.T) {
 func TestOnlyTheUserReachesWhatItLeaves(t *testing.T) {
 	cmd := shell(t, "exec coatcheck")
 	in, out := started(t, cmd)
+	state := filepath.Join(strings.TrimPrefix(cmd.Env[0], "HOME="), ".local", "state", "coatcheck")
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if keys, _ := filepath.Glob(filepath.Join(state, "devices", "*", "device.json")); len(keys) > 0 {
+			break
+		}
+	}
 	_ = in.Close()
 	ends(t, out, 2*time.Second)
-	home := strings.TrimPrefix(cmd.Env[0], "HOME=")
-	err := filepath.WalkDir(filepath.Join(home, ".local", "state", "coatcheck"), func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(state, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

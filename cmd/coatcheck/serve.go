@@ -15,18 +15,16 @@ import (
 // parentCheck is how often it is looked whether the client still lives.
 const parentCheck = time.Second
 
-// serve carries messages.
-type serve struct{}
-
-// Run serves until the client ends its input or itself. A client gets its
+// serve carries messages until the client ends its input or itself. A client gets its
 // answers even when the vault's address is wrong or missing, so that the person
 // learns of it where they look; a person at a terminal is told right here.
-func (serve) Run(ctx context.Context, p *program) error {
+func serve(ctx context.Context, p *program) error {
 	atTerminal := isTerminal(p.in)
 	if p.wrong != nil && (atTerminal || !p.onlyVault()) {
 		return p.wrong
 	}
 	if atTerminal {
+		p.watch()
 		_, _ = fmt.Fprintln(p.err, `coatcheck: waiting for an MCP client's messages on standard input; "coatcheck --help" shows what else there is`)
 	}
 	tune()
@@ -43,13 +41,16 @@ func (serve) Run(ctx context.Context, p *program) error {
 	var joined sync.WaitGroup
 	defer joined.Wait()
 	defer cancel()
-	// Ends when the parent has ended, or with the context.
-	joined.Go(func() {
-		if orphaned(ctx) {
-			log.Logger().Info("the program that started this one has ended")
-			cancel()
-		}
-	})
+	cfg.Began = func() {
+		p.watch()
+		// Ends when the parent has ended, or with the context.
+		joined.Go(func() {
+			if orphaned(ctx) {
+				log.Logger().Info("the program that started this one has ended")
+				cancel()
+			}
+		})
+	}
 	return shim.Run(ctx, cfg)
 }
 

@@ -14,12 +14,9 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/shim/visit"
 )
 
-// status shows how things stand.
-type status struct{}
-
-// Run shows all that can be told, also when some of it is wrong. Its error is
+// status shows how things stand: all that can be told, also when some of it is wrong. Its error is
 // the first thing that keeps this device from working.
-func (status) Run(ctx context.Context, p *program) error {
+func status(ctx context.Context, p *program) error {
 	_, _ = fmt.Fprintf(p.out, "%s\n\nSettings\n", buildinfo.Line("coatcheck"))
 	p.showSettings()
 	if p.settings.Vault == nil {

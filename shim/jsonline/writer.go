@@ -9,6 +9,7 @@ import (
 const (
 	putLimit = 1 << 20 // bytes that wait before Put does
 	bufLimit = 256 << 10
+	atOnce   = 4 << 10 // bytes that a pipe takes at once when it is empty (POSIX, PIPE_BUF)
 )
 
 // Writer writes lines in the order in which they are given. A line is written
@@ -23,6 +24,7 @@ type Writer struct {
 	pending []byte    // lines that wait
 	spare   []byte    // the buffer that pending is swapped with
 	writing bool      // somebody writes
+	held    bool      // what is posted waits for Release
 	err     error     // the first error; nothing is written after it
 	posted  sync.WaitGroup
 }
@@ -54,7 +56,12 @@ func (o *Writer) Post(line []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.appendLocked(line)
-	if o.writing || o.err != nil {
+	o.postLocked()
+}
+
+// postLocked lets what is pending be written soon.
+func (o *Writer) postLocked() {
+	if o.writing || o.held || o.err != nil || len(o.pending) == 0 {
 		return
 	}
 	o.writing = true
@@ -65,6 +72,26 @@ func (o *Writer) Post(line []byte) {
 		o.writing = false
 		o.drainLocked()
 	})
+}
+
+// Hold keeps back what is posted until Release.
+func (o *Writer) Hold() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.held = true
+}
+
+// Release lets what was kept back be written. If that is little it writes it
+// itself, which is sooner done than to start a goroutine, and does not wait
+// where the first line of a program goes to a pipe.
+func (o *Writer) Release() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.held = false
+	if len(o.pending) <= atOnce {
+		o.drainLocked()
+	}
+	o.postLocked()
 }
 
 // Wait returns when no more than limit bytes wait, or nothing is written any

@@ -46,7 +46,7 @@ type Config struct {
 	Dialer *dial.Dialer
 	Origin string // of the vault, for people
 	Stream Stream
-	Hello  wire.Hello // but for Received and KeyClass
+	Hello  func() wire.Hello // but for Received and KeyClass; always the same
 	Log    *slog.Logger
 }
 
@@ -109,7 +109,7 @@ func (k *Keeper) connect(ctx context.Context) (*Link, error) {
 }
 
 func (k *Keeper) hello(l *Link) error {
-	hello := k.cfg.Hello
+	hello := k.cfg.Hello()
 	hello.Received, hello.KeyClass = k.received, l.key.Class
 	if k.anew {
 		hello.Received = math.MaxUint64 // fits no stream

@@ -95,9 +95,6 @@ func (l *Log) Close() {
 func (l *Log) handler(w io.Writer, level slog.Level) slog.Handler {
 	s := &sink{to: w, queue: make(chan []byte, maxQueue), ended: make(chan struct{})}
 	l.sinks = append(l.sinks, s)
-	// Ends when Close closes the queue; a writer that hangs keeps it until the
-	// process ends.
-	go s.drain()
 	return slog.NewTextHandler(s, &slog.HandlerOptions{Level: level})
 }
 
@@ -108,6 +105,7 @@ type sink struct {
 
 	mu     sync.Mutex
 	queue  chan []byte // closed under mu
+	begun  bool        // guarded by mu; drain runs, or has run
 	closed bool        // guarded by mu
 	lost   int         // guarded by mu
 }
@@ -128,6 +126,12 @@ func (s *sink) Write(line []byte) (int, error) {
 	if s.lost > 0 {
 		line = append(line, "msg=\"lines were lost\" count="+strconv.Itoa(s.lost)+"\n"...)
 	}
+	if !s.begun { // most programs that serve have nothing to say at first
+		s.begun = true
+		// Ends when Close closes the queue; a writer that hangs keeps it until
+		// the process ends.
+		go s.drain()
+	}
 	select {
 	case s.queue <- line:
 		s.lost = 0
@@ -140,9 +144,13 @@ func (s *sink) Write(line []byte) (int, error) {
 func (s *sink) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed {
-		s.closed = true
-		close(s.queue)
+	if s.closed {
+		return
+	}
+	s.closed = true
+	close(s.queue)
+	if !s.begun {
+		close(s.ended)
 	}
 }
 

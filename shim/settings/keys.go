@@ -28,6 +28,9 @@ type Key struct {
 	Name string // in files, policy and status
 	Flag string // without the dashes
 	Env  string
+	// Value is what a value looks like in help; "" if the flag alone says it.
+	Value string
+	About string // for people
 
 	system []string // variables of other programs, read last
 	read   func(s *Settings, text string) error
@@ -37,26 +40,49 @@ type Key struct {
 // Keys lists all settings, in the order in which they are shown.
 func Keys() []Key {
 	return []Key{
-		{Name: keyVault, Flag: "vault", Env: "COATCHECK_VAULT_URL", read: readVault, show: showVault},
-		{Name: keyProxy, Flag: "proxy", Env: "COATCHECK_PROXY", system: []string{"HTTPS_PROXY", "https_proxy"}, read: readProxy, show: showProxy},
 		{
-			Name: "no_proxy", Flag: "no-proxy", Env: "COATCHECK_NO_PROXY", system: []string{"NO_PROXY", "no_proxy"},
-			read: func(s *Settings, text string) error { s.NoProxy = text; return nil },
-			show: func(s *Settings) string { return s.NoProxy },
+			Name: keyVault, Flag: "vault", Env: "COATCHECK_VAULT_URL", Value: "URL",
+			About: "The vault's address, such as https://vault.example.com. The only setting that is needed.",
+			read:  readVault, show: showVault,
 		},
 		{
-			Name: "ca_file", Flag: "ca-file", Env: "COATCHECK_CA_FILE",
-			read: func(s *Settings, text string) error { return absolute(&s.CAFile, text) },
-			show: func(s *Settings) string { return s.CAFile },
+			Name: keyProxy, Flag: "proxy", Env: "COATCHECK_PROXY", system: []string{"HTTPS_PROXY", "https_proxy"}, Value: "URL",
+			About: "The proxy on the way to the vault, or none. One with a password belongs into the settings file.",
+			read:  readProxy, show: showProxy,
 		},
-		{Name: "key_store", Flag: "key-store", Env: "COATCHECK_KEY_STORE", read: readStore, show: func(s *Settings) string { return string(s.KeyStore) }},
-		{Name: "log_level", Flag: "log-level", Env: "COATCHECK_LOG_LEVEL", read: readLevel, show: func(s *Settings) string { return strings.ToLower(s.LogLevel.String()) }},
 		{
-			Name: "log_dir", Flag: "log-dir", Env: "COATCHECK_LOG_DIR",
-			read: func(s *Settings, text string) error { return absolute(&s.LogDir, text) },
-			show: func(s *Settings) string { return s.LogDir },
+			Name: "no_proxy", Flag: "no-proxy", Env: "COATCHECK_NO_PROXY", system: []string{"NO_PROXY", "no_proxy"}, Value: "HOSTS",
+			About: "Hosts that are reached without the proxy, with commas between.",
+			read:  func(s *Settings, text string) error { s.NoProxy = text; return nil },
+			show:  func(s *Settings) string { return s.NoProxy },
 		},
-		{Name: "no_browser", Flag: "no-browser", Env: "COATCHECK_NO_BROWSER", read: readNoBrowser, show: func(s *Settings) string { return strconv.FormatBool(s.NoBrowser) }},
+		{
+			Name: "ca_file", Flag: "ca-file", Env: "COATCHECK_CA_FILE", Value: "FILE",
+			About: "Certificates to trust besides those of the system, in PEM form.",
+			read:  func(s *Settings, text string) error { return absolute(&s.CAFile, text) },
+			show:  func(s *Settings) string { return s.CAFile },
+		},
+		{
+			Name: "key_store", Flag: "key-store", Env: "COATCHECK_KEY_STORE", Value: "auto",
+			About: "Where a new device key goes: auto, keychain or file.",
+			read:  readStore, show: func(s *Settings) string { return string(s.KeyStore) },
+		},
+		{
+			Name: "log_level", Flag: "log-level", Env: "COATCHECK_LOG_LEVEL", Value: "info",
+			About: "How much is logged: debug, info, warn or error.",
+			read:  readLevel, show: func(s *Settings) string { return strings.ToLower(s.LogLevel.String()) },
+		},
+		{
+			Name: "log_dir", Flag: "log-dir", Env: "COATCHECK_LOG_DIR", Value: "FOLDER",
+			About: "The folder of the log file; by default the system's own for logs.",
+			read:  func(s *Settings, text string) error { return absolute(&s.LogDir, text) },
+			show:  func(s *Settings) string { return s.LogDir },
+		},
+		{
+			Name: "no_browser", Flag: "no-browser", Env: "COATCHECK_NO_BROWSER",
+			About: "Never open a browser; show the address instead.",
+			read:  readNoBrowser, show: func(s *Settings) string { return strconv.FormatBool(s.NoBrowser) },
+		},
 	}
 }
 

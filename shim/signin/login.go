@@ -67,7 +67,7 @@ func (r *run) start(ctx context.Context, openFailed bool) error {
 	ask := wire.LoginStart{
 		Loopback:   r.loop.address(),
 		Challenge:  base64.RawURLEncoding.EncodeToString(sum[:]),
-		Stream:     r.in.cfg.Stream,
+		Stream:     r.in.cfg.Stream(),
 		Tenant:     r.tenant,
 		Host:       r.in.cfg.Host,
 		User:       r.in.cfg.User,

@@ -171,7 +171,7 @@ func (r *rig) process(open func(ctx context.Context, address string) error) *pro
 	}
 	p := &process{t: r.t, states: make(chan signin.State, 100)}
 	p.SignIn = signin.New(signin.Config{
-		HTTP: way.HTTP, VaultURL: r.url(), Prover: r.device, Stream: "stream", Host: "laptop", User: "ada",
+		HTTP: way.HTTP, VaultURL: r.url(), Prover: r.device, Stream: func() string { return "stream" }, Host: "laptop", User: "ada",
 		Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})), OpenBrowser: open,
 		Notify: func(s signin.State) { p.states <- s },
 	})

@@ -62,7 +62,7 @@ type Config struct {
 	Prover   device.Prover
 	// Stream names the connection over which the vault sees that this process
 	// lives.
-	Stream string
+	Stream func() string
 	Log    *slog.Logger
 	// OpenBrowser shows a page to the person, or fails, within a few seconds;
 	// see [Browser]. Nil means that there is no browser.

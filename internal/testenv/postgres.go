@@ -168,6 +168,16 @@ func (s *Server) Dump(t testing.TB, address string) []byte {
 	return out
 }
 
+// Restore runs a dump in an empty database.
+func (s *Server) Restore(t testing.TB, address string, dump []byte) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(s.bin, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", address)
+	cmd.Stdin = bytes.NewReader(dump)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("psql: %v\n%s", err, out)
+	}
+}
+
 func (s *Server) psql(command, database string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()

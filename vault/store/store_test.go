@@ -92,34 +92,6 @@ func TestTwoStoresInMemoryAreTwo(t *testing.T) {
 	}
 }
 
-// TestOlderDatabases opens each database of an older version that is kept in
-// testdata, which must work for ever. Add one with each release.
-func TestOlderDatabases(t *testing.T) {
-	old, err := filepath.Glob("testdata/schema-*.db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range old {
-		t.Run(filepath.Base(name), func(t *testing.T) {
-			data, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			file := filepath.Join(t.TempDir(), "vault.db")
-			if err := os.WriteFile(file, data, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			db := openAt(t, "sqlite:"+file)
-			if found, now := db.Version(); found < 1 || now < found {
-				t.Errorf("Version = %d, %d", found, now)
-			}
-			if err := db.Ready(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
 // TestDestroyedMeansGone looks for bytes of a finished write in the file after
 // they were dropped: SQLite overwrites them (secure_delete).
 func TestDestroyedMeansGone(t *testing.T) {

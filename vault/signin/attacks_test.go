@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -80,6 +81,10 @@ func TestCallbacksThatAreTurnedAway(t *testing.T) {
 			if strings.Contains(text, good) || strings.Contains(text, foreign) {
 				t.Errorf("the page shows a state: %s", text)
 			}
+			if status == http.StatusBadRequest || status == http.StatusConflict {
+				test.who.friendly(text)
+			}
+			r.noCode()
 		})
 	}
 	if n := len(r.sim.TokenRequests()); n != 0 {
@@ -105,20 +110,49 @@ func TestACallbackWorksOnce(t *testing.T) {
 	for range 20 {
 		who := &person{r: r, cookies: p.cookies}
 		all.Go(func() {
-			switch status, _ := who.get(address); status {
+			switch status, text := who.get(address); status {
 			case http.StatusSeeOther:
 				parked.Add(1)
 			case http.StatusGone:
 				used.Add(1)
+				who.friendly(text)
 			}
 		})
 	}
 	all.Wait()
+	r.nothingStored()
 	if parked.Load() != 1 || used.Load() != 19 {
 		t.Errorf("%d were let through and %d told that it is over, want 1 and 19", parked.Load(), used.Load())
 	}
 	if n := len(r.sim.TokenRequests()); n != 0 {
 		t.Errorf("the token endpoint was asked %d times", n)
+	}
+}
+
+// TestACallbackThatIsLate brings the right callback in the right browser when
+// the time for it is over: before the vault has swept, and after.
+func TestACallbackThatIsLate(t *testing.T) {
+	for _, swept := range []bool{false, true} {
+		r := newRig(t, rigOptions{})
+		_, p, st := asking(t, r)
+		r.age(11 * time.Minute)
+		if swept {
+			r.sweep()
+		}
+		status, text := p.get(r.callbackURL(url.Values{"state": {st}, "code": {"CANARY"}}))
+		if status == http.StatusSeeOther {
+			status, text = p.get(r.url + p.last.Header.Get("Location"))
+		}
+		if status >= 500 || !strings.Contains(text, "expired") && !strings.Contains(text, "not completed in time") {
+			t.Errorf("swept %v: answered %d %s", swept, status, text)
+		}
+		p.friendly(text)
+		if n := len(r.sim.TokenRequests()); n != 0 {
+			t.Errorf("the token endpoint was asked %d times", n)
+		}
+		r.nothingStored()
+		r.noCode()
+		r.leaks()
 	}
 }
 
@@ -134,9 +168,12 @@ func TestTheIssuerMustBeAtlassian(t *testing.T) {
 			if status != http.StatusSeeOther || !strings.HasPrefix(page, wire.LoginPagePrefix) {
 				t.Fatalf("answered %d to %q", status, page)
 			}
-			if _, text := p.get(r.url + page); !strings.Contains(text, "did not come from Atlassian") || strings.Contains(text, "trust me") {
+			_, text := p.get(r.url + page)
+			if !strings.Contains(text, "did not come from Atlassian") || strings.Contains(text, "trust me") {
 				t.Errorf("the page is %s", text)
 			}
+			p.friendly(text)
+			r.noCode()
 			if told := r.streams.told(); len(told) != 1 || told[0].OK {
 				t.Errorf("the streams were told %+v", told)
 			}
@@ -165,6 +202,7 @@ func TestRefusing(t *testing.T) {
 		t.Errorf("the records (-want +got):\n%s", diff)
 	}
 	r.nothingStored()
+	r.noCode()
 
 	// Nobody is asked again for a minute, and calls that wait hear why.
 	var started wire.LoginStarted
@@ -296,7 +334,11 @@ func TestTokenAnswersThatAreRefused(t *testing.T) {
 			if !slices.Contains(r.events(), "login.failed") {
 				t.Errorf("the records are %v", r.events())
 			}
+			if !strings.Contains(text, "<footer>") {
+				t.Errorf("the page does not say what to do: %s", text)
+			}
 			r.nothingStored()
+			r.noCode()
 			r.leaks(s.verifier)
 		})
 	}
@@ -361,7 +403,10 @@ func TestASecondTab(t *testing.T) {
 	if status, text := other.click(page, "continue", nil); status != http.StatusConflict || strings.Contains(text, "state=") {
 		t.Errorf("another browser was answered %d %s", status, text)
 	}
-	if status, _ := other.get(page); status != http.StatusConflict {
+	status, text := other.get(page)
+	if status != http.StatusConflict {
 		t.Errorf("looking with another browser was answered %d", status)
 	}
+	other.friendly(text)
+	r.nothingStored()
 }

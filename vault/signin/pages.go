@@ -294,6 +294,9 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		h.ended(r.Context(), to.Login, "")
 		h.back(w, r, to.Link.Reveal())
+	case errors.Is(err, consent.ErrUsed) && to.Login.Phase == consent.Expired:
+		h.rejected(r, to.Login, err)
+		h.pages.note(w, expired())
 	default:
 		h.rejected(r, to.Login, err)
 		h.trouble(w, r, err)

@@ -318,6 +318,39 @@ func (r *rig) nothingStored() {
 	}
 }
 
+// noCode wants no authorization code to be kept.
+func (r *rig) noCode() {
+	r.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(r.dir, "vault.db"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var codes int
+	if err := db.QueryRow("SELECT count(*) FROM logins WHERE code IS NOT NULL").Scan(&codes); err != nil || codes != 0 {
+		r.t.Errorf("%d codes are kept, %v", codes, err)
+	}
+}
+
+// sweep lets the vault end what nobody finished.
+func (r *rig) sweep() {
+	r.t.Helper()
+	before := len(r.streams.told())
+	ctx, cancel := context.WithCancel(r.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.signin.Run(ctx) }()
+	for range 200 {
+		if len(r.streams.told()) > before {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		r.t.Errorf("Run returned %v", err)
+	}
+}
+
 // leaks looks for secrets in the log and in every file of the vault.
 func (r *rig) leaks(more ...string) {
 	r.t.Helper()
@@ -548,6 +581,20 @@ func (p *person) click(page, button string, header http.Header) (int, string) {
 	_, text := p.get(page)
 	form := between(text, `name="form" value="`, `"`)
 	return p.do(http.MethodPost, page+"/"+button, url.Values{"form": {form}}, header)
+}
+
+// friendly wants the latest answer to be a page of ours that says what happened
+// and what to do.
+func (p *person) friendly(text string) {
+	p.r.t.Helper()
+	if kind := p.last.Header.Get("Content-Type"); kind != "text/html; charset=utf-8" {
+		p.r.t.Errorf("the page is of the kind %q", kind)
+	}
+	for _, part := range []string{"<h1", "Coatcheck", "<footer>"} {
+		if !strings.Contains(text, part) {
+			p.r.t.Errorf("there is no %s on the page:\n%s", part, text)
+		}
+	}
 }
 
 // between cuts out of text what stands between two others.

@@ -295,7 +295,7 @@ func TestTheRealShim(t *testing.T) {
 		pages := make(chan string, 1)
 		ended := make(chan shimsignin.State, 1)
 		in := shimsignin.New(shimsignin.Config{
-			HTTP: &http.Client{Timeout: 30 * time.Second}, VaultURL: vault, Prover: prover{d}, Stream: "real", Log: slog.New(slog.DiscardHandler),
+			HTTP: &http.Client{Timeout: 30 * time.Second}, VaultURL: vault, Prover: prover{d}, Stream: func() string { return "real" }, Log: slog.New(slog.DiscardHandler),
 			OpenBrowser: func(_ context.Context, address string) error {
 				pages <- wait(t, r.consent(address, "ada", allow))
 				return nil

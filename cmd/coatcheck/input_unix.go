@@ -5,6 +5,8 @@ package main
 import (
 	"io/fs"
 	"os"
+	"runtime"
+	"strconv"
 	"syscall"
 )
 
@@ -12,8 +14,11 @@ import (
 // which answers sooner than a thread that is blocked in it, and whose reading
 // can be broken off. It does so for pipes and sockets only, as others may share
 // a terminal or a file, and not for a socket that is written to as well, as
-// others is: what is changed would hold for that too. restore is for the end:
-// whoever has the pipe too may not expect what was changed about it.
+// others is: what is changed would hold for that too. Linux can open a pipe once
+// more, which changes nothing for whoever has it too, however the shim ends.
+// Elsewhere, and for sockets, restore is for the end; it is not reached by a
+// shim that is killed, and then a program that goes on reading from the very
+// same end, such as the shell around it, has to bear that reads do not wait.
 func polled(in *os.File, others ...*os.File) (file *os.File, restore func()) {
 	info, err := in.Stat()
 	if err != nil || info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) == 0 {
@@ -25,6 +30,11 @@ func polled(in *os.File, others ...*os.File) (file *os.File, restore func()) {
 		}
 	}
 	fd := int(in.Fd()) //nolint:gosec // a descriptor is small
+	if info.Mode()&fs.ModeNamedPipe != 0 && runtime.GOOS == "linux" {
+		if again, err := os.OpenFile("/proc/self/fd/"+strconv.Itoa(fd), os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
+			return again, func() {}
+		}
+	}
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		return in, func() {}
 	}

@@ -119,6 +119,37 @@ func TestTheEndOfInputEndsIt(t *testing.T) {
 	}
 }
 
+// TestAKilledShimLeavesThePipeAsItWas: the shell around it may go on reading.
+func TestAKilledShimLeavesThePipeAsItWas(t *testing.T) {
+	var ends [2]int
+	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	in, feed := os.NewFile(uintptr(ends[0]), "in"), os.NewFile(uintptr(ends[1]), "feed")
+	t.Cleanup(func() { _ = in.Close(); _ = feed.Close() })
+	cmd := shell(t, "exec coatcheck")
+	cmd.Stdin = in
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(feed, initialize); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.Contains(line, `"id":1`) {
+		t.Fatalf("the answer to initialize is %q, %v", line, err)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	flags, _, failed := syscall.Syscall(syscall.SYS_FCNTL, uintptr(ends[0]), syscall.F_GETFL, 0)
+	if failed != 0 || flags&syscall.O_NONBLOCK != 0 {
+		t.Errorf("reads of the pipe do not wait any more (flags %#x, %v)", flags, failed)
+	}
+}
+
 func TestASignalEndsItCleanly(t *testing.T) {
 	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		cmd := shell(t, "exec coatcheck")

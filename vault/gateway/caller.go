@@ -53,12 +53,28 @@ func (g *Gateway) receive(next mcp.MethodHandler) mcp.MethodHandler {
 		if result, err = next(ctx, method, req); err != nil {
 			return nil, g.failed(err, method, who)
 		}
-		if long, ok := result.(*mcp.CallToolResult); ok && long != nil {
-			if result, err = s.Hold(who.Call, long); err != nil {
-				return nil, g.failed(err, method, who)
-			}
-		}
 		return result, nil
+	}
+}
+
+// hold keeps long results back from the SDK, which would read them several
+// times over.
+func (g *Gateway) hold(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+		result, err := next(ctx, method, req)
+		long, ok := result.(*mcp.CallToolResult)
+		if err != nil || !ok || long == nil {
+			return result, err
+		}
+		s, who, ok := stream.Of(ctx, req)
+		if !ok || s == nil {
+			return result, nil
+		}
+		short, err := s.Hold(who.Call, long)
+		if err != nil {
+			return nil, g.failed(err, method, who)
+		}
+		return short, nil
 	}
 }
 

@@ -192,7 +192,10 @@ func New(cfg Config) *Gateway {
 // Serve sets the server that answers, for assemblies in which the server needs
 // the gateway first. It must be called once, before the first shim arrives.
 func (g *Gateway) Serve(server *mcp.Server) {
-	server.AddReceivingMiddleware(g.receive)
+	server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		g.streams.Answer = g.receive(next)
+		return g.hold(g.streams.Answer)
+	})
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.server = server

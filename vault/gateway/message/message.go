@@ -155,12 +155,9 @@ func Answer(m *jsonrpc.Response, held *Held) (data []byte, err error) {
 		data, err = jsonrpc.EncodeMessage(m)
 	}
 	if err != nil {
-		return (&Fault{jsonrpc.CodeInternalError, "internal error: the answer cannot be encoded"}).Answer([]byte(key)), err
+		return (&Fault{jsonrpc.CodeInternalError, unencodable}).Answer([]byte(key)), err
 	}
-	if len(data) > wire.MaxMessage {
-		return TooMuch("the answer is larger than 8 MiB, which is the limit; ask for less").Answer([]byte(key)), nil
-	}
-	return data, nil
+	return bounded(key, data)
 }
 
 // Key is the JSON text of an id, such as `7` or `"a"`, as the SDK writes it.

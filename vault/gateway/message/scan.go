@@ -34,7 +34,8 @@ func scan(data []byte) (envelope, *Fault) {
 	if data[s.at] != '{' {
 		return envelope{}, parseError("a message is a JSON object")
 	}
-	found, bad := s.members()
+	var found envelope
+	bad := s.members(found.add)
 	if bad != nil {
 		return found, bad
 	}
@@ -72,48 +73,45 @@ func (s *scanner) space() {
 	}
 }
 
-// members reads the outermost object.
-func (s *scanner) members() (envelope, *Fault) {
-	var found envelope
+// members reads the object at s, and gives each member to add.
+func (s *scanner) members(add func(key, value []byte)) *Fault {
 	seen := make([][]byte, 0, 8)
 	s.at++
 	for {
 		if s.space(); s.at < len(s.data) && s.data[s.at] == '}' {
 			s.at++
-			return found, nil
+			return nil
 		}
 		if len(seen) > 0 {
 			if s.at >= len(s.data) || s.data[s.at] != ',' {
-				return found, parseError("a comma is missing")
+				return parseError("a comma is missing")
 			}
 			s.at++
 			s.space()
 		}
 		key, ok := s.text()
 		if s.space(); !ok || s.at >= len(s.data) || s.data[s.at] != ':' {
-			return found, parseError("a member has no name")
+			return parseError("a member has no name")
 		}
 		s.at++
 		value, bad := s.value()
 		if bad != nil {
-			return found, bad
+			return bad
 		}
-		if bad := found.add(key, value, seen); bad != nil {
-			return found, bad
+		if len(seen) >= maxMembers || bytes.IndexByte(key, '\\') >= 0 {
+			return Invalid("strange members")
 		}
+		for _, other := range seen {
+			if bytes.Equal(other, key) {
+				return Invalid("a member comes twice")
+			}
+		}
+		add(key, value)
 		seen = append(seen, key)
 	}
 }
 
-func (e *envelope) add(key, value []byte, seen [][]byte) *Fault {
-	if len(seen) >= maxMembers || bytes.IndexByte(key, '\\') >= 0 {
-		return Invalid("strange members")
-	}
-	for _, other := range seen {
-		if bytes.Equal(other, key) {
-			return Invalid("a member comes twice")
-		}
-	}
+func (e *envelope) add(key, value []byte) {
 	switch string(key) {
 	case "id":
 		e.id = value
@@ -124,7 +122,6 @@ func (e *envelope) add(key, value []byte, seen [][]byte) *Fault {
 	case "params":
 		e.params = value
 	}
-	return nil
 }
 
 // text reads a string and returns what is between its quotes.

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -42,7 +41,11 @@ func Of(ctx context.Context, req mcp.Request) (s *Stream, who identity.Caller, o
 
 // Connect hands a new stream to the SDK.
 func (s *Stream) Connect(ctx context.Context, server *mcp.Server) error {
-	_, err := server.Connect(context.WithValue(ctx, streamKey{}, s), transport{s}, nil)
+	ctx = context.WithValue(ctx, streamKey{}, s)
+	session, err := server.Connect(ctx, transport{s}, nil)
+	s.mu.Lock()
+	s.life, s.sdk = ctx, session
+	s.mu.Unlock()
 	return err
 }
 
@@ -121,11 +124,16 @@ func (s *Stream) accept(l *Link, data []byte) jsonrpc.Message {
 		s.refuse(bad.Answer([]byte(key)), bad)
 		return nil
 	}
-	if key != "" {
-		// The SDK keeps the last requests of a stream for as long as that idles,
-		// so they carry the name of their call and nothing else.
-		m.Extra = &mcp.RequestExtra{TokenInfo: &auth.TokenInfo{UserID: key}}
+	if key == "" {
+		if s.cancelled(m) {
+			return nil
+		}
+		return m
 	}
+	if s.direct(m, key) {
+		return nil
+	}
+	m.Extra = extra(key)
 	return m
 }
 
@@ -182,7 +190,7 @@ func (s *Stream) enter(m *jsonrpc.Request, address string, replayed bool, size i
 	}
 	who := s.callerLocked()
 	who.Address, who.Call, who.Replayed = address, key, replayed
-	s.calls[key] = call{who: who, bytes: size, parked: m.Method == MethodListen}
+	s.calls[key] = call{who: who, bytes: size, begins: m.Method == methodInitialize, parked: m.Method == MethodListen}
 	s.callBytes += size
 	return key, nil
 }
@@ -259,6 +267,7 @@ func (s *Stream) respond(m *jsonrpc.Response) error {
 	key := message.Key(m.ID)
 	s.mu.Lock()
 	held := s.calls[key].held
+	s.settled = s.settled || s.calls[key].begins && m.Error == nil
 	s.mu.Unlock()
 	data, err := message.Answer(m, held)
 	if err != nil {

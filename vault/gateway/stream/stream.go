@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
@@ -51,6 +53,9 @@ type Config struct {
 	Room     *Room         // of those who are signed in
 	Guests   *Room         // of the others
 	Log      *slog.Logger
+	// Answer answers the calls of tools that need nothing else of the SDK;
+	// optional. It is set before the first stream is there.
+	Answer mcp.MethodHandler
 }
 
 // Stream is one conversation. Lock order: greet, then mu; mu is never held
@@ -92,6 +97,10 @@ type Stream struct {
 
 	arriving int // bytes of a guest's message that is not complete; in held
 
+	life    context.Context    // of what the SDK and the calls do; nil at first
+	sdk     *mcp.ServerSession // the SDK's view of the stream; nil at first
+	settled bool               // the conversation was set up: initialize succeeded
+
 	calls     map[string]call // under way, by id
 	callBytes int             // of their requests
 }
@@ -101,6 +110,8 @@ type call struct {
 	who    identity.Caller // as the stream knew it when the call came
 	bytes  int
 	held   *message.Held
+	begins bool // sets the conversation up
+	cancel func()
 	parked bool // waits for something that may take for ever; a drain does not wait for it
 }
 
@@ -235,7 +246,16 @@ func (s *Stream) Drop(code int, bye *wire.Bye) {
 	s.link, s.login = nil, nil
 	s.tail, s.queued = nil, 0
 	s.arrived.Broadcast()
+	var under []func() // calls that the SDK knows nothing of
+	for _, c := range s.calls {
+		if c.cancel != nil {
+			under = append(under, c.cancel)
+		}
+	}
 	s.mu.Unlock()
+	for _, cancel := range under {
+		cancel()
+	}
 	waits.end(Gone())
 	s.cfg.Host.Left(s)
 	if l != nil {

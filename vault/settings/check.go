@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,7 +46,8 @@ func address(text string, origin bool) string {
 
 // check reports what cannot work.
 func (s *Settings) check(r *reader) {
-	if _, port, err := net.SplitHostPort(s.Network.Listen); err != nil || port == "" {
+	_, port, err := net.SplitHostPort(s.Network.Listen)
+	if _, number := strconv.ParseUint(port, 10, 16); err != nil || number != nil {
 		r.at("network.listen", "must be host:port, such as 127.0.0.1:8080")
 	}
 	if s.Network.PublicURL == "" {

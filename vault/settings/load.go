@@ -37,7 +37,9 @@ func Load(opt Options) (*Settings, error) {
 	}
 	s := &Settings{sources: map[string]string{}, Dir: filepath.Dir(name)}
 	r := &reader{file: filepath.Base(name), sources: s.sources}
-	r.parse(text, s)
+	if !r.parse(text, s) {
+		return nil, failure(name, r.problems) // the rest would follow from it
+	}
 	env := split(opt.Environ)
 	r.environment(reflect.ValueOf(s).Elem(), "", env)
 	s.Warnings = unknown(env, r.known)
@@ -93,7 +95,11 @@ func find(files []string) (name string, text []byte, err error) {
 		name, err = filepath.Abs(name)
 		return name, text, err
 	}
-	return "", nil, usererr.New(usererr.Settings, "There are no settings: "+strings.Join(files, " and ")+" do not exist",
+	absent := " does not exist"
+	if len(files) > 1 {
+		absent = " do not exist"
+	}
+	return "", nil, usererr.New(usererr.Settings, "There are no settings: "+strings.Join(files, " and ")+absent,
 		"Write vault.yaml (the README has a sample), or name another file with --config; to look around without settings run: coatcheck-vault demo")
 }
 
@@ -134,19 +140,21 @@ func (r *reader) nearest(key string) int {
 	return r.lines[key]
 }
 
-func (r *reader) parse(text []byte, s *Settings) {
+// parse returns false for what is no YAML.
+func (r *reader) parse(text []byte, s *Settings) bool {
 	r.lines = map[string]int{}
 	decoder := yaml.NewDecoder(strings.NewReader(string(text)))
 	var doc yaml.Node
 	switch err := decoder.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return // empty: everything may come from the environment
+		return true // empty: everything may come from the environment
 	case err != nil:
 		r.wrong(0, "%s is not YAML: %s", r.file, strings.TrimPrefix(err.Error(), "yaml: "))
-		return
+		return false
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		r.wrong(0, "%s has more than one document", r.file)
 	}
 	r.node(reflect.ValueOf(s).Elem(), doc.Content[0], "")
+	return true
 }

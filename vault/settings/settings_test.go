@@ -198,3 +198,15 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestListen(t *testing.T) {
+	for listen, good := range map[string]bool{
+		"127.0.0.1:8080": true, "[::1]:0": true, ":65535": true,
+		"": true, "127.0.0.1": false, "127.0.0.1:": false, "127.0.0.1:65536": false, "127.0.0.1:-1": false, "[::1:8080": false, "127.0.0.1:x": false,
+	} {
+		_, err := load(t, sample, "COATCHECK_NETWORK_LISTEN="+listen)
+		if said := strings.Contains(usererr.Text(err, ""), "network.listen (from environment COATCHECK_NETWORK_LISTEN): must be host:port"); good != (err == nil) || good == said {
+			t.Errorf("%q: %v", listen, err)
+		}
+	}
+}

@@ -119,6 +119,17 @@ func (s *stream) failLocked(c *call, why *usererr.Error) {
 	s.replyLocked(c, words.Success(c.id, s.book.CallFailed(text, revision)))
 }
 
+// unanswered is for what the vault had no time to answer before the client's
+// input ended: that there is no link says more than that.
+func (s *stream) unanswered() *usererr.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.linkedLocked() || s.why == nil {
+		return usererr.New(usererr.Timeout, "The client ended its input before the vault had answered", "")
+	}
+	return usererr.New(s.why.Code, s.why.Message+", and the client ended its input meanwhile", s.why.Hint)
+}
+
 // failAll answers everything that somebody waits for.
 func (s *stream) failAll(why *usererr.Error) {
 	s.mu.Lock()

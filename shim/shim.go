@@ -240,7 +240,7 @@ func (s *stream) finish(ctx context.Context) {
 		case <-s.out.Broke():
 			return
 		case <-late.C:
-			s.failAll(usererr.New(usererr.Timeout, "The client ended its input before the vault had answered", ""))
+			s.failAll(s.unanswered())
 			return
 		case <-tick.C:
 		}

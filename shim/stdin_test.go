@@ -141,7 +141,7 @@ func TestTheEndOfInput(t *testing.T) {
 			v.with(func() { v.down = true })
 			v.kill()
 			c.call("1", "echo", "x")
-		}, time.Second, 2 * time.Second, "ended its input"},
+		}, time.Second, 2 * time.Second, "ended its input meanwhile"},
 		"a cancelled call": {func(_ *vault, c *client) {
 			c.call("1", "slow", "x")
 			c.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)

@@ -79,11 +79,12 @@ func (d *Dialer) Dial(ctx context.Context) (*wsconn.Conn, *device.DeviceKey, err
 		if err != nil {
 			return nil, nil, err
 		}
+		through := way{d: d}
 		conn, response, err := wsconn.Dial(ctx, d.address(), wsconn.DialOptions{
 			Header:  http.Header{http.CanonicalHeaderKey(dpop.Header): {proof}},
 			TLS:     d.TLS,
-			Proxy:   d.Proxy,
-			NetDial: d.NetDial,
+			Proxy:   through.choose,
+			NetDial: through.dial,
 			Silence: silence,
 		})
 		if err == nil {
@@ -103,6 +104,34 @@ func (d *Dialer) Dial(ctx context.Context) (*wsconn.Conn, *device.DeviceKey, err
 			return nil, nil, d.refusal(response)
 		}
 	}
+}
+
+// way is one attempt to get through to the vault. It remembers whether a proxy
+// was chosen, so that one that does not answer is not taken for the vault.
+type way struct {
+	d     *Dialer
+	proxy bool
+}
+
+func (w *way) choose(r *http.Request) (*url.URL, error) {
+	if w.d.Proxy == nil {
+		return nil, nil //nolint:nilnil // as net/http wants it
+	}
+	proxy, err := w.d.Proxy(r)
+	w.proxy = proxy != nil
+	return proxy, err
+}
+
+func (w *way) dial(ctx context.Context, kind, address string) (net.Conn, error) {
+	dial := w.d.NetDial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	conn, err := dial(ctx, kind, address)
+	if err != nil && w.proxy {
+		return nil, &net.OpError{Op: network.ProxyConnect, Net: kind, Err: err}
+	}
+	return conn, err
 }
 
 // Prove returns a proof for the upgrade request, at its first or any later

@@ -211,6 +211,18 @@ func TestDialWithoutNetwork(t *testing.T) {
 	}
 }
 
+// TestDialThroughAProxyThatIsAway says that it is the proxy.
+func TestDialThroughAProxyThatIsAway(t *testing.T) {
+	d := dialer(t, "https://vault.example")
+	for _, proxy := range []string{"http://ada:SECRET@127.0.0.1:1", "socks5://127.0.0.1:1"} {
+		d.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy) }
+		_, _, err := d.Dial(t.Context())
+		if text := usererr.Text(err, ""); !strings.Contains(text, "The proxy on the way to the vault does not answer (127.0.0.1:1)") || strings.Contains(text, "SECRET") {
+			t.Errorf("%s: %s", proxy, text)
+		}
+	}
+}
+
 // TestDialTrustsNobodyElse dials a vault whose certificate is unknown.
 func TestDialTrustsNobodyElse(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())

@@ -14,6 +14,10 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 )
 
+// ProxyConnect is what a [net.OpError] does that could not reach the proxy, as
+// in net/http.
+const ProxyConnect = "proxyconnect"
+
 // Explain says in a user error why the vault at origin could not be reached,
 // and what to do. User errors come back as they are.
 func Explain(err error, origin string) *usererr.Error {
@@ -28,6 +32,13 @@ func Explain(err error, origin string) *usererr.Error {
 			return say("The name of the vault or of its proxy does not exist ("+dns.Name+")", "Check the vault's address in the settings, and the VPN")
 		}
 		return say("The name "+dns.Name+" cannot be looked up now", "Check the network and the VPN; it is tried again by itself")
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == ProxyConnect {
+		at := ""
+		if inner, ok := errors.AsType[*net.OpError](op.Err); ok && inner.Addr != nil {
+			at = " (" + inner.Addr.String() + ")"
+		}
+		return say("The proxy on the way to the vault does not answer"+at, "Check the proxy in the settings, the network and the VPN; it is tried again by itself")
 	}
 	if message, hint, ok := explainTLS(err); ok {
 		return say("The vault at "+origin+" "+message, hint)

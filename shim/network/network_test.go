@@ -171,6 +171,19 @@ func TestNobodyThere(t *testing.T) {
 	explained(t, err, "Nothing answers at the vault's address")
 }
 
+// TestAProxyThatIsAway is not taken for a vault that is away.
+func TestAProxyThatIsAway(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	_ = l.Close()
+	n := open(t, network.Config{Proxy: secret.New("http://ada:canary@" + address)})
+	_, err = get(t, n, vault)
+	explained(t, err, "The proxy on the way to the vault does not answer ("+address+")")
+}
+
 func TestExplain(t *testing.T) {
 	wrapped := func(err error) error { return &url.Error{Op: "Get", URL: "https://x/?canary", Err: err} }
 	tests := []struct {

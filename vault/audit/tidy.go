@@ -87,5 +87,8 @@ func fit(text string, limit int) string {
 // commands tells the characters that do something instead of showing
 // something: control codes, direction marks, line and paragraph separators.
 func commands(r rune) bool {
+	if r < utf8.RuneSelf { // most are
+		return r < ' ' || r == 0x7f
+	}
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }

@@ -23,8 +23,8 @@ var nextInHeader = regexp.MustCompile(`<([^>]*)>\s*;\s*rel="?next"?`)
 // v2 has it), with or without the gateway's prefix. A link to anything but
 // the endpoint itself is an error.
 func follow(endpoint, next string, h http.Header) (url.Values, error) {
-	if next == "" {
-		if found := nextInHeader.FindStringSubmatch(h.Get("Link")); found != nil {
+	if header := h.Get("Link"); next == "" && header != "" {
+		if found := nextInHeader.FindStringSubmatch(header); found != nil {
 			next = found[1]
 		}
 	}

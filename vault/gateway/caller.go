@@ -143,8 +143,6 @@ func (g *Gateway) Live(ctx context.Context, who identity.Caller) error {
 	if g.blind() {
 		return errBlind()
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
 	// What was revoked a moment ago, perhaps by another process, counts now
 	// and not when the watch comes round.
 	epoch, err := g.epochs.Now(ctx)
@@ -156,6 +154,8 @@ func (g *Gateway) Live(ctx context.Context, who identity.Caller) error {
 			return same(now.Session, who)
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
 	now, err := g.cfg.Sessions.Current(ctx, who.Device)
 	if err != nil && !errors.Is(err, session.ErrNone) {
 		return usererr.Wrap(err, usererr.Unavailable, "The vault cannot check who is calling", "Try again in a minute")

@@ -62,6 +62,7 @@ const (
 	sweepEvery   = time.Second            // pings, deadlines, expiry
 	touchEvery   = 5 * time.Minute        // a session's last use
 	askAtOnce    = 500                    // devices in one question about all
+	maxResting   = 64                     // goroutines that wait for something to do
 )
 
 // Sessions says who is on the other end. A *session.Keeper is one.
@@ -162,6 +163,11 @@ type Gateway struct {
 
 	dueMu sync.Mutex
 	due   []*stream.Stream // guarded by dueMu; streams that owe an acknowledgement
+
+	idle    chan func()    // a task for a goroutine that waits for one
+	resting atomic.Int32   // how many wait
+	stop    chan struct{}  // closed when they shall end; guarded by mu
+	workers sync.WaitGroup // they
 }
 
 // New returns a gateway. It accepts shims while [Gateway.Run] runs.
@@ -174,8 +180,13 @@ func New(cfg Config) *Gateway {
 		waiting:   newTally(maxWaitingEach, maxWaiting),
 		strangers: newTally(maxWaitingEach, maxGuestWaiting),
 		guests:    newCrowd((cfg.MaxStreams + 1) / 2),
-		epochs:    epoch.New(cfg.Sessions.Epoch, epochFresh),
-		devices:   map[identity.DeviceID][]*stream.Stream{},
+		epochs: epoch.New(func(ctx context.Context) (int64, error) {
+			ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+			defer cancel()
+			return cfg.Sessions.Epoch(ctx)
+		}, epochFresh),
+		idle:    make(chan func()),
+		devices: map[identity.DeviceID][]*stream.Stream{},
 	}
 	g.streams = &stream.Config{
 		Host: host{g}, Verifier: cfg.Verifier, Nonces: cfg.Nonces, URL: strings.TrimSuffix(cfg.PublicURL, "/") + wire.ConnectPath,
@@ -236,10 +247,41 @@ func (g *Gateway) spawn(task func()) {
 		task()
 		return
 	}
-	go func() { // ends with task
-		defer g.tasks.Done()
-		task()
-	}()
+	select {
+	case g.idle <- task:
+	default:
+		g.workers.Add(1)
+		go g.work(task)
+	}
+}
+
+// work runs task, and then others: a goroutine that has run one has the stack
+// that they need, and to grow that takes longer than most of what they do. It
+// ends when enough others wait for tasks, or with Run.
+func (g *Gateway) work(task func()) {
+	defer g.workers.Done()
+	g.mu.Lock()
+	stop := g.stop
+	g.mu.Unlock()
+	for {
+		g.run(task)
+		if g.resting.Add(1) > maxResting {
+			g.resting.Add(-1)
+			return
+		}
+		select {
+		case task = <-g.idle:
+			g.resting.Add(-1)
+		case <-stop:
+			g.resting.Add(-1)
+			return
+		}
+	}
+}
+
+func (g *Gateway) run(task func()) {
+	defer g.tasks.Done()
+	task()
 }
 
 func (g *Gateway) find(device identity.DeviceID, id identity.StreamID) *stream.Stream {

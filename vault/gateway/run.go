@@ -25,7 +25,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		return errors.New("gateway: Run runs already")
 	}
 	// Handlers are cancelled by dropping their streams, below.
-	g.life, g.running = context.WithoutCancel(ctx), true
+	g.life, g.running, g.stop = context.WithoutCancel(ctx), true, make(chan struct{})
 	g.mu.Unlock()
 	g.known.Store(int64(time.Since(g.start)))
 
@@ -44,8 +44,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	g.mu.Lock()
 	g.running = false
+	close(g.stop)
 	g.mu.Unlock()
 	g.tasks.Wait()
+	g.workers.Wait()
 	return nil
 }
 

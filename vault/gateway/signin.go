@@ -130,9 +130,12 @@ func refused(done wire.LoginDone) error {
 	if done.OK {
 		return nil
 	}
-	message := done.Message
+	message, hint := done.Message, done.Hint
 	if message == "" {
 		message = "The sign-in was declined in the browser"
 	}
-	return usererr.New(usererr.Refused, message, "Ask again if you want to sign in after all")
+	if hint == "" {
+		hint = "Ask again if you want to sign in after all"
+	}
+	return usererr.New(usererr.Refused, message, hint)
 }

@@ -8,7 +8,6 @@ package policy
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -39,7 +38,7 @@ type Policy struct {
 // MaxSpaces limits each list of spaces, since each is part of every search.
 const MaxSpaces = 200
 
-var spaceKey = regexp.MustCompile(`^~?[A-Za-z0-9][A-Za-z0-9_.:@-]{0,254}$`)
+const maxSpaceKey = 255 // characters, besides a first ~
 
 // New compiles rules and reports everything that is wrong with them at once.
 func New(rules Rules) (*Policy, error) {
@@ -58,7 +57,7 @@ func keys(name string, list []string) ([]string, error) {
 	}
 	var folded []string
 	for _, key := range list {
-		if !spaceKey.MatchString(key) {
+		if !ValidSpaceKey(key) {
 			problems = append(problems, fmt.Errorf("%s: %q is not a space key", name, key))
 			continue
 		}
@@ -73,12 +72,23 @@ func keys(name string, list []string) ([]string, error) {
 func Fold(key string) string { return strings.ToUpper(key) }
 
 // ValidSpaceKey reports whether key has the form of a space key.
-func ValidSpaceKey(key string) bool { return spaceKey.MatchString(key) }
+func ValidSpaceKey(key string) bool {
+	name := strings.TrimPrefix(key, "~")
+	if name == "" || len(name) > maxSpaceKey || strings.IndexByte("_.:@-", name[0]) >= 0 {
+		return false
+	}
+	for _, b := range []byte(name) {
+		if !('a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || strings.IndexByte("_.:@-", b) >= 0) {
+			return false
+		}
+	}
+	return true
+}
 
 // Space returns nil when objects of the space may be reached and
 // [ErrDenied] otherwise, for an unknown ("") or malformed key as well.
 func (p *Policy) Space(key string) error {
-	if p == nil || !spaceKey.MatchString(key) {
+	if p == nil || !ValidSpaceKey(key) {
 		return ErrDenied
 	}
 	folded := Fold(key)

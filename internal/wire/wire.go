@@ -107,10 +107,12 @@ type LoginRequired struct {
 	Tenant string `json:"tenant,omitempty"`
 }
 
-// LoginDone says how a sign-in ended. Message is for people.
+// LoginDone says how a sign-in ended. Message and Hint, what to do, are for
+// people.
 type LoginDone struct {
 	OK      bool   `json:"ok"`
 	Message string `json:"message,omitempty"`
+	Hint    string `json:"hint,omitempty"`
 }
 
 // ByeReason says why a link closes.

@@ -241,9 +241,12 @@ func outcome(result wire.LoginDone) error {
 	if result.OK {
 		return nil
 	}
-	message := clean(result.Message)
+	message, hint := clean(result.Message), clean(result.Hint)
 	if message == "" {
 		message = "The sign-in was refused"
 	}
-	return usererr.New(usererr.Refused, message, "Ask again to start a new one")
+	if hint == "" {
+		hint = "Ask again to start a new one"
+	}
+	return usererr.New(usererr.Refused, message, hint)
 }

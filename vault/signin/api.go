@@ -160,9 +160,9 @@ func (h *Handler) start(r *http.Request, device identity.DeviceID) reply {
 		OpenFailed: body.OpenFailed,
 		Admit:      func(ctx context.Context) error { return h.admit(ctx, device, h.cfg.Address(r)) },
 	})
-	if usererr.CodeOf(err) == usererr.Refused {
+	if why, ok := usererr.From(err); ok && why.Code == usererr.Refused {
 		// Calls that wait would wait in vain.
-		h.cfg.Streams.LoginDone(device, wire.LoginDone{Message: usererr.Text(err, "")})
+		h.cfg.Streams.LoginDone(device, wire.LoginDone{Message: why.Message, Hint: why.Hint})
 	}
 	if err != nil {
 		return reply{err: err}

@@ -328,7 +328,7 @@ func TestTokenAnswersThatAreRefused(t *testing.T) {
 			if strings.Contains(text+fmt.Sprint(problem), "CANARY") {
 				t.Errorf("what Atlassian sent came through: %+v %s", problem, text)
 			}
-			if told := r.streams.told(); len(told) != 1 || told[0].OK || told[0].Message == "" {
+			if told := r.streams.told(); len(told) != 1 || told[0].OK || told[0].Message == "" || told[0].Hint == "" {
 				t.Errorf("the streams were told %+v", told)
 			}
 			if !slices.Contains(r.events(), "login.failed") {

@@ -51,7 +51,7 @@ func (h *Handler) ended(ctx context.Context, l consent.Login, detail string) {
 		record.Event, record.Outcome, record.Code = "login.refused", "denied", string(usererr.Refused)
 		done.Message = declined
 	case consent.Failed:
-		record.Code, done.Message = string(l.Details.Reason.Code), l.Details.Reason.Message
+		record.Code, done.Message, done.Hint = string(l.Details.Reason.Code), l.Details.Reason.Message, l.Details.Reason.Hint
 	default:
 		record.Code, done.Message = string(usererr.Timeout), "The sign-in was not completed in time"
 	}

@@ -30,6 +30,9 @@ type Entry struct {
 	Reference      string             `json:"reference,omitempty"` // under which the log has more
 	Address        string             `json:"address,omitempty"`
 	DurationMillis int64              `json:"duration_ms,omitempty"`
+	// By is who acted, where that is not the person whom it is about: an
+	// administrator, as "key:NAME" or "os:USER".
+	By string `json:"by,omitempty"`
 }
 
 // Head is the end of a chain; the zero Head is before the first record.

@@ -31,6 +31,7 @@ func appendCEF(b []byte, r *Record, version string) []byte {
 	x.add("externalId", strconv.FormatInt(r.Seq, 10), cefText)
 	x.add("outcome", e.Outcome, cefText)
 	x.add("suid", string(e.Person), cefText)
+	x.add("suser", e.By, cefText)
 	x.address(e.Address)
 	x.add("destinationServiceName", e.Site, cefText)
 	x.add("reason", e.Code, cefText)

@@ -96,8 +96,8 @@ func TestCEF(t *testing.T) {
 				`flexString2Label=reference flexString2=ref cn1Label=duration in ms cn1=12`,
 		},
 		"little, from IPv6": {
-			audit.Entry{Event: "grant.revoked", Outcome: "ok", Address: "2001:db8::1"},
-			`CEF:0|Coatcheck|coatcheck-vault|v1\|2|grant.revoked|grant revoked|4|rt=1772600767089 externalId=1 outcome=ok c6a2Label=Source IPv6 Address c6a2=2001:db8::1 cs6Label=hash cs6=HASH`,
+			audit.Entry{Event: "grant.revoked", Outcome: "ok", Address: "2001:db8::1", By: "key:ops"},
+			`CEF:0|Coatcheck|coatcheck-vault|v1\|2|grant.revoked|grant revoked|4|rt=1772600767089 externalId=1 outcome=ok suser=key:ops c6a2Label=Source IPv6 Address c6a2=2001:db8::1 cs6Label=hash cs6=HASH`,
 		},
 		"an error, from nowhere": {
 			audit.Entry{Event: "call", Outcome: "error", Address: "a pipe"},

@@ -31,7 +31,7 @@ func (e Entry) tidy() Entry {
 	e.Session = identity.SessionID(fit(string(e.Session), maxText))
 	e.Grant = identity.GrantID(fit(string(e.Grant), maxText))
 	e.Stream = identity.StreamID(fit(string(e.Stream), maxText))
-	for _, text := range []*string{&e.Call, &e.Tool, &e.Site, &e.Code, &e.Reference, &e.Address} {
+	for _, text := range []*string{&e.Call, &e.Tool, &e.Site, &e.Code, &e.Reference, &e.Address, &e.By} {
 		*text = fit(*text, maxText)
 	}
 	e.Detail = fit(e.Detail, maxDetail)

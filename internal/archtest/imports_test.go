@@ -15,7 +15,7 @@ const module = "github.com/coatcheck-mcp/coatcheck/"
 
 // everywhere may be imported by every package of the half it belongs to.
 var (
-	inVault    = []string{"vault/identity", "internal/secret", "internal/usererr", "internal/buildinfo", "internal/typo"}
+	inVault    = []string{"vault/identity", "vault/ratelimit", "internal/secret", "internal/usererr", "internal/buildinfo", "internal/typo"}
 	inInternal = []string{"internal/secret", "internal/usererr", "internal/buildinfo", "internal/typo"}
 )
 
@@ -41,6 +41,7 @@ var allowed = map[string][]string{
 	"vault/seal":          {},
 	"vault/confluence":    {},
 	"vault/identity":      {},
+	"vault/ratelimit":     {},
 	"internal/wire":       {},
 	"internal/wsconn":     {"internal/wire"},
 	"internal/dpop":       {},
@@ -68,6 +69,7 @@ var doors = map[string][]string{
 	"github.com/gorilla/websocket":           {"internal/wsconn", "internal/bench"},
 	"github.com/go-jose/go-jose/v4":          {"internal/dpop"},
 	"golang.org/x/oauth2":                    {"vault/consent"},
+	"github.com/coreos/go-oidc/v3":           {"vault/signin/oidc"},
 	"modernc.org/sqlite":                     {"vault/store"},
 	"github.com/tink-crypto/tink-go/v2":      {"vault/seal"},
 	"github.com/modelcontextprotocol/go-sdk": {"vault/tools", "vault/gateway", "internal/demo", "internal/bench", "vault"},
@@ -78,7 +80,7 @@ var doors = map[string][]string{
 	"golang.org/x/mod":                       {"vault/audit"},
 	"golang.org/x/net":                       {"shim", "internal/atlassiansim", "vault/markup"},
 	"golang.org/x/sys":                       {"shim", "cmd", "vault/store"},
-	"golang.org/x/time":                      {"vault", "vault/gateway", "vault/confluence", "vault/signin", "vault/guard"},
+	"golang.org/x/time":                      {"vault", "vault/ratelimit", "vault/confluence", "vault/signin", "vault/guard"},
 	"golang.org/x/sync":                      {"vault", "shim", "internal"},
 }
 

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
@@ -112,41 +111,6 @@ func (l *Log) List(ctx context.Context, tenant identity.TenantID, after int64, l
 		limit = maxList
 	}
 	return l.cfg.Sink.AuditRead(ctx, tenant, after, limit)
-}
-
-// pages calls each with the records of tenant's chain after a number, page by
-// page, until there are no more or each wants none. The next page is read
-// meanwhile.
-func (l *Log) pages(ctx context.Context, tenant identity.TenantID, after int64, each func([]Record) (more bool, err error)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	var reading sync.WaitGroup
-	defer reading.Wait()
-	defer cancel()
-	type read struct {
-		page []Record
-		err  error
-	}
-	ahead := make(chan read, 1) // one is on its way at a time
-	fetch := func(after int64) {
-		reading.Go(func() { // ends with the reading, or with ctx
-			page, err := l.cfg.Sink.AuditRead(ctx, tenant, after, maxList)
-			ahead <- read{page, err}
-		})
-	}
-	fetch(after)
-	for {
-		got := <-ahead
-		if got.err != nil {
-			return got.err
-		}
-		last := len(got.page) < maxList
-		if !last {
-			fetch(got.page[len(got.page)-1].Seq)
-		}
-		if more, err := each(got.page); err != nil || !more || last {
-			return err
-		}
-	}
 }
 
 // Tenants lists the chains that exist.

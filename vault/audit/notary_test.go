@@ -398,7 +398,7 @@ func BenchmarkVerify(b *testing.B) {
 }
 
 // put stores a chain at once.
-func (r *rig) put(b *testing.B, list []audit.Record) {
+func (r *rig) put(b testing.TB, list []audit.Record) forger {
 	b.Helper()
 	f := r.forge(b)
 	tx, err := f.db.BeginTx(b.Context(), nil)
@@ -421,4 +421,5 @@ func (r *rig) put(b *testing.B, list []audit.Record) {
 		b.Fatal(err)
 	}
 	f.exec("INSERT INTO audit_heads VALUES ('acme', $1, $2)", len(list), list[len(list)-1].Hash)
+	return f
 }

@@ -144,6 +144,13 @@ var tampering = []struct {
 	}, []string{"record 5: its content does not match", "record 6: its content does not match"}},
 	{"inserted before the first", func(f forger, _ *rig) { f.exec(insertCopy, 0, 1) }, []string{"record 0: a chain begins with record 1", "record 1: it does not follow"}},
 	{"added at the end", func(f forger, _ *rig) { f.exec(insertCopy, 11, 10) }, []string{"record 11: its content does not match"}},
+	{"moved far away", func(f forger, _ *rig) {
+		f.exec("UPDATE audit SET seq = 4000000000000000000 WHERE tenant = 'acme' AND seq = 10")
+		f.exec("UPDATE audit_heads SET seq = 4000000000000000000 WHERE tenant = 'acme'")
+	}, []string{"record 10: it is missing, and so is what follows, to record 3999999999999999999"}},
+	{"an end that is nowhere", func(f forger, _ *rig) {
+		f.exec("UPDATE audit_heads SET seq = 9223372036854775807 WHERE tenant = 'acme'")
+	}, []string{"record 11: it and what follows is missing, to record 9223372036854775807"}},
 	{"two swapped", func(f forger, _ *rig) {
 		f.exec("UPDATE audit SET seq = 1000 + seq WHERE tenant = 'acme' AND seq IN (4, 5)")
 		f.exec("UPDATE audit SET seq = 1009 - seq WHERE tenant = 'acme' AND seq > 1000")
@@ -237,6 +244,36 @@ func TestALongBrokenChainIsNotReportedForEver(t *testing.T) {
 	chains, err := r.Verify(t.Context())
 	if n := strings.Count(fmt.Sprint(err), "\n") + 1; n != 20 || chains[0].Broken != 40 {
 		t.Errorf("%d lines, %+v", n, chains)
+	}
+}
+
+// TestGapsInALongChain has some within and some over the stretches in which a
+// chain is read.
+func TestGapsInALongChain(t *testing.T) {
+	for engine, address := range engines {
+		t.Run(engine, func(t *testing.T) {
+			r := newRigOn(t, address(t))
+			s := &still{}
+			log := audit.New(audit.Config{Sink: s})
+			for range 9000 {
+				if err := log.Record(t.Context(), audit.Entry{Event: "call", Outcome: "ok", Tenant: "acme"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f := r.put(t, s.list)
+			if chains, err := r.Verify(t.Context()); err != nil || chains[0].Records != 9000 {
+				t.Fatalf("Verify = %+v, %v", chains, err)
+			}
+			f.exec("DELETE FROM audit WHERE seq IN (1, 1000, 1001, 2500) OR seq BETWEEN 3000 AND 8500 OR seq = 9000")
+			chains, err := r.Verify(t.Context())
+			expect(t, err, []string{
+				"record 1: it is missing, and so is what follows, to record 1", "record 1000: it is missing, and so is what follows, to record 1001",
+				"record 2500: it is missing", "record 3000: it is missing, and so is what follows, to record 8500", "record 9000: it and what follows is missing",
+			})
+			if chains[0].Records != 9000-4-5501-1 {
+				t.Errorf("Verify read %d records", chains[0].Records)
+			}
+		})
 	}
 }
 

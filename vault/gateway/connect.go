@@ -16,6 +16,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway/stream"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/ratelimit"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
 
@@ -37,7 +38,7 @@ func (a arrival) guest() bool { return a.standing.ID == "" }
 // ServeHTTP is GET /v1/connect. It returns as soon as the stream has its link,
 // so that an idle stream does not cost the HTTP server's goroutine and buffers.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !g.begin() {
+	if g.begin() == nil {
 		problem(w, http.StatusServiceUnavailable, usererr.Unavailable, "the vault is starting or stopping", 1)
 		return
 	}
@@ -86,8 +87,8 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (arrival, bool) 
 	if !ip.IsValid() {
 		ip = netip.IPv4Unspecified() // which is nobody's, but has limits too
 	}
-	who.address, who.network = ip.String(), network(ip)
-	if !g.addresses.allow(ip, time.Now()) {
+	who.address, who.network = ip.String(), ratelimit.Network(ip)
+	if !g.addresses.AllowAddress(ip, time.Now()) {
 		problem(w, http.StatusTooManyRequests, usererr.RateLimited, "too many connections from this address", 2)
 		return who, false
 	}

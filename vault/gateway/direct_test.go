@@ -11,7 +11,7 @@ import (
 )
 
 // reference is what a person may name to an administrator, another each time.
-var reference = regexp.MustCompile(`x_\w+`)
+var reference = regexp.MustCompile(`x_[\w-]+`)
 
 // whole returns the next message as it came.
 func (s *shim) whole() any {

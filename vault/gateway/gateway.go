@@ -27,9 +27,11 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/crew"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway/epoch"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway/stream"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/ratelimit"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
 
@@ -143,7 +145,7 @@ func (c Config) withDefaults() Config {
 type Gateway struct {
 	cfg       Config
 	streams   *stream.Config // shared by all streams
-	addresses *addresses
+	addresses *ratelimit.Limit
 	start     time.Time
 	epoch     atomic.Int64 // the latest that was seen
 	epochs    *epoch.Teller
@@ -156,6 +158,7 @@ type Gateway struct {
 	server   *mcp.Server                            // guarded by mu
 	life     context.Context                        // guarded by mu; what handlers of calls live in: Run's context
 	running  bool                                   // guarded by mu; false before and after Run
+	crew     *crew.Crew                             // guarded by mu; of Run
 	draining bool                                   // guarded by mu
 	devices  map[identity.DeviceID][]*stream.Stream // guarded by mu
 	count    int                                    // guarded by mu; streams in devices
@@ -163,11 +166,6 @@ type Gateway struct {
 
 	dueMu sync.Mutex
 	due   []*stream.Stream // guarded by dueMu; streams that owe an acknowledgement
-
-	idle    chan func()    // a task for a goroutine that waits for one
-	resting atomic.Int32   // how many wait
-	stop    chan struct{}  // closed when they shall end; guarded by mu
-	workers sync.WaitGroup // they
 }
 
 // New returns a gateway. It accepts shims while [Gateway.Run] runs.
@@ -175,7 +173,7 @@ func New(cfg Config) *Gateway {
 	cfg = cfg.withDefaults()
 	g := &Gateway{
 		cfg:       cfg,
-		addresses: newAddresses(cfg.ConnectRate),
+		addresses: ratelimit.New(float64(cfg.ConnectRate), 10*cfg.ConnectRate),
 		start:     time.Now(),
 		waiting:   newTally(maxWaitingEach, maxWaiting),
 		strangers: newTally(maxWaitingEach, maxGuestWaiting),
@@ -185,7 +183,6 @@ func New(cfg Config) *Gateway {
 			defer cancel()
 			return cfg.Sessions.Epoch(ctx)
 		}, epochFresh),
-		idle:    make(chan func()),
 		devices: map[identity.DeviceID][]*stream.Stream{},
 	}
 	g.streams = &stream.Config{
@@ -229,59 +226,30 @@ func (g *Gateway) Streams() int {
 	return g.count
 }
 
-// begin counts a task that the caller ends with g.tasks.Done; it returns false
-// while nothing may begin.
-func (g *Gateway) begin() bool {
+// begin counts a task that the caller ends with g.tasks.Done, and returns who
+// may run it; nil while nothing may begin.
+func (g *Gateway) begin() *crew.Crew {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.running {
-		g.tasks.Add(1)
+	if !g.running {
+		return nil
 	}
-	return g.running
+	g.tasks.Add(1)
+	return g.crew
 }
 
 // spawn runs a short task that Run waits for; the task must end by itself.
 // Outside of Run there is nobody to wait, so the caller does.
 func (g *Gateway) spawn(task func()) {
-	if !g.begin() {
+	all := g.begin()
+	if all == nil {
 		task()
 		return
 	}
-	select {
-	case g.idle <- task:
-	default:
-		g.workers.Add(1)
-		go g.work(task)
-	}
-}
-
-// work runs task, and then others: a goroutine that has run one has the stack
-// that they need, and to grow that takes longer than most of what they do. It
-// ends when enough others wait for tasks, or with Run.
-func (g *Gateway) work(task func()) {
-	defer g.workers.Done()
-	g.mu.Lock()
-	stop := g.stop
-	g.mu.Unlock()
-	for {
-		g.run(task)
-		if g.resting.Add(1) > maxResting {
-			g.resting.Add(-1)
-			return
-		}
-		select {
-		case task = <-g.idle:
-			g.resting.Add(-1)
-		case <-stop:
-			g.resting.Add(-1)
-			return
-		}
-	}
-}
-
-func (g *Gateway) run(task func()) {
-	defer g.tasks.Done()
-	task()
+	all.Go(func() {
+		defer g.tasks.Done()
+		task()
+	})
 }
 
 func (g *Gateway) find(device identity.DeviceID, id identity.StreamID) *stream.Stream {

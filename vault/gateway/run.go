@@ -9,6 +9,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/crew"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway/stream"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
@@ -25,7 +26,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 		return errors.New("gateway: Run runs already")
 	}
 	// Handlers are cancelled by dropping their streams, below.
-	g.life, g.running, g.stop = context.WithoutCancel(ctx), true, make(chan struct{})
+	g.life, g.running, g.crew = context.WithoutCancel(ctx), true, crew.New(maxResting)
 	g.mu.Unlock()
 	g.known.Store(int64(time.Since(g.start)))
 
@@ -44,10 +45,10 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	g.mu.Lock()
 	g.running = false
-	close(g.stop)
+	all := g.crew
 	g.mu.Unlock()
 	g.tasks.Wait()
-	g.workers.Wait()
+	all.Dismiss()
 	return nil
 }
 
@@ -83,7 +84,6 @@ func (g *Gateway) wheel(ctx context.Context) {
 				s.Turn(now)
 			}
 			clear(streams)
-			g.addresses.forget(now)
 		}
 	}
 }

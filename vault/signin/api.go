@@ -35,7 +35,7 @@ type apiFunc func(r *http.Request, device identity.DeviceID) reply
 func (h *Handler) api(serve apiFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.common(w)
-		if !h.addresses.allowAddress(h.cfg.Address(r), time.Now()) {
+		if !h.addresses.AllowAddress(h.cfg.Address(r), time.Now()) {
 			h.answer(w, r, reply{err: errTooMuch()})
 			return
 		}
@@ -48,7 +48,7 @@ func (h *Handler) api(serve apiFunc) http.Handler {
 			return
 		}
 		w.Header().Set(dpop.NonceHeader, h.cfg.Nonces.Issue())
-		if !h.devices.allow(thumbprint, time.Now()) {
+		if !h.devices.Allow(thumbprint, time.Now()) {
 			h.answer(w, r, reply{err: errTooMuch()})
 			return
 		}
@@ -192,7 +192,7 @@ func (h *Handler) admit(ctx context.Context, device identity.DeviceID, from neti
 	if from.IsLoopback() {
 		of = h.local
 	}
-	if !of.allowNetwork(from, time.Now()) {
+	if !of.AllowNetwork(from, time.Now()) {
 		return usererr.New(usererr.RateLimited, "Too many sign-ins begin from this network", "Wait a minute, then try again")
 	}
 	return nil

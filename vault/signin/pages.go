@@ -28,7 +28,7 @@ func (h *Handler) page(serve http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.common(w)
 		switch {
-		case !h.addresses.allowAddress(h.cfg.Address(r), time.Now()):
+		case !h.addresses.AllowAddress(h.cfg.Address(r), time.Now()):
 			h.pages.note(w, tooMuch())
 		case h.crossSite.Check(r) != nil:
 			h.cfg.Log.WarnContext(r.Context(), "a form from elsewhere was refused", "address", h.address(r))
@@ -307,7 +307,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
 // login of ours is worth a record: the others are anybody's noise.
 func (h *Handler) rejected(r *http.Request, l consent.Login, err error) {
 	h.cfg.Log.WarnContext(r.Context(), "a callback was refused", "login", l.ID, "address", h.address(r), "err", err)
-	if !errors.Is(err, consent.ErrElsewhere) || !h.rejects.allow(string(l.ID), time.Now()) {
+	if !errors.Is(err, consent.ErrElsewhere) || !h.rejects.Allow(string(l.ID), time.Now()) {
 		return
 	}
 	record := entry(l, "login.rejected", "denied")

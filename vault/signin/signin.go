@@ -25,6 +25,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/ratelimit"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
 
@@ -86,11 +87,11 @@ type Handler struct {
 	cfg       Config
 	https     bool
 	pages     *pages
-	addresses *limits
-	devices   *limits
-	begins    *limits // logins of strangers
-	local     *limits // those of this machine
-	rejects   *limits // records of refused callbacks
+	addresses *ratelimit.Limit
+	devices   *ratelimit.Limit
+	begins    *ratelimit.Limit // logins of strangers
+	local     *ratelimit.Limit // those of this machine
+	rejects   *ratelimit.Limit // records of refused callbacks
 	crossSite *http.CrossOriginProtection
 }
 
@@ -117,11 +118,11 @@ func New(cfg Config) (*Handler, error) {
 	h := &Handler{
 		cfg:       cfg,
 		https:     public.Scheme == "https",
-		addresses: newLimits(addressRate, addressBurst),
-		devices:   newLimits(deviceRate, deviceBurst),
-		begins:    newLimits(beginRate, beginBurst),
-		local:     newLimits(beginLocalRate, beginLocalBurst),
-		rejects:   newLimits(rejectRate, rejectBurst),
+		addresses: ratelimit.New(addressRate, addressBurst),
+		devices:   ratelimit.New(deviceRate, deviceBurst),
+		begins:    ratelimit.New(beginRate, beginBurst),
+		local:     ratelimit.New(beginLocalRate, beginLocalBurst),
+		rejects:   ratelimit.New(rejectRate, rejectBurst),
 		crossSite: http.NewCrossOriginProtection(),
 	}
 	if err := h.crossSite.AddTrustedOrigin(cfg.PublicURL); err != nil {

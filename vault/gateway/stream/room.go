@@ -61,6 +61,7 @@ func (s *Stream) moveLocked() {
 	}
 	s.room.give(s.held)
 	s.arriving = 0
+	s.known.Store(s.cfg.Room.Message == 0)
 	s.room, s.held = s.cfg.Room, s.queued
 	s.room.used.Add(int64(s.held))
 	s.cfg.Host.SignedIn(s)
@@ -68,6 +69,9 @@ func (s *Stream) moveLocked() {
 
 // meter is the [wsconn.Conn.Meter] of the links of s.
 func (s *Stream) meter(bytes int) int {
+	if s.known.Load() {
+		return bytes // without the lock, since it is asked for each message
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	most := s.room.Message

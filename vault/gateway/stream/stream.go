@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	mrand "math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -95,7 +96,8 @@ type Stream struct {
 	room    *Room    // that counts the bytes of s
 	held    int      // bytes that room counts
 
-	arriving int // bytes of a guest's message that is not complete; in held
+	known    atomic.Bool // no guest any more, so that nothing that arrives is counted
+	arriving int         // bytes of a guest's message that is not complete; in held
 
 	life    context.Context    // of what the SDK and the calls do; nil at first
 	sdk     *mcp.ServerSession // the SDK's view of the stream; nil at first

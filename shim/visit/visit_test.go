@@ -103,6 +103,9 @@ func TestAVaultThatDoesNotGreet(t *testing.T) {
 		"goodbye": {func(v *vault, l *wsconn.Conn) {
 			v.send(l, wire.KindBye, wire.Bye{Reason: wire.ByeDrain, Message: "canary"})
 		}, usererr.Unavailable},
+		"another version": {func(v *vault, l *wsconn.Conn) {
+			v.send(l, wire.KindBye, wire.Bye{Reason: wire.ByeVersion, Message: "too old"})
+		}, usererr.Version},
 		"hangs up":    {func(*vault, *wsconn.Conn) {}, usererr.Version},
 		"text":        {func(_ *vault, l *wsconn.Conn) { _ = l.WriteText([]byte("{}")) }, usererr.Version},
 		"empty":       {func(_ *vault, l *wsconn.Conn) { _ = l.WriteBinary(nil) }, usererr.Version},

@@ -26,6 +26,7 @@ type Access struct {
 // Rules are the settings that a policy is compiled from.
 type Rules struct {
 	Access Access
+	StepUp StepUp
 }
 
 // Policy is a compiled set of rules. It never changes and may be used from
@@ -33,6 +34,7 @@ type Rules struct {
 type Policy struct {
 	allowed []string // folded keys, sorted; empty: any that is not denied
 	denied  []string
+	stepUp  StepUp
 }
 
 // MaxSpaces limits each list of spaces, since each is part of every search.
@@ -44,10 +46,11 @@ const maxSpaceKey = 255 // characters, besides a first ~
 func New(rules Rules) (*Policy, error) {
 	allowed, err1 := keys("access.allowed_spaces", rules.Access.AllowedSpaces)
 	denied, err2 := keys("access.denied_spaces", rules.Access.DeniedSpaces)
-	if err := errors.Join(err1, err2); err != nil {
+	stepUp := rules.StepUp.withDefaults()
+	if err := errors.Join(err1, err2, stepUp.check()); err != nil {
 		return nil, err
 	}
-	return &Policy{allowed: allowed, denied: denied}, nil
+	return &Policy{allowed: allowed, denied: denied, stepUp: stepUp}, nil
 }
 
 func keys(name string, list []string) ([]string, error) {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 )
@@ -71,18 +70,9 @@ func (s *Settings) check(r *reader) {
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, s.Observability.Log) {
 		r.at("observability.log", "must be debug, info, warn or error")
 	}
-	life := s.Identity.Session
-	if life.Idle < time.Minute {
-		r.at("identity.session.idle", "must be at least a minute")
-	}
-	if life.Absolute < life.Idle {
-		r.at("identity.session.absolute", "must be at least as long as identity.session.idle")
-	}
+	s.Identity.check(r)
 	if _, err := policy.New(s.Rules()); err != nil {
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			key, rest, _ := strings.Cut(line, ": ")
-			r.at(key, "%s", rest)
-		}
+		r.all("", err)
 	}
 	s.checkTenants(r)
 }
@@ -128,7 +118,9 @@ func (s *Settings) checkKeys(r *reader) {
 }
 
 // Rules are what the policy is compiled from.
-func (s *Settings) Rules() policy.Rules { return policy.Rules{Access: s.Access} }
+func (s *Settings) Rules() policy.Rules {
+	return policy.Rules{Access: s.Access, StepUp: s.Identity.StepUp}
+}
 
 func (s *Settings) checkTenants(r *reader) {
 	if len(s.Tenants) == 0 {
@@ -147,6 +139,9 @@ func (s *Settings) checkTenants(r *reader) {
 			checkSite(r, join(join(key, "sites"), site), t.Sites[site])
 		}
 		checkApp(r, join(key, "oauth"), t.OAuth)
+		if len(t.Groups) > 0 && !s.Identity.OIDC.On() {
+			r.at(key+".groups", "belongs to the company's sign-in; set identity.oidc")
+		}
 	}
 }
 
@@ -198,6 +193,13 @@ func (s *Settings) resolve(r *reader, env map[string]string) {
 		}
 		t.OAuth.Secret = value
 		s.Tenants[name] = t
+	}
+	if s.Identity.OIDC.ClientSecret != "" {
+		value, err := s.Identity.OIDC.ClientSecret.fetch(s.Dir, env)
+		if err != nil {
+			r.at("identity.oidc.client_secret", "%s", err)
+		}
+		s.Identity.OIDC.Secret = value
 	}
 	if s.Store.Password != "" {
 		value, err := s.Store.Password.fetch(s.Dir, env)

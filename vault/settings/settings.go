@@ -93,6 +93,9 @@ type Keys struct {
 type Tenant struct {
 	Sites map[string]Site `yaml:"sites"`
 	OAuth OAuth           `yaml:"oauth"`
+	// Groups of the company's sign-in, of which one lets a person in;
+	// everybody who can sign in if there are none.
+	Groups []string `yaml:"groups"`
 }
 
 // Site is one Confluence.
@@ -127,17 +130,6 @@ const (
 	AtlassianAPI       = "https://api.atlassian.com"
 )
 
-// Identity says how long people stay signed in.
-type Identity struct {
-	Session Session `yaml:"session"`
-}
-
-// Session is the life of sessions. Days may be written as 30d.
-type Session struct {
-	Idle     time.Duration `yaml:"idle"`     // default 30 days
-	Absolute time.Duration `yaml:"absolute"` // default 90 days
-}
-
 // Observability is what the vault says of itself.
 type Observability struct {
 	Log string `yaml:"log"` // debug, info (default), warn or error
@@ -166,12 +158,7 @@ func (s *Settings) fill() {
 	text(&s.Store.URL, "sqlite:vault.db")
 	text(&s.Keys.KEK, "file:kek")
 	text(&s.Observability.Log, "info")
-	if s.Identity.Session.Idle == 0 {
-		s.Identity.Session.Idle = 30 * day
-	}
-	if s.Identity.Session.Absolute == 0 {
-		s.Identity.Session.Absolute = 90 * day
-	}
+	s.Identity.fill()
 	for name, t := range s.Tenants {
 		text(&t.OAuth.Refresh, "lazy")
 		text(&t.OAuth.Endpoints.Authorize, AtlassianAuthorize)

@@ -33,7 +33,13 @@ func show(leaf reflect.Value) string {
 		if value > 0 && value%day == 0 {
 			return fmt.Sprintf("%dd", value/day)
 		}
-		return value.String()
+		text := value.String()
+		for _, end := range []struct{ long, zero string }{{"m0s", "0s"}, {"h0m", "0m"}} {
+			if strings.HasSuffix(text, end.long) {
+				text = strings.TrimSuffix(text, end.zero)
+			}
+		}
+		return text
 	case []string:
 		return "[" + strings.Join(value, ", ") + "]"
 	case Ref:

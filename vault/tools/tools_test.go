@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/testenv"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 )
 
 // Each conversation pays for the list of tools: some clients cut descriptions
@@ -36,7 +38,11 @@ func TestTheListIsLean(t *testing.T) {
 	if err := json.Unmarshal(result, &list); err != nil || len(list.Tools) != 6 {
 		t.Fatalf("%d tools, %v", len(list.Tools), err)
 	}
+	named := policy.ToolNames() // in settings
 	for _, tool := range list.Tools {
+		if slices.Contains(named, tool.Name) == (tool.Name == "coatcheck_status") {
+			t.Errorf("settings do not know %s, or should not", tool.Name)
+		}
 		if len(tool.Description) > 300 || tool.Description == "" || tool.Title == "" || len(tool.OutputSchema.Properties) == 0 {
 			t.Errorf("%+v", tool)
 		}

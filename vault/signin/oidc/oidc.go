@@ -40,6 +40,13 @@ const (
 	Entra    Kind = "entra" // Microsoft Entra ID, v2.0 endpoints
 )
 
+// Paths of the vault that the provider is told: where browsers come back, and
+// where it sends logout tokens.
+const (
+	CallbackPath = "/oidc/callback"
+	LogoutPath   = "/oidc/logout"
+)
+
 // Defaults of [Config].
 const (
 	DefaultGroupsClaim = "groups"
@@ -105,27 +112,34 @@ var (
 // New checks cfg, without asking the provider, and reports all of its problems
 // at once. Each begins with the name of the setting.
 func New(cfg Config) (*Provider, error) {
-	if cfg.Kind == "" {
-		cfg.Kind = KindOf(cfg.Issuer)
+	if err := cfg.Check(); err != nil {
+		return nil, err
 	}
-	if cfg.GroupsClaim == "" {
-		cfg.GroupsClaim = DefaultGroupsClaim
-	}
-	if cfg.Graph == "" {
-		cfg.Graph = DefaultGraph
-	}
-	cfg.Graph = strings.TrimSuffix(cfg.Graph, "/")
-	problems := cfg.check()
 	if cfg.HTTP == nil {
-		problems = append(problems, errors.New("http: no HTTP client"))
+		return nil, errors.New("http: no HTTP client")
 	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
-	}
+	cfg = cfg.withDefaults()
 	return &Provider{cfg: cfg, http: bounded(cfg.HTTP, rate.NewLimiter(keysRate, keysBurst)), turn: make(chan struct{}, 1)}, nil
 }
 
-func (c *Config) check() []error {
+func (c Config) withDefaults() Config {
+	if c.Kind == "" {
+		c.Kind = KindOf(c.Issuer)
+	}
+	if c.GroupsClaim == "" {
+		c.GroupsClaim = DefaultGroupsClaim
+	}
+	if c.Graph == "" {
+		c.Graph = DefaultGraph
+	}
+	c.Graph = strings.TrimSuffix(c.Graph, "/")
+	return c
+}
+
+// Check reports all that is wrong with c as [New] does. It does not look at
+// HTTP.
+func (c Config) Check() error {
+	c = c.withDefaults()
 	var problems []error
 	wrong := func(key, text string) { problems = append(problems, fmt.Errorf("%s: %s", key, text)) }
 	for _, at := range []struct{ key, address string }{{"issuer", c.Issuer}, {"redirect", c.Redirect}, {"graph", c.Graph}} {
@@ -149,7 +163,7 @@ func (c *Config) check() []error {
 	default:
 		wrong("kind", "must be standard or entra")
 	}
-	return problems
+	return errors.Join(problems...)
 }
 
 // checkEntra wants it to be certain whose people may sign in.

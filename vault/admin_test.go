@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/coatcheck-mcp/coatcheck/vault"
+	"github.com/coatcheck-mcp/coatcheck/vault/admin"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
@@ -17,6 +18,7 @@ import (
 // TestARevokedGrantTakesItsSessionsAlong, each on record, and no others.
 func TestARevokedGrantTakesItsSessionsAlong(t *testing.T) {
 	cfg := config(t, free(t), "")
+	cfg.User = "ada"
 	db, err := store.Open(t.Context(), cfg.Settings.Store.URL, cfg.Settings.Dir)
 	if err != nil {
 		t.Fatal(err)
@@ -51,18 +53,22 @@ func TestARevokedGrantTakesItsSessionsAlong(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	revoke := func(id identity.GrantID, want vault.GrantRevocation) {
+	revoke := func(id identity.GrantID, superseded bool, want ...identity.SessionID) {
 		t.Helper()
-		got, err := a.RevokeGrant(t.Context(), id)
-		slices.Sort(got.Sessions)
-		slices.Sort(want.Sessions)
-		if err != nil || !cmp.Equal(got, want) {
-			t.Errorf("revoking %s gave %v (-want +got):\n%s", id, err, cmp.Diff(want, got))
+		done, err := a.Revoke(t.Context(), a.Who, admin.Scope{Grant: id})
+		var got []identity.SessionID
+		for _, s := range done.Sessions {
+			got = append(got, s.ID)
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if err != nil || done.Superseded != superseded || !slices.Equal(got, want) {
+			t.Errorf("revoking %s gave %v, superseded %t (-want +got):\n%s", id, err, done.Superseded, cmp.Diff(want, got))
 		}
 	}
-	revoke("g_old", vault.GrantRevocation{Superseded: true})
+	revoke("g_old", true)
 	before, _ := sessions.Epoch(t.Context())
-	revoke("g_new", vault.GrantRevocation{Sessions: []identity.SessionID{laptop, desktop}})
+	revoke("g_new", false, laptop, desktop)
 	if after, err := sessions.Epoch(t.Context()); err != nil || after <= before {
 		t.Errorf("the epoch is %d after %d, %v: no running vault would look", after, before, err)
 	}
@@ -74,13 +80,22 @@ func TestARevokedGrantTakesItsSessionsAlong(t *testing.T) {
 	// Whoever signed in again is not cut off by a repetition.
 	time.Sleep(2 * time.Millisecond) // times are stored as milliseconds
 	start("laptop", "ada", "acme")
-	revoke("g_new", vault.GrantRevocation{})
+	revoke("g_new", false)
 
-	var events []string
-	if err := a.Audit(t.Context(), "acme", 100, func(r vault.AuditRecord) { events = append(events, r.Entry.Event) }); err != nil {
+	page, err := a.Records(t.Context(), a.Who, admin.RecordQuery{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"grant.revoked", "grant.revoked", "session.revoked", "session.revoked", "grant.revoked"}
+	var events []string
+	for _, r := range page.Items {
+		events = append(events, r.Entry.Event)
+		if r.Entry.By != "os:ada" {
+			t.Errorf("%s by %q", r.Entry.Event, r.Entry.By)
+		}
+	}
+	slices.Reverse(events)
+	// Of the first and the last nothing was left.
+	want := []string{"revocation.ordered", "revocation.ordered", "grant.revoked", "session.revoked", "session.revoked", "revocation.ordered"}
 	if diff := cmp.Diff(want, events); diff != "" {
 		t.Errorf("the records (-want +got):\n%s", diff)
 	}

@@ -228,7 +228,7 @@ func (a *Admin) RotateKeys(ctx context.Context) (Rotation, error) {
 
 func (a *Admin) recordKeys(ctx context.Context, event, outcome, detail string) error {
 	return a.audit.Record(ctx, audit.Entry{
-		Time: time.Now(), Event: event, Outcome: outcome, Detail: detail + ", by an administrator, from the command line",
+		Time: time.Now(), Event: event, Outcome: outcome, By: a.Who.By, Detail: detail + ", by an administrator, from the command line",
 	})
 }
 

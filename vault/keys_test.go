@@ -24,6 +24,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/testenv"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault"
+	"github.com/coatcheck-mcp/coatcheck/vault/admin"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
@@ -144,13 +145,12 @@ func (r *keyRig) uses() map[string]int {
 func (r *keyRig) keyEvents(a *vault.Admin) []string {
 	r.t.Helper()
 	var all []string
-	err := a.Audit(r.t.Context(), "", 100, func(record vault.AuditRecord) {
-		if strings.HasPrefix(record.Entry.Event, "keys.") {
-			all = append(all, record.Entry.Event+" "+record.Entry.Outcome)
-		}
-	})
+	page, err := a.Records(r.t.Context(), a.Who, admin.RecordQuery{Event: "keys", Paging: admin.Paging{Limit: 100}})
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	for _, record := range slices.Backward(page.Items) {
+		all = append(all, record.Entry.Event+" "+record.Entry.Outcome)
 	}
 	return all
 }

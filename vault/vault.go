@@ -37,6 +37,9 @@ type Config struct {
 	Settings *settings.Settings
 	Log      *slog.Logger
 	Version  string
+	// User is the user of the operating system who gives a command; for
+	// records of [Admin].
+	User string
 }
 
 // assembly is a vault whose parts are wired and not yet running.

@@ -18,6 +18,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/demo/stage"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault"
+	"github.com/coatcheck-mcp/coatcheck/vault/admin"
 	"github.com/coatcheck-mcp/coatcheck/vault/settings"
 )
 
@@ -210,10 +211,12 @@ func TestAdmin(t *testing.T) {
 	}
 	defer a.Close()
 	for what, err := range map[string]error{
-		"RevokeSession": a.RevokeSession(t.Context(), "s_nobody"),
-		"RevokeGrant":   second(a.RevokeGrant(t.Context(), "g_nobody")),
-		"Session":       second(a.Session(t.Context(), "s_nobody")),
-		"Grant":         second(a.Grant(t.Context(), "g_nobody")),
+		"revoking a session": second(a.Revoke(t.Context(), a.Who, admin.Scope{Session: "s_nobody"})),
+		"revoking a grant":   second(a.Revoke(t.Context(), a.Who, admin.Scope{Grant: "g_nobody"})),
+		"revoking a device":  second(a.Revoke(t.Context(), a.Who, admin.Scope{Device: "d_nobody"})),
+		"a session":          second(a.Session(t.Context(), a.Who, "s_nobody")),
+		"a grant":            second(a.Grant(t.Context(), a.Who, "g_nobody")),
+		"a person":           second(a.Person(t.Context(), a.Who, "p_nobody")),
 	} {
 		if usererr.CodeOf(err) != usererr.NotFound {
 			t.Errorf("%s = %v", what, err)

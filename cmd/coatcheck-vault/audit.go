@@ -4,40 +4,74 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/buildinfo"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault"
+	"github.com/coatcheck-mcp/coatcheck/vault/admin"
+	"github.com/coatcheck-mcp/coatcheck/vault/admin/view"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
 type auditCmd struct {
-	List   auditListCmd   `cmd:"" help:"List records, oldest first"`
+	List   auditListCmd   `cmd:"" help:"List records, oldest first, from the end"`
 	Verify auditVerifyCmd `cmd:"" help:"Check that no record was changed, added, removed or moved"`
 	Export auditExportCmd `cmd:"" help:"Write records as JSON Lines or for a SIEM"`
 	Key    auditKeyCmd    `cmd:"" help:"Print the key that verifies the checkpoints of this vault"`
 }
 
 type auditListCmd struct {
-	Tenant string `placeholder:"NAME" help:"Only this tenant's chain (default: all)"`
-	Last   int    `default:"200" help:"How many records of each chain, counted from its end"`
+	Tenant string    `placeholder:"NAME" help:"Only this tenant's chain; - is the vault's own (default: all)"`
+	Person string    `placeholder:"ID" help:"Only what this person did, or what was done to him or her"`
+	Event  string    `placeholder:"KIND" help:"Only this kind, such as grant.revoked, or all that begin so, such as grant"`
+	By     string    `placeholder:"WHO" help:"Only what this administrator did, such as key:NAME or os:USER"`
+	Since  time.Time `placeholder:"TIME" help:"Only from this time on, such as 2026-01-31T00:00:00Z"`
+	Until  time.Time `placeholder:"TIME" help:"Only up to this time"`
+	Last   int       `default:"200" help:"How many, counted from the end"`
+	JSON   bool      `help:"Print JSON Lines"`
 }
 
 // Run lists records as a table.
 func (l auditListCmd) Run(ctx context.Context, p program, c *cli) error {
 	return p.admin(ctx, c, func(a *vault.Admin) error {
-		table := p.table("TENANT", "SEQ", "TIME", "EVENT", "OUTCOME", "TOOL", "PERSON", "DEVICE", "OBJECTS", "DETAIL")
-		err := a.Audit(ctx, l.Tenant, l.Last, func(r vault.AuditRecord) {
-			e := r.Entry
-			row(table, orDash(string(r.Tenant)), strconv.FormatInt(r.Seq, 10), stamp(e.Time), e.Event, e.Outcome, orDash(e.Tool), orDash(string(e.Person)),
-				orDash(short(string(e.Device))), orDash(strings.Join(e.Objects, " ")), orDash(strings.TrimSpace(e.Code+" "+e.Detail)))
-		})
+		list, err := l.read(ctx, a)
 		if err != nil {
 			return err
 		}
+		if l.JSON {
+			return lines(p, list, func(r admin.Record) any { return view.RecordOf(r) })
+		}
+		table := p.table("TENANT", "SEQ", "TIME", "EVENT", "OUTCOME", "TOOL", "PERSON", "DEVICE", "OBJECTS", "BY", "DETAIL")
+		for _, r := range list {
+			e := r.Entry
+			row(table, orDash(string(r.Tenant)), strconv.FormatInt(r.Seq, 10), stamp(e.Time), e.Event, e.Outcome, orDash(e.Tool), orDash(string(e.Person)),
+				orDash(short(string(e.Device))), orDash(strings.Join(e.Objects, " ")), orDash(e.By), orDash(strings.TrimSpace(e.Code+" "+e.Detail)))
+		}
 		return table.Flush()
 	})
+}
+
+// read returns the last records, the oldest first.
+func (l auditListCmd) read(ctx context.Context, a *vault.Admin) ([]admin.Record, error) {
+	q := admin.RecordQuery{Tenant: l.Tenant, Person: identity.PersonID(l.Person), Event: l.Event, By: l.By, Since: l.Since, Until: l.Until}
+	var all []admin.Record
+	for len(all) < l.Last {
+		q.Limit = min(l.Last-len(all), admin.MaxLimit)
+		page, err := a.Records(ctx, a.Who, q)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, page.Items...); page.Next == "" {
+			break
+		}
+		q.Cursor = page.Next
+	}
+	slices.Reverse(all)
+	return all, nil
 }
 
 type auditVerifyCmd struct {

@@ -25,6 +25,8 @@ type cli struct {
 	CheckConfig checkConfigCmd `cmd:"" help:"Report every problem of the settings, or print what is in force"`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the store's schema up to date and exit"`
 	Revoke      revokeCmd      `cmd:"" help:"Take the access of a person, a device, a tenant, a site or everybody away, at once"`
+	People      peopleCmd      `cmd:"" help:"List, show or revoke people"`
+	Devices     devicesCmd     `cmd:"" help:"List, show or revoke the devices that people sign in on"`
 	Sessions    sessionsCmd    `cmd:"" help:"List, show or revoke the devices that people are signed in on"`
 	Grants      grantsCmd      `cmd:"" help:"List, show or revoke what people allowed at Atlassian"`
 	Keys        keysCmd        `cmd:"" help:"List the key-encryption keys, or move everything to the current one"`
@@ -36,6 +38,7 @@ type program struct {
 	args, environ []string
 	lookup        func(string) (string, bool)
 	executable    func() (string, error)
+	user          func() string // of the operating system
 	out, err      io.Writer
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/rows"
 )
 
 var (
@@ -18,10 +19,8 @@ var (
 )
 
 const (
-	// grantShown is everything of a grant that may be shown, in the order of
-	// scanGrant; grantColumns adds the rest, in the order of scanRow.
-	grantShown   = "id, person, tenant, state, account, scopes, sites, issued, refreshed, used, token_expires, expires, next_refresh, ended, last_error"
-	grantColumns = grantShown + ", version, data_key, access, refresh, claim, claim_until, intent_at"
+	// grantColumns is everything of a grant, in the order of scanRow.
+	grantColumns = rows.Grant + ", version, data_key, access, refresh, claim, claim_until, intent_at"
 	grantFind    = "SELECT " + grantColumns + " FROM grants WHERE person = $1 AND tenant = $2 AND state IN ('live', 'sign_in_again')"
 )
 
@@ -106,11 +105,11 @@ func foundGrant(r grant.Row, err error) (grant.Row, error) {
 
 // GrantList implements [grant.Store]: the latest first.
 func (db *DB) GrantList(ctx context.Context) ([]grant.Grant, error) {
-	rows, err := db.read().QueryContext(ctx, "SELECT "+grantShown+" FROM grants ORDER BY issued DESC, id")
+	found, err := db.read().QueryContext(ctx, "SELECT "+rows.Grant+" FROM grants ORDER BY issued DESC, id")
 	if err != nil {
 		return nil, err
 	}
-	return scanGrants(rows)
+	return rows.All(found, func(row rows.Scanner) (grant.Grant, error) { return rows.ScanGrant(row) })
 }
 
 // GrantRevoke implements [grant.Store].
@@ -195,30 +194,13 @@ func grantTexts(g grant.Grant) (scopes, sites string, err error) {
 	return string(a), string(b), nil
 }
 
-func scanRow(row scanner) (grant.Row, error) {
+func scanRow(row rows.Scanner) (grant.Row, error) {
 	var r grant.Row
 	var until, intent int64
-	g, err := scanGrant(row, &r.Version, &r.Key, &r.Access, &r.Refresh, &r.Claim, &until, &intent)
+	g, err := rows.ScanGrant(row, &r.Version, &r.Key, &r.Access, &r.Refresh, &r.Claim, &until, &intent)
 	if err != nil {
 		return grant.Row{}, err
 	}
 	r.Grant, r.ClaimUntil, r.IntentAt = g, moment(until), moment(intent)
 	return r, nil
-}
-
-// scanGrant reads the columns of grantShown, and into more what follows.
-func scanGrant(row scanner, more ...any) (grant.Grant, error) {
-	var g grant.Grant
-	var scopes, sites string
-	var issued, refreshed, used, token, expires, next, ended int64
-	into := []any{&g.ID, &g.Person, &g.Tenant, &g.State, &g.Account, &scopes, &sites, &issued, &refreshed, &used, &token, &expires, &next, &ended, &g.LastError}
-	if err := row.Scan(append(into, more...)...); err != nil {
-		return grant.Grant{}, err
-	}
-	if json.Unmarshal([]byte(scopes), &g.Scopes) != nil || json.Unmarshal([]byte(sites), &g.Sites) != nil {
-		return grant.Grant{}, errors.New("a stored grant is not readable")
-	}
-	g.Issued, g.Refreshed, g.Used, g.TokenExpires = moment(issued), moment(refreshed), moment(used), moment(token)
-	g.Expires, g.NextRefresh, g.Ended = moment(expires), moment(next), moment(ended)
-	return g, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/admin"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/store"
@@ -16,20 +17,23 @@ import (
 func TestRevokeByScope(t *testing.T) {
 	const site = "https://other.atlassian.net"
 	for name, test := range map[string]struct {
-		scope            store.Scope
+		scope            admin.Scope
 		sessions, grants []string
 	}{
-		"a person":             {store.Scope{Person: "ada"}, []string{"ada-acme", "ada-other"}, []string{"ada-acme", "ada-other"}},
-		"a person at a tenant": {store.Scope{Person: "ada", Tenant: "acme"}, []string{"ada-acme"}, []string{"ada-acme"}},
-		"a tenant":             {store.Scope{Tenant: "other"}, []string{"ada-other", "ben-other"}, []string{"ada-other", "ben-other"}},
-		"a device":             {store.Scope{Device: "ben-acme"}, []string{"ben-acme"}, nil},
-		"a site":               {store.Scope{Site: site + "/"}, []string{"ada-other", "ben-other"}, []string{"ada-other", "ben-other"}},
-		"a person's site":      {store.Scope{Person: "ben", Site: site}, []string{"ben-other"}, []string{"ben-other"}},
-		"everything":           {store.Scope{Everything: true}, []string{"ada-acme", "ada-other", "ben-acme", "ben-other"}, []string{"ada-acme", "ada-other", "ben-acme", "ben-other"}},
-		"nobody":               {store.Scope{Person: "carl"}, nil, nil},
-		"no scope":             {store.Scope{}, nil, nil},
-		"a mixed scope":        {store.Scope{Everything: true, Person: "ada"}, nil, nil},
-		"no such site":         {store.Scope{Site: "https://acme.example"}, nil, nil},
+		"a person":             {admin.Scope{Person: "ada"}, []string{"ada-acme", "ada-other"}, []string{"ada-acme", "ada-other"}},
+		"a person at a tenant": {admin.Scope{Person: "ada", Tenant: "acme"}, []string{"ada-acme"}, []string{"ada-acme"}},
+		"a tenant":             {admin.Scope{Tenant: "other"}, []string{"ada-other", "ben-other"}, []string{"ada-other", "ben-other"}},
+		"a device":             {admin.Scope{Device: "ben-acme"}, []string{"ben-acme"}, nil},
+		"a site":               {admin.Scope{Site: site + "/"}, []string{"ada-other", "ben-other"}, []string{"ada-other", "ben-other"}},
+		"a person's site":      {admin.Scope{Person: "ben", Site: site}, []string{"ben-other"}, []string{"ben-other"}},
+		"everything":           {admin.Scope{Everything: true}, []string{"ada-acme", "ada-other", "ben-acme", "ben-other"}, []string{"ada-acme", "ada-other", "ben-acme", "ben-other"}},
+		"a session":            {admin.Scope{Session: "ada-acme"}, []string{"ada-acme"}, nil},
+		"a grant":              {admin.Scope{Grant: "ada-acme"}, []string{"ada-acme"}, []string{"ada-acme"}},
+		"a session of another": {admin.Scope{Session: "ada-acme", Person: "ben"}, nil, nil},
+		"nobody":               {admin.Scope{Person: "carl"}, nil, nil},
+		"no scope":             {admin.Scope{}, nil, nil},
+		"a mixed scope":        {admin.Scope{Everything: true, Person: "ada"}, nil, nil},
+		"no such site":         {admin.Scope{Site: "https://acme.example"}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, db *store.DB) {
@@ -37,6 +41,7 @@ func TestRevokeByScope(t *testing.T) {
 					for _, tenant := range []identity.TenantID{"acme", "other"} {
 						id := person + "-" + string(tenant)
 						s := sessionOf(id, person)
+						s.ID = identity.SessionID(id)
 						s.Tenant = tenant
 						if err := db.SessionStart(t.Context(), s); err != nil {
 							t.Fatal(err)
@@ -49,8 +54,12 @@ func TestRevokeByScope(t *testing.T) {
 						putGrant(t, db, r)
 					}
 				}
+				would, err := db.Desk().Affected(t.Context(), test.scope)
+				if err != nil || len(would.Sessions) != len(test.sessions) || len(would.Grants) != len(test.grants) {
+					t.Errorf("it would end %d sessions and %d grants, %v", len(would.Sessions), len(would.Grants), err)
+				}
 				before, at := epochOf(t, db), time.Now().UTC().Truncate(time.Millisecond)
-				done, err := db.Revoke(t.Context(), test.scope, at)
+				done, err := db.Desk().Revoke(t.Context(), test.scope, at)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -70,7 +79,7 @@ func TestRevokeByScope(t *testing.T) {
 					t.Errorf("the epoch moved: %v", moved)
 				}
 				standing(t, db, test.sessions, test.grants, at)
-				if again, err := db.Revoke(t.Context(), test.scope, at); err != nil || len(again.Sessions)+len(again.Grants) > 0 {
+				if again, err := db.Desk().Revoke(t.Context(), test.scope, at); err != nil || len(again.Sessions)+len(again.Grants) > 0 {
 					t.Errorf("the second time: %+v, %v", again, err)
 				}
 			})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/rows"
 )
 
 var (
@@ -23,7 +24,7 @@ var (
 const sessionsKept = 30 * 24 * time.Hour
 
 const (
-	sessionColumns = "id, device, person, tenant, created, used, idle_until, until, revoked, shown"
+	sessionColumns = rows.Session
 	sessionCurrent = "SELECT " + sessionColumns + " FROM sessions WHERE device = $1 AND revoked = 0"
 	epochNow       = "SELECT value FROM epoch WHERE id = 1"
 )
@@ -57,7 +58,7 @@ func (db *DB) SessionStart(ctx context.Context, s session.Session) error {
 
 // SessionCurrent implements [session.Store].
 func (db *DB) SessionCurrent(ctx context.Context, device identity.DeviceID) (session.Session, error) {
-	s, err := scanSession(db.engine.Hot(ctx, nil, sessionCurrent).QueryRowContext(ctx, device))
+	s, err := rows.ScanSession(db.engine.Hot(ctx, nil, sessionCurrent).QueryRowContext(ctx, device))
 	if errors.Is(err, sql.ErrNoRows) {
 		return session.Session{}, session.ErrNone
 	}
@@ -81,19 +82,15 @@ func (db *DB) SessionsCurrent(ctx context.Context, devices []identity.DeviceID) 
 		args[i] = device
 	}
 	query.WriteByte(')')
-	rows, err := db.read().QueryContext(ctx, query.String(), args...)
+	found, err := db.read().QueryContext(ctx, query.String(), args...)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		s, err := scanSession(rows)
-		if err != nil {
-			return nil, err
-		}
+	list, err := rows.All(found, rows.ScanSession)
+	for _, s := range list {
 		all[s.Device] = s
 	}
-	return all, rows.Err()
+	return all, err
 }
 
 // SessionTouch implements [session.Store]. It never moves a time back.
@@ -118,11 +115,11 @@ func oneSession(result sql.Result, err error) error {
 
 // SessionList implements [session.Store]: the latest first.
 func (db *DB) SessionList(ctx context.Context) ([]session.Session, error) {
-	rows, err := db.read().QueryContext(ctx, "SELECT "+sessionColumns+" FROM sessions ORDER BY created DESC, id")
+	found, err := db.read().QueryContext(ctx, "SELECT "+sessionColumns+" FROM sessions ORDER BY created DESC, id")
 	if err != nil {
 		return nil, err
 	}
-	return scanSessions(rows)
+	return rows.All(found, rows.ScanSession)
 }
 
 // SessionRevoke implements [session.Store]. The time of the first revocation
@@ -149,33 +146,4 @@ func (db *DB) Epoch(ctx context.Context) (int64, error) {
 func bumpEpoch(ctx context.Context, tx *sql.Tx) error {
 	_, err := tx.ExecContext(ctx, "UPDATE epoch SET value = value + 1 WHERE id = 1")
 	return err
-}
-
-type scanner interface{ Scan(into ...any) error }
-
-func scanSessions(rows *sql.Rows) ([]session.Session, error) {
-	defer func() { _ = rows.Close() }()
-	var all []session.Session
-	for rows.Next() {
-		s, err := scanSession(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	return all, rows.Err()
-}
-
-func scanSession(row scanner) (session.Session, error) {
-	var s session.Session
-	var created, used, idle, until, revoked int64
-	var shown string
-	if err := row.Scan(&s.ID, &s.Device, &s.Person, &s.Tenant, &created, &used, &idle, &until, &revoked, &shown); err != nil {
-		return session.Session{}, err
-	}
-	if err := json.Unmarshal([]byte(shown), &s.Shown); err != nil {
-		return session.Session{}, errors.New("a stored session is not readable")
-	}
-	s.Created, s.Used, s.IdleUntil, s.Until, s.Revoked = moment(created), moment(used), moment(idle), moment(until), moment(revoked)
-	return s, nil
 }

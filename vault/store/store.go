@@ -22,8 +22,10 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/store/chain"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/desk"
 	"github.com/coatcheck-mcp/coatcheck/vault/store/engine"
 	"github.com/coatcheck-mcp/coatcheck/vault/store/postgres"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/rows"
 	"github.com/coatcheck-mcp/coatcheck/vault/store/sqlite"
 )
 
@@ -162,18 +164,15 @@ func hot() []string {
 // hotReads is the same for reads, with db.engine.Hot and no transaction.
 func hotReads() []string { return []string{sessionCurrent, epochNow} }
 
+type scanner = rows.Scanner
+
 // millis is a time as it is stored.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
+func millis(t time.Time) int64 { return rows.Millis(t) }
 
 // moment is a stored time.
-func moment(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
+func moment(ms int64) time.Time { return rows.Moment(ms) }
+
+// Desk is the part of the store that administration needs.
+func (db *DB) Desk() *desk.Desk {
+	return desk.New(desk.Config{Read: db.read, Write: db.write, Bump: bumpEpoch, Scrub: db.engine.Scrub})
 }

@@ -61,6 +61,9 @@ type Config struct {
 	Sites []Site
 	// Authorize, Token and API default to Atlassian's.
 	Authorize, Token, API string
+	// Revoke is the endpoint that ends grants (RFC 7009); by default the one
+	// beside Token, if that is where Atlassian has its own.
+	Revoke string
 	// Issuer is what "iss" must say where a callback has one (RFC 9207); the
 	// origin of Authorize by default.
 	Issuer string
@@ -81,11 +84,16 @@ func New(cfg Config) (*App, error) {
 	fill(&cfg.Authorize, AuthorizeEndpoint)
 	fill(&cfg.Token, TokenEndpoint)
 	fill(&cfg.API, APIEndpoint)
+	fill(&cfg.Revoke, revocationBeside(cfg.Token))
 	cfg.API = strings.TrimSuffix(cfg.API, "/")
 	var problems []error
 	for _, at := range []struct{ name, address string }{
 		{"authorize endpoint", cfg.Authorize}, {"token endpoint", cfg.Token}, {"API endpoint", cfg.API}, {"redirect", cfg.Redirect},
+		{"revocation endpoint", cfg.Revoke},
 	} {
+		if at.address == "" && at.name == "revocation endpoint" {
+			continue
+		}
 		if err := checkEndpoint(at.address); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", at.name, err))
 		}

@@ -1,0 +1,170 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/grant"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+)
+
+// ConnectedApps is where a person removes the app at Atlassian, which nobody
+// else can do for sure.
+const ConnectedApps = "https://id.atlassian.com/manage-profile/apps"
+
+// How long the parts of a revocation may take.
+const (
+	takeTime     = 2 * time.Second // opening tokens, which delays what follows
+	revokeTime   = 30 * time.Second
+	upstreamTime = 8 * time.Second
+)
+
+// Revocation is what a revocation ended, or would end.
+type Revocation struct {
+	Revoked
+	// Superseded says that the grant of the scope had ended before, since a
+	// newer one took its place: the person goes on.
+	Superseded bool
+	// Upstream counts the grants that were also ended at Atlassian, those
+	// where that failed, and those where it was not attempted.
+	Upstream struct{ Ended, Failed, Left int }
+}
+
+// Preview says what [Desk.Revoke] would end.
+func (d *Desk) Preview(ctx context.Context, who Actor, scope Scope) (Revocation, error) {
+	r, err := d.affected(ctx, scope)
+	if err != nil {
+		return Revocation{}, err
+	}
+	return r, d.look(ctx, who, audit.Entry{Person: scope.Person, Objects: []string{"what a revocation would end", scope.String()}})
+}
+
+// affected finds what is in scope. Something that was named by an id and is
+// not there is an error.
+func (d *Desk) affected(ctx context.Context, scope Scope) (r Revocation, err error) {
+	if err := scope.check(); err != nil {
+		return r, err
+	}
+	if r.Revoked, err = d.cfg.Store.Affected(ctx, scope); err != nil || len(r.Sessions)+len(r.Grants) > 0 {
+		return r, err
+	}
+	find := SessionFind{ID: scope.Session, Device: scope.Device, Limit: 1}
+	switch {
+	case scope.Grant != "":
+		g, err := d.grant(ctx, scope.Grant)
+		r.Superseded = g.State == grant.Superseded
+		return r, err
+	case find.ID == "" && find.Device == "":
+		return r, nil
+	}
+	list, err := d.cfg.Store.Sessions(ctx, find)
+	switch {
+	case err != nil || len(list) > 0:
+		return r, err
+	case scope.Session != "":
+		return r, none("session", string(scope.Session))
+	}
+	return r, none("device", string(scope.Device))
+}
+
+// Revoke takes away the access of everybody in scope now, in one step, and
+// returns what ended. The order is on record before, and what ended after it.
+// Only then, and in bounded time, it is attempted to end the grants at
+// Atlassian as well. An error that comes with something revoked is about the
+// records.
+func (d *Desk) Revoke(ctx context.Context, who Actor, scope Scope) (Revocation, error) {
+	if err := d.mayChange(ctx, who, "revoking "+scope.String()); err != nil {
+		return Revocation{}, err
+	}
+	r, err := d.affected(ctx, scope)
+	if err != nil {
+		return Revocation{}, err
+	}
+	if err := d.record(ctx, who, r.order(scope)); err != nil {
+		return Revocation{}, err
+	}
+	// From here on it is done, whether or not somebody still waits for it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	defer cancel()
+	end := d.take(ctx, r.Grants)
+	if r.Revoked, err = d.cfg.Store.Revoke(ctx, scope, time.Now()); err != nil {
+		return Revocation{}, fmt.Errorf("revoking: %w", err)
+	}
+	err = errors.Join(d.ended(ctx, who, r.Revoked), d.upstream(ctx, who, &r, end))
+	if err != nil {
+		err = usererr.Wrap(err, usererr.Unavailable, "All of it is revoked, but not every record of that could be stored", "The record of the order is there; look at the store")
+	}
+	return r, err
+}
+
+// order is the record of an order. It is in the chain of a tenant only if
+// something there is affected: whoever names a tenant makes no chain by that.
+func (r Revocation) order(scope Scope) audit.Entry {
+	e := audit.Entry{
+		Event: "revocation.ordered", Person: scope.Person, Device: scope.Device, Session: scope.Session, Grant: scope.Grant,
+		Site: scope.Site, Objects: []string{scope.String()},
+	}
+	tenants := map[identity.TenantID]bool{}
+	for _, s := range r.Sessions {
+		tenants[s.Tenant] = true
+	}
+	for _, g := range r.Grants {
+		tenants[g.Tenant] = true
+	}
+	if len(tenants) == 1 && !scope.Everything {
+		for t := range tenants {
+			e.Tenant = t
+		}
+	}
+	return e
+}
+
+// take opens tokens while they are there; nil if nothing is to be sent.
+func (d *Desk) take(ctx context.Context, grants []grant.Grant) func(context.Context) map[identity.GrantID]error {
+	if d.cfg.Upstream == nil || len(grants) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, takeTime)
+	defer cancel()
+	return d.cfg.Upstream(ctx, grants)
+}
+
+// ended records what ended.
+func (d *Desk) ended(ctx context.Context, who Actor, done Revoked) (err error) {
+	for _, g := range done.Grants {
+		err = errors.Join(err, d.record(ctx, who, audit.Entry{Event: "grant.revoked", Tenant: g.Tenant, Person: g.Person, Grant: g.ID}))
+	}
+	for _, s := range done.Sessions {
+		err = errors.Join(err, d.record(ctx, who, audit.Entry{Event: "session.revoked", Tenant: s.Tenant, Person: s.Person, Device: s.Device, Session: s.ID}))
+	}
+	return err
+}
+
+// upstream ends the grants at Atlassian too, as far as that works, and records
+// what came of it.
+func (d *Desk) upstream(ctx context.Context, who Actor, r *Revocation, end func(context.Context) map[identity.GrantID]error) (err error) {
+	var results map[identity.GrantID]error
+	if end != nil {
+		bounded, cancel := context.WithTimeout(ctx, upstreamTime)
+		results = end(bounded)
+		cancel()
+	}
+	for _, g := range r.Grants {
+		why, tried := results[g.ID]
+		if !tried {
+			r.Upstream.Left++
+			continue
+		}
+		e := audit.Entry{Event: "grant.revoked_upstream", Tenant: g.Tenant, Person: g.Person, Grant: g.ID}
+		if r.Upstream.Ended++; why != nil {
+			r.Upstream.Ended, r.Upstream.Failed = r.Upstream.Ended-1, r.Upstream.Failed+1
+			e.Outcome, e.Detail = "error", why.Error()
+		}
+		err = errors.Join(err, d.record(ctx, who, e))
+	}
+	return err
+}

@@ -110,6 +110,13 @@ func (s *Sim) CreatePages(space string, n int) []Page {
 	return all
 }
 
+// Open lets everybody read and write in a space.
+func (s *Sim) Open(space string) {
+	if cloudID, ok := s.first(); ok {
+		s.wiki.Open(cloudID, space)
+	}
+}
+
 // Restrict makes a page, and all below it, visible to the named people only;
 // nobody named lifts the restriction.
 func (s *Sim) Restrict(id string, people ...string) {

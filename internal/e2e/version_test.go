@@ -70,20 +70,28 @@ func TestAVaultOfAnotherVersion(t *testing.T) {
 // nextVersion builds both programs as they will be when the wire has changed.
 func nextVersion(t *testing.T) string {
 	t.Helper()
+	return buildWith(t, "internal/wire/version.go", func(text string) string {
+		text = strings.ReplaceAll(text, fmt.Sprintf("const Version = %d\n", wire.Version), fmt.Sprintf("const Version = %d\n", wire.Version+1))
+		return strings.ReplaceAll(text, `"`+wire.Subprotocol+`"`, fmt.Sprintf(`"coatcheck.v%d"`, wire.Version+1))
+	})
+}
+
+// buildWith builds both programs with one file changed, into a folder of its
+// own.
+func buildWith(t *testing.T, path string, change func(text string) string) string {
+	t.Helper()
 	dir := t.TempDir()
-	file := filepath.Join(testenv.Root(), "internal", "wire", "version.go")
+	file := filepath.Join(testenv.Root(), filepath.FromSlash(path))
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := strings.ReplaceAll(string(text), fmt.Sprintf("const Version = %d\n", wire.Version), fmt.Sprintf("const Version = %d\n", wire.Version+1))
-	changed = strings.ReplaceAll(changed, `"`+wire.Subprotocol+`"`, fmt.Sprintf(`"coatcheck.v%d"`, wire.Version+1))
-	later, overlay := filepath.Join(dir, "version.go"), filepath.Join(dir, "overlay.json")
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {file: later}})
+	changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {file: changed}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{later: []byte(changed), overlay: replace} {
+	for name, data := range map[string][]byte{changed: []byte(change(string(text))), overlay: replace} {
 		if err := os.WriteFile(name, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +100,7 @@ func nextVersion(t *testing.T) string {
 	cmd.Dir = testenv.Root()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building the next version: %v\n%s", err, out)
+		t.Fatalf("building with %s changed: %v\n%s", path, err, out)
 	}
 	return dir
 }

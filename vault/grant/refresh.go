@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/failpoint"
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
@@ -76,9 +77,11 @@ func (k *Keeper) refresh(ctx context.Context, row Row) (Token, error) {
 		k.cfg.Log.WarnContext(ctx, "a refresh token may have been sent before and is sent again",
 			"grant", row.ID, "tenant", row.Tenant, "since", claim.At.Sub(row.IntentAt).Round(time.Second))
 	}
+	failpoint.Reach(failpoint.RefreshClaimed)
 	tokens, err := k.send(ctx, row, secret.New(string(refresh)), start)
 	switch {
 	case err == nil:
+		failpoint.Reach(failpoint.RefreshAnswered)
 		return k.store(ctx, row, claim, box, tokens)
 	case errors.Is(err, ErrRefused):
 		return Token{}, k.refused(ctx, row, claim, err)
@@ -139,6 +142,7 @@ func (k *Keeper) store(ctx context.Context, row Row, claim Claim, box *seal.Box,
 			return Token{}, errStore(err)
 		}
 	}
+	failpoint.Reach(failpoint.RefreshStored)
 	k.grants.succeeded(row.ID)
 	k.tenants.succeeded(row.Tenant)
 	k.untrip(row.Tenant)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/failpoint"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
@@ -145,6 +146,7 @@ func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any
 		err = live
 	}
 	entry, err := d.close(ctx, rec, err)
+	failpoint.Reach(failpoint.CallDone)
 	if stored := d.cfg.Audit.Record(ctx, entry); stored != nil {
 		d.cfg.Log.Error("the audit record was not stored, so the answer is withheld", "err", stored,
 			"tenant", rec.caller.Tenant, "person", rec.caller.Person, "stream", rec.caller.Stream, "call", rec.caller.Call)
@@ -154,6 +156,7 @@ func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any
 		}
 		err = usererr.Wrap(stored, usererr.Unavailable, "The vault cannot store its audit record, so it may not answer", hint)
 	}
+	failpoint.Reach(failpoint.CallRecorded)
 	if err != nil {
 		return nil, &recorded{err}
 	}

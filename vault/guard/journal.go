@@ -9,6 +9,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/failpoint"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/flight"
@@ -152,6 +153,7 @@ func (d *Door) begun(ctx context.Context, rec *record, a action, e JournalEntry)
 	rec.begun = true
 	switch {
 	case fresh:
+		failpoint.Reach(failpoint.WriteNoted)
 		return d.make(ctx, w, a, e)
 	case !bytes.Equal(stands.Print, e.Print):
 		return nil, usererr.New(usererr.Unknown, "This call was begun earlier by another sign-in or with other arguments", a.check)
@@ -172,6 +174,7 @@ func (d *Door) make(ctx context.Context, w *Wiki, a action, e JournalEntry) (any
 	}
 	sending, cancel := context.WithTimeout(ctx, limit*5/8)
 	out, err := a.run(sending, w)
+	failpoint.Reach(failpoint.WriteMade)
 	late := sending.Err() != nil && w.wrote && !errors.Is(err, ErrRefused)
 	cancel()
 	if err != nil && (late || confluence.Unsure(err)) {
@@ -229,6 +232,7 @@ func (d *Door) finish(ctx context.Context, w *Wiki, e JournalEntry, out any, fai
 		// The change is made. Settling finds it if the call comes again.
 		d.cfg.Log.Error("the result of a write is not in the journal", "err", err, "call", e.Call, "stream", e.Stream)
 	}
+	failpoint.Reach(failpoint.WriteFinished)
 	return out, nil
 }
 

@@ -286,6 +286,20 @@ func (w *Wiki) Restrict(cloudID string, id int64, people []string) {
 	}
 }
 
+// Open lets everybody read and write in a space.
+func (w *Wiki) Open(cloudID, key string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := w.sites[cloudID].spaces
+	for i, space := range all {
+		if space.Key == key {
+			open := *space
+			open.VisibleTo, open.Writers = nil, nil
+			all[i] = &open
+		}
+	}
+}
+
 // Rewrite replaces the versions of a page by others of the same title; for
 // seeding.
 func (w *Wiki) Rewrite(cloudID string, id int64, versions []Version) error {

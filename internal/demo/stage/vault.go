@@ -36,15 +36,16 @@ func (v *Vault) Log() string {
 	return filepath.Join(v.stage.vaultDir(), name)
 }
 
-// Start starts it and waits until it is ready.
-func (v *Vault) Start(ctx context.Context) error {
+// Start starts it, with more in its environment if need be, and waits until it
+// is ready.
+func (v *Vault) Start(ctx context.Context, environment ...string) error {
 	log, err := os.OpenFile(v.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, fileMode)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = log.Close() }()
 	cmd := v.stage.VaultCommand(context.WithoutCancel(ctx), "serve")
-	cmd.Env = append(cmd.Env, "COATCHECK_NETWORK_LISTEN="+v.address)
+	cmd.Env = append(append(cmd.Env, "COATCHECK_NETWORK_LISTEN="+v.address), environment...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting the vault: %w", err)
@@ -96,6 +97,13 @@ func running(ended <-chan struct{}) bool {
 	default:
 		return true
 	}
+}
+
+// Ended is closed when the process that was started last has ended.
+func (v *Vault) Ended() <-chan struct{} {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.ended
 }
 
 // Stop asks it to drain and waits for its end.

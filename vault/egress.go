@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 
@@ -41,4 +42,31 @@ func egress(s *settings.Settings) (*http.Client, error) {
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
+}
+
+// keyEgress is the way to key services: the one to Atlassian, except that
+// what is on this machine or its own link is asked directly. There the clouds
+// hand out credentials, and a proxy would ask for its own.
+func keyEgress(s *settings.Settings) (*http.Client, error) {
+	client, err := egress(s)
+	if err != nil {
+		return nil, err
+	}
+	if transport, ok := client.Transport.(*http.Transport); ok {
+		through := transport.Proxy
+		transport.Proxy = func(r *http.Request) (*url.URL, error) {
+			if nearby(r.URL.Hostname()) {
+				return nil, nil
+			}
+			return through(r)
+		}
+	}
+	return client, nil
+}
+
+// nearby reports whether a host is this machine or on its link.
+func nearby(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	// metadata.google.internal is 169.254.169.254 by name.
+	return err == nil && (addr.IsLoopback() || addr.IsLinkLocalUnicast()) || host == "localhost" || host == "metadata.google.internal"
 }

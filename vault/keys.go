@@ -13,6 +13,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
+	"github.com/coatcheck-mcp/coatcheck/vault/seal/kek"
 	"github.com/coatcheck-mcp/coatcheck/vault/settings"
 	"github.com/coatcheck-mcp/coatcheck/vault/store"
 )
@@ -30,7 +31,7 @@ func openRing(ctx context.Context, s *settings.Settings, db *store.DB, create bo
 		return nil, err
 	}
 	left := unopened(uses, former)
-	current, err := seal.OpenKEK(ctx, s.Keys.KEK, s.Dir, create && len(left) == 0)
+	current, err := openKEK(ctx, s, s.Keys.KEK, create && len(left) == 0)
 	if errors.Is(err, seal.ErrNoKey) {
 		return nil, missingKEK(s.Keys.KEK, left, err)
 	} else if err != nil {
@@ -44,6 +45,15 @@ func openRing(ctx context.Context, s *settings.Settings, db *store.DB, create bo
 			": it is another key than the one that sealed it", "Put the right key back, name it in keys.former, or name the right store. Nothing was overwritten")
 	}
 	return ring, nil
+}
+
+// openKEK opens a key of any kind, as [kek.Open].
+func openKEK(ctx context.Context, s *settings.Settings, url string, create bool) (seal.KEK, error) {
+	client, err := keyEgress(s)
+	if err != nil {
+		return nil, err
+	}
+	return kek.Open(ctx, url, kek.Options{Dir: s.Dir, Create: create, HTTP: client})
 }
 
 func missingKEK(url string, left []store.KeyUse, err error) error {
@@ -62,7 +72,7 @@ func openFormer(ctx context.Context, s *settings.Settings, uses []store.KeyUse) 
 	var missing string
 	var cause error
 	for _, url := range s.Keys.Former {
-		kek, err := seal.OpenKEK(ctx, url, s.Dir, false)
+		key, err := openKEK(ctx, s, url, false)
 		if errors.Is(err, seal.ErrNoKey) {
 			missing, cause = url, err
 			continue
@@ -70,13 +80,13 @@ func openFormer(ctx context.Context, s *settings.Settings, uses []store.KeyUse) 
 		if err != nil {
 			return nil, fmt.Errorf("opening a key of keys.former: %w", err)
 		}
-		former = append(former, kek)
+		former = append(former, key)
 	}
 	if missing == "" {
 		return former, nil
 	}
 	known := former
-	if current, err := seal.OpenKEK(ctx, s.Keys.KEK, s.Dir, false); err == nil {
+	if current, err := openKEK(ctx, s, s.Keys.KEK, false); err == nil {
 		known = append(known, current)
 	}
 	if left := unopened(uses, known); len(left) > 0 {
@@ -135,16 +145,16 @@ func (a *Admin) Keys(ctx context.Context) ([]KeyUse, error) {
 	}
 	var all []KeyUse
 	add := func(part, url string) {
-		kek, err := seal.OpenKEK(ctx, url, a.settings.Dir, false)
+		key, err := openKEK(ctx, a.settings, url, false)
 		if err != nil {
 			all = append(all, KeyUse{Key: url, Part: part, Problem: err})
 			return
 		}
-		mine := kek.Names()
+		mine := key.Names()
 		if part == "current" {
 			mine = mine[:1] // older keys of a key file are former ones
 		}
-		row := KeyUse{Key: kek.ID(), Part: part}
+		row := KeyUse{Key: key.ID(), Part: part}
 		uses = slices.DeleteFunc(uses, func(u store.KeyUse) bool {
 			if !slices.Contains(mine, u.Name) {
 				return false
@@ -154,11 +164,11 @@ func (a *Admin) Keys(ctx context.Context) ([]KeyUse, error) {
 		})
 		all = append(all, row)
 		for _, u := range slices.Clone(uses) {
-			if slices.Contains(kek.Names(), u.Name) {
+			if slices.Contains(key.Names(), u.Name) {
 				all = append(all, KeyUse{Key: shownKey(u), Part: "former", VaultKeys: u.VaultKeys, Grants: u.Grants})
 			}
 		}
-		uses = unopened(uses, []seal.KEK{kek})
+		uses = unopened(uses, []seal.KEK{key})
 	}
 	add("current", a.settings.Keys.KEK)
 	for _, url := range a.settings.Keys.Former {

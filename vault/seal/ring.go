@@ -6,33 +6,34 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
-	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/seal/keyurl"
 )
 
 // tinkPrefix is the first byte of a Tink ciphertext; the id of its key follows
 // (Tink's wire format, "Tink output prefix").
 const tinkPrefix = 1
 
-// OpenKEK opens the key-encryption key that url names: "file:NAME", relative
-// to dir, or "vault-transit://HOST/MOUNT/KEY?token=file:NAME". Only with create
-// is a missing file made (0600); otherwise it is [ErrNoKey]. A key service is
-// not asked before the first key is wrapped or unwrapped. Errors that the
-// operator can mend are user errors with the code Settings.
+// OpenKEK opens the key-encryption key at an address of [keyurl] for which no
+// library of a vendor is needed: a file, relative to dir, or a transit engine.
+// Only with create is a missing file made (0600); otherwise it is [ErrNoKey]. A
+// key service is not asked before the first key is wrapped or unwrapped. Errors
+// that the operator can mend are user errors with the code Settings.
 func OpenKEK(ctx context.Context, url, dir string, create bool) (KEK, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	kind, rest, _ := strings.Cut(url, ":")
-	switch {
-	case kind == "file" && rest != "":
-		return openFile(rest, dir, create)
-	case kind == transitScheme:
-		return openTransit(url, dir)
+	key, err := keyurl.Parse(url)
+	if err != nil {
+		return nil, err
 	}
-	return nil, usererr.New(usererr.Settings, fmt.Sprintf("The key-encryption key has the unknown kind %q", kind),
-		"Use file:NAME or vault-transit://HOST/MOUNT/KEY?token=file:NAME")
+	switch key.Kind {
+	case keyurl.File:
+		return openFile(key.File, dir, create)
+	case keyurl.Transit:
+		return openTransit(key, dir)
+	}
+	return nil, fmt.Errorf("opening a key of the kind %s, which is not a part of this program", key.Kind)
 }
 
 // WrappedBy names the key-encryption key that made wrapped, "" if it is none

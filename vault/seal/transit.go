@@ -3,8 +3,6 @@ package seal
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -14,31 +12,24 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/seal/keyurl"
 )
 
 const (
-	transitScheme = "vault-transit"
-	transitTime   = 5 * time.Second
 	// maxTransit bounds what the service may answer; a wrapped key is a
 	// thousandth of it.
 	maxTransit = 1 << 20
 	maxToken   = 16 << 10
 )
 
-var transitPart = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-
 // transit is a key of HashiCorp Vault's or OpenBao's transit engine
 // (POST /v1/MOUNT/encrypt/KEY and decrypt, "Transit secrets engine (API)").
-//
-// The place of a key is bound twice: as associated_data, which services from
-// before 1.13 ignore without a word, and as a hash in front of what is wrapped.
+// Services from before 1.13 ignore associated_data without a word.
 type transit struct {
 	name      string // vault-transit://HOST/MOUNT/KEY
 	base, key string // https://HOST/v1/MOUNT
@@ -47,66 +38,34 @@ type transit struct {
 	http      *http.Client
 }
 
-// openTransit reads a URL such as
-// vault-transit://vault.example:8200/transit/coatcheck?token=file:NAME, with
-// namespace=NAME and ca=file:NAME if need be. The token is read from its file
-// for each request, since agents renew it there.
-func openTransit(text, dir string) (KEK, error) {
-	wrong := func(why string) error {
-		return usererr.New(usererr.Settings, "The address of the key-encryption key "+why, "Use vault-transit://HOST[:PORT]/MOUNT/KEY?token=file:NAME")
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Opaque != "" {
-		return nil, wrong("cannot be read")
-	}
-	if u.User != nil || u.Fragment != "" {
-		return nil, wrong("has a user or a fragment")
-	}
-	parts := strings.Split(strings.TrimPrefix(u.Path, "/"), "/")
-	for _, part := range parts {
-		if !transitPart.MatchString(part) || strings.Trim(part, ".") == "" {
-			return nil, wrong("has no readable mount and key")
-		}
-	}
-	last := len(parts) - 1
-	if last < 1 {
-		return nil, wrong("lacks the mount or the key")
-	}
-	query := u.Query()
-	file, ok := strings.CutPrefix(query.Get("token"), "file:")
-	if !ok || file == "" {
-		return nil, wrong("does not say in which file the token is")
-	}
-	for name := range query {
-		if name != "token" && name != "namespace" && name != "ca" {
-			return nil, wrong(fmt.Sprintf("has the unknown part %q", name))
-		}
-	}
-	roots, err := authorities(query.Get("ca"), dir)
+// openTransit takes an address with token=file:NAME, and with namespace=NAME
+// and ca=file:NAME if need be. The token is read from its file for each
+// request, since agents renew it there.
+func openTransit(at keyurl.Key, dir string) (KEK, error) {
+	roots, err := authorities(at.Options["ca"], dir)
 	if err != nil {
 		return nil, err
 	}
+	last := len(at.Path) - 1
 	k := &transit{
-		name: transitScheme + "://" + u.Host + u.Path, key: parts[last], tokenFile: within(dir, file), namespace: query.Get("namespace"),
-		base: "https://" + u.Host + "/v1/" + strings.Join(parts[:last], "/"), http: transitClient(roots),
+		name: at.Name, key: at.Path[last], namespace: at.Options["namespace"],
+		tokenFile: within(dir, strings.TrimPrefix(at.Options["token"], "file:")),
+		base:      "https://" + at.Host + "/v1/" + strings.Join(at.Path[:last], "/"), http: transitClient(roots),
 	}
-	if here(u.Hostname()) && roots == nil {
+	if here(at.Host) && roots == nil {
 		k.base = "http" + strings.TrimPrefix(k.base, "https")
 	}
-	if len(k.name) > 255 {
-		return nil, wrong("is too long")
-	}
-	return k, nil
+	return NewServiceKEK(k), nil
 }
 
 // transitClient goes through no proxy and follows no redirect, which could
 // take the token elsewhere.
 func transitClient(roots *x509.CertPool) *http.Client {
 	return &http.Client{
-		Timeout: transitTime,
+		Timeout: serviceTime,
 		Transport: &http.Transport{
 			TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
-			ForceAttemptHTTP2: true, TLSHandshakeTimeout: transitTime, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
+			ForceAttemptHTTP2: true, TLSHandshakeTimeout: serviceTime, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -130,16 +89,21 @@ func authorities(ref, dir string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// here reports whether a host is this machine only. An agent or proxy on it
-// need not speak TLS, and does only if ca is given.
+// here reports whether a host, with a port or without, is this machine only.
+// An agent or proxy on it need not speak TLS, and does only if ca is given.
 func here(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	if addr, err := netip.ParseAddrPort(host); err == nil {
+		return addr.Addr().IsLoopback()
+	}
+	if addr, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return addr.IsLoopback()
+	}
+	name, _, _ := strings.Cut(host, ":")
+	return name == "localhost"
 }
 
-func (k *transit) ID() string { return k.name }
-
-func (k *transit) Names() []string { return []string{k.name} }
+// Name implements [Service].
+func (k *transit) Name() string { return k.name }
 
 // transitBody is a request and the data of an answer.
 type transitBody struct {
@@ -148,45 +112,30 @@ type transitBody struct {
 	Place      string `json:"associated_data,omitempty"`
 }
 
-func (k *transit) Wrap(ctx context.Context, plain []byte, aad AAD) ([]byte, error) {
-	place := sha256.Sum256(aad.bytes())
-	inner := append(place[:], plain...)
-	defer clear(inner)
-	answer, err := k.ask(ctx, "encrypt", transitBody{Plaintext: base64.StdEncoding.EncodeToString(inner), Place: base64.StdEncoding.EncodeToString(place[:])})
-	if err != nil {
-		return nil, err
+// Encrypt implements [Service].
+func (k *transit) Encrypt(ctx context.Context, plain, place []byte) ([]byte, error) {
+	answer, err := k.ask(ctx, "encrypt", transitBody{Plaintext: base64.StdEncoding.EncodeToString(plain), Place: base64.StdEncoding.EncodeToString(place)})
+	if err == nil && answer.Ciphertext == "" {
+		err = k.odd()
 	}
-	if answer.Ciphertext == "" {
-		return nil, k.odd()
-	}
-	wrapped := append([]byte{formatNamed, byte(len(k.name))}, k.name...)
-	return append(wrapped, answer.Ciphertext...), nil
+	return []byte(answer.Ciphertext), err
 }
 
-func (k *transit) Unwrap(ctx context.Context, wrapped []byte, aad AAD) ([]byte, error) {
-	if WrappedBy(wrapped) != k.name {
-		return nil, ErrOpen
-	}
-	place := sha256.Sum256(aad.bytes())
-	answer, err := k.ask(ctx, "decrypt", transitBody{Ciphertext: string(wrapped[2+len(k.name):]), Place: base64.StdEncoding.EncodeToString(place[:])})
+// Decrypt implements [Service].
+func (k *transit) Decrypt(ctx context.Context, sealed, place []byte) ([]byte, error) {
+	answer, err := k.ask(ctx, "decrypt", transitBody{Ciphertext: string(sealed), Place: base64.StdEncoding.EncodeToString(place)})
 	if err != nil {
 		return nil, err
 	}
-	inner, err := base64.StdEncoding.DecodeString(answer.Plaintext)
-	if err != nil {
+	plain, err := base64.StdEncoding.DecodeString(answer.Plaintext)
+	if err != nil || len(plain) == 0 {
 		return nil, k.odd()
 	}
-	if len(inner) < len(place) || subtle.ConstantTimeCompare(inner[:len(place)], place[:]) != 1 {
-		clear(inner)
-		return nil, ErrOpen
-	}
-	return inner[len(place):], nil
+	return plain, nil
 }
 
 // odd is for answers that no transit engine gives.
-func (k *transit) odd() error {
-	return usererr.New(usererr.Unavailable, "The key service "+k.name+" does not answer as a transit engine does", "Check the address of the key-encryption key")
-}
+func (k *transit) odd() error { return ServiceError(k.name, NoSense, "", nil) }
 
 // ask sends one request. Nothing that the service says gets into an error.
 func (k *transit) ask(ctx context.Context, verb string, body transitBody) (transitBody, error) {
@@ -211,16 +160,13 @@ func (k *transit) ask(ctx context.Context, verb string, body transitBody) (trans
 	}
 	res, err := k.http.Do(req)
 	if err != nil {
-		if ctx.Err() != nil {
-			return transitBody{}, ctx.Err()
-		}
-		return transitBody{}, usererr.Wrap(err, usererr.Unavailable, "The key service "+k.name+" does not answer", "Check that it runs and can be reached from the vault")
+		return transitBody{}, ServiceError(k.name, NoAnswer, "", err)
 	}
 	defer func() { _ = res.Body.Close() }() // it was only read
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxTransit))
 	defer clear(answer)
 	if err != nil {
-		return transitBody{}, usererr.Wrap(err, usererr.Unavailable, "The key service "+k.name+" broke off its answer", "Try again")
+		return transitBody{}, ServiceError(k.name, NoAnswer, "Try again: it broke off", err)
 	}
 	if res.StatusCode != http.StatusOK {
 		return transitBody{}, k.refused(res.StatusCode, answer)
@@ -244,16 +190,23 @@ func (k *transit) refused(status int, answer []byte) error {
 			}
 		}
 	}
-	hint := "Look at the service's log"
+	trouble, hint := NoAnswer, "Look at the service's log"
 	switch status {
 	case http.StatusForbidden, http.StatusUnauthorized:
+		trouble = NotAllowed
 		hint = "Let the policy of the token update encrypt/" + k.key + " and decrypt/" + k.key + " of the mount, and check that the token has not expired"
 	case http.StatusNotFound, http.StatusBadRequest:
+		trouble = NoSuchKey
 		hint = "Check that the mount has a key of this name and that its type is aes256-gcm96 and not derived"
+	case http.StatusTooManyRequests:
+		trouble, hint = Busy, ""
 	case http.StatusServiceUnavailable:
 		hint = "The service may be sealed: unseal it"
 	}
-	return usererr.New(usererr.Unavailable, fmt.Sprintf("The key service %s refused (status %d)", k.name, status), hint)
+	if status < http.StatusBadRequest {
+		trouble, hint = NoSense, ""
+	}
+	return ServiceError(k.name, trouble, hint, fmt.Errorf("status %d", status))
 }
 
 func (k *transit) token() (secret.String, error) {

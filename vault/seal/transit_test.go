@@ -194,18 +194,19 @@ func TestTransitThatDoesNotAnswerAsItShould(t *testing.T) {
 		answer func(http.ResponseWriter) bool
 		want   string
 	}{
-		"sealed":        {say(503, `{"errors":["Vault is sealed CANARY"]}`), "status 503"},
-		"no key":        {say(400, `{"errors":["encryption key not found CANARY"]}`), "status 400"},
-		"elsewhere":     {say(307, "CANARY"), "status 307"},
-		"not JSON":      {say(200, "CANARY"), "does not answer as a transit engine"},
-		"nothing in it": {say(200, `{"data":{}}`), "does not answer as a transit engine"},
+		"sealed":        {say(503, `{"errors":["Vault is sealed CANARY"]}`), "does not answer. The service may be sealed: unseal it"},
+		"no key":        {say(400, `{"errors":["encryption key not found CANARY"]}`), "does not have this key"},
+		"busy":          {say(429, `{"errors":["request path quota exceeded CANARY"]}`), "too much to do"},
+		"elsewhere":     {say(307, "CANARY"), "does not answer as such a service does"},
+		"not JSON":      {say(200, "CANARY"), "does not answer as such a service does"},
+		"nothing in it": {say(200, `{"data":{}}`), "does not answer as such a service does"},
 		"endless": {func(w http.ResponseWriter) bool {
 			_, _ = io.WriteString(w, `{"data":{"ciphertext":"`)
 			for range 200 {
 				_, _ = io.WriteString(w, strings.Repeat("A", 10<<10))
 			}
 			return true
-		}, "does not answer as a transit engine"},
+		}, "does not answer as such a service does"},
 		"broken off": {func(w http.ResponseWriter) bool {
 			w.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(w, "{")
@@ -231,7 +232,7 @@ func TestTransitTokenIsReadForEachRequest(t *testing.T) {
 	kek := openTransit(t, host, dir)
 	e.token = "another"
 	_, err := kek.Wrap(t.Context(), []byte("key"), place)
-	if text := usererr.Text(err, ""); !strings.Contains(text, "status 403") || !strings.Contains(text, "policy of the token") || strings.Contains(fmt.Sprint(err), "CANARY") {
+	if text := usererr.Text(err, ""); !strings.Contains(text, "may not use this key") || !strings.Contains(text, "policy of the token") || strings.Contains(fmt.Sprint(err), "CANARY") {
 		t.Errorf("Wrap with an old token = %v", err)
 	}
 	write(t, filepath.Join(dir, "token"), []byte("another"))

@@ -11,7 +11,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
+	"github.com/coatcheck-mcp/coatcheck/vault/seal/keyurl"
 )
 
 var tenantName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
@@ -75,6 +77,7 @@ func (s *Settings) check(r *reader) {
 		r.all("", err)
 	}
 	s.checkTenants(r)
+	s.checkAdmin(r)
 }
 
 func (s *Settings) checkStore(r *reader) {
@@ -98,23 +101,29 @@ func (s *Settings) checkStore(r *reader) {
 }
 
 func (s *Settings) checkKeys(r *reader) {
-	kind := func(url string) bool {
-		file, ok := strings.CutPrefix(url, "file:")
-		return ok && file != "" || strings.HasPrefix(url, "vault-transit://")
-	}
-	if !kind(s.Keys.KEK) {
-		r.at("keys.kek", "must be file:NAME or vault-transit://HOST/MOUNT/KEY?token=file:NAME")
+	if problem := keyAddress(s.Keys.KEK); problem != "" {
+		r.at("keys.kek", "%s", problem)
 	}
 	for i, url := range s.Keys.Former {
+		problem := keyAddress(url)
 		switch {
-		case !kind(url):
-			r.at("keys.former", "each must be file:NAME or vault-transit://HOST/MOUNT/KEY?token=file:NAME")
+		case problem != "":
+			r.at("keys.former", "number %d: %s", i+1, problem)
 		case url == s.Keys.KEK:
 			r.at("keys.former", "%s is keys.kek, too; a former key is another one", url)
 		case slices.Contains(s.Keys.Former[:i], url):
 			r.at("keys.former", "%s stands here a second time", url)
 		}
 	}
+}
+
+// keyAddress says what is wrong with the address of a key.
+func keyAddress(url string) string {
+	_, err := keyurl.Parse(url)
+	if wrong, ok := usererr.From(err); ok {
+		return wrong.Message + ": " + wrong.Hint
+	}
+	return ""
 }
 
 // Rules are what the policy is compiled from.
@@ -201,6 +210,7 @@ func (s *Settings) resolve(r *reader, env map[string]string) {
 		}
 		s.Identity.OIDC.Secret = value
 	}
+	s.resolveAdmin(r, env)
 	if s.Store.Password != "" {
 		value, err := s.Store.Password.fetch(s.Dir, env)
 		if err != nil {

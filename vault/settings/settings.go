@@ -21,6 +21,7 @@ type Settings struct {
 	Identity      Identity          `yaml:"identity"`
 	Observability Observability     `yaml:"observability"`
 	Audit         Audit             `yaml:"audit"`
+	Admin         Admin             `yaml:"admin"`
 
 	// Dir is the folder that relative names in the settings start from: that
 	// of the settings file.
@@ -82,8 +83,8 @@ func (s Store) Address() secret.String {
 
 // Keys is what the sealed values are under.
 type Keys struct {
-	// KEK is the key-encryption key: file:NAME (default file:kek) or
-	// vault-transit://HOST/MOUNT/KEY?token=file:NAME.
+	// KEK is the address of the key-encryption key, as package keyurl reads
+	// it: file:NAME (default file:kek), or a key in a key service.
 	KEK string `yaml:"kek"`
 	// Former are keys that only open what they wrapped once.
 	Former []string `yaml:"former"`

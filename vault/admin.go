@@ -39,7 +39,7 @@ func OpenAdmin(ctx context.Context, cfg Config) (*Admin, error) {
 		return nil, err
 	}
 	a := &Admin{settings: s, db: db, audit: audit.New(audit.Config{Sink: db, Logger: cfg.Log})}
-	a.Who = admin.Actor{By: "os:" + cfg.User, Role: admin.Administrator, Way: "from the command line"}
+	a.Who = admin.Actor{By: "os:" + cfg.User, Role: identity.Administrator, Way: "from the command line"}
 	end := upstream{db: db, log: cfg.Log, app: appsOf(s), kek: func(ctx context.Context) (seal.KEK, error) { return openRing(ctx, s, db, false) }}
 	a.Desk = admin.New(admin.Config{Store: db.Desk(), Sink: db, Audit: a.audit, Upstream: end.take})
 	return a, nil

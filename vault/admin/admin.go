@@ -20,26 +20,17 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
 
-// Role is what an actor may do.
-type Role string
-
-// The roles.
-const (
-	// Administrator may look at everything and take access away.
-	Administrator Role = "administrator"
-	// Auditor may look at everything, verify the audit records, and change
-	// nothing.
-	Auditor Role = "auditor"
-	// Self is a person who acts on his or her own access, and on no other.
-	Self Role = "self"
-)
+// Self is the role of a person who acts on his or her own access, and on no
+// other. An administrator may do everything here; an auditor may look at
+// everything, verify the audit records, and change nothing.
+const Self identity.Role = "self"
 
 // Actor is who acts. All but Address is required.
 type Actor struct {
 	// By names the actor in records: "key:NAME" for a key of the settings,
 	// "os:USER" for a user of the operating system, "person" for [Self].
 	By   string
-	Role Role
+	Role identity.Role
 	// Way says in words how the actor came, such as "from the command line".
 	Way     string
 	Address string // network address, where there is one
@@ -107,7 +98,7 @@ func (d *Desk) record(ctx context.Context, who Actor, e audit.Entry) error {
 	}
 	detail := "by an administrator, " + who.Way
 	switch who.Role {
-	case Auditor:
+	case identity.Auditor:
 		detail = "by an auditor, " + who.Way
 	case Self:
 		detail = "by the person, " + who.Way
@@ -131,7 +122,7 @@ func (d *Desk) Attempt(ctx context.Context, who Actor, why, what string) error {
 
 // mayChange lets only administrators, and people on their own behalf, go on.
 func (d *Desk) mayChange(ctx context.Context, who Actor, what string) error {
-	if who.Role == Administrator || who.Role == Self {
+	if who.Role == identity.Administrator || who.Role == Self {
 		return nil
 	}
 	denied := usererr.New(usererr.Denied, "An auditor may look at everything and change nothing", "Use a key with the role administrator")

@@ -71,7 +71,8 @@ func TestReadme(t *testing.T) {
   name:
     sites: {name: {base_url: "https://acme.atlassian.net"}}
     oauth: {client_id: id, client_secret: "env:ACME_CLIENT_SECRET", scopes: [a]}
-`)
+admin: {keys: {name: {role: auditor, key: "env:ADMIN_KEY"}}}
+`, "ADMIN_KEY=0123456789abcdef0123456789abcdef0123456789abcdef")
 	if err != nil {
 		t.Fatal(err)
 	}

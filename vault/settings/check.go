@@ -77,6 +77,7 @@ func (s *Settings) check(r *reader) {
 		r.all("", err)
 	}
 	s.checkTenants(r)
+	s.checkAdmin(r)
 }
 
 func (s *Settings) checkStore(r *reader) {
@@ -209,6 +210,7 @@ func (s *Settings) resolve(r *reader, env map[string]string) {
 		}
 		s.Identity.OIDC.Secret = value
 	}
+	s.resolveAdmin(r, env)
 	if s.Store.Password != "" {
 		value, err := s.Store.Password.fetch(s.Dir, env)
 		if err != nil {

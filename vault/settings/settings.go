@@ -21,6 +21,7 @@ type Settings struct {
 	Identity      Identity          `yaml:"identity"`
 	Observability Observability     `yaml:"observability"`
 	Audit         Audit             `yaml:"audit"`
+	Admin         Admin             `yaml:"admin"`
 
 	// Dir is the folder that relative names in the settings start from: that
 	// of the settings file.

@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"vault/consent":       {"vault/grant", "vault/seal"},
 	"vault/grant":         {"vault/seal"},
 	"vault/settings":      {"vault/policy", "vault/seal/keyurl", "vault/signin/oidc"},
-	"vault/store":         {"vault/grant", "vault/session", "vault/consent", "vault/audit", "vault/guard", "vault/seal", "vault/admin", "internal/dpop"},
+	"vault/store":         {"vault/grant", "vault/session", "vault/consent", "vault/audit", "vault/guard", "vault/seal", "vault/admin", "vault/signin/company", "internal/dpop"},
 	"vault/policy":        {},
 	"vault/audit":         {},
 	"vault/session":       {},

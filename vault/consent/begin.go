@@ -10,16 +10,17 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent/proof"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent/starts"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
 // The holder of the tab counts as gone only some time after it got it, since
 // links break and heal; a vault that was just started has seen nobody yet.
 const (
-	openGrace  = 5 * time.Second
-	bootGrace  = 30 * time.Second
-	maxStream  = 128
-	startWords = "st_"
+	openGrace = 5 * time.Second
+	bootGrace = 30 * time.Second
+	maxStream = 128
 )
 
 // Ask is a process that needs its device signed in.
@@ -55,7 +56,7 @@ type Begun struct {
 }
 
 func (a Ask) check() error {
-	if CheckLoopback(a.Loopback) != nil || !challengeForm.MatchString(a.Challenge) || len(a.Stream) > maxStream {
+	if proof.Loopback(a.Loopback) != nil || !proof.Challenge(a.Challenge) || len(a.Stream) > maxStream {
 		return usererr.New(usererr.BadInput, "The vault does not understand how this program wants to sign in", "Update coatcheck")
 	}
 	return nil
@@ -85,13 +86,17 @@ func (d *Desk) Begin(ctx context.Context, ask Ask) (Begun, error) {
 	if err != nil {
 		return Begun{}, err
 	}
+	stepUp, err := d.stepUp(ctx, ask.Device)
+	if err != nil {
+		return Begun{}, err
+	}
 	now := time.Now()
 	recent, err := d.cfg.Logins.LoginRecent(ctx, ask.Device, now.Add(-rateTime-Life))
 	if err != nil {
 		return Begun{}, fmt.Errorf("looking for logins: %w", err)
 	}
 	if len(recent) == 0 || recent[0].Phase.Over() || !now.Before(recent[0].Expires) {
-		if begun, ok, err := d.afterwards(ctx, ask, recent, now); ok || err != nil {
+		if begun, ok, err := d.afterwards(ctx, ask, recent, stepUp != ""); ok || err != nil {
 			return begun, err
 		}
 		if ask.Admit != nil {
@@ -104,6 +109,7 @@ func (d *Desk) Begin(ctx context.Context, ask Ask) (Begun, error) {
 	if err != nil {
 		return Begun{}, err
 	}
+	fresh.Details.StepUp = stepUp
 	l, err := d.cfg.Logins.LoginBegin(ctx, fresh, maxOpen)
 	if errors.Is(err, ErrFull) {
 		return Begun{}, usererr.Wrap(err, usererr.RateLimited, "Too many sign-ins are under way at this vault", "Wait ten minutes, then try again")
@@ -111,7 +117,7 @@ func (d *Desk) Begin(ctx context.Context, ask Ask) (Begun, error) {
 	if err != nil {
 		return Begun{}, fmt.Errorf("beginning a login: %w", err)
 	}
-	begun, err := d.register(ctx, l, ask)
+	begun, err := d.register(ctx, l, ask, stepUp)
 	begun.Fresh = l.ID == fresh.ID
 	return begun, err
 }
@@ -125,18 +131,19 @@ func (d *Desk) already(ctx context.Context, last Login) (Begun, bool, error) {
 		}
 	}
 	s, err := d.open(last)
-	return Begun{Login: last, Start: newStartID(), Link: secret.New(s.Link), Already: true}, err == nil, err
+	return Begun{Login: last, Start: starts.NewID(), Link: secret.New(s.Link), Already: true}, err == nil, err
 }
 
 // afterwards decides whether a new login may begin after the recent ones.
-func (d *Desk) afterwards(ctx context.Context, ask Ask, recent []Login, now time.Time) (Begun, bool, error) {
+func (d *Desk) afterwards(ctx context.Context, ask Ask, recent []Login, stepUp bool) (Begun, bool, error) {
+	now := time.Now()
 	if len(recent) > 0 && !ask.Force {
 		last := recent[0]
 		switch age := now.Sub(last.Ended); {
 		case last.Phase == Refused && age < quietTime:
 			return Begun{}, false, usererr.New(usererr.Refused, "The sign-in was declined a moment ago",
 				"Ask again in a minute, or run 'coatcheck login' to sign in now")
-		case last.Phase == Done && age < lateTime:
+		case last.Phase == Done && age < lateTime && !stepUp:
 			if begun, ok, err := d.already(ctx, last); ok || err != nil {
 				return begun, ok, err
 			}
@@ -154,10 +161,20 @@ func (d *Desk) afterwards(ctx context.Context, ask Ask, recent []Login, now time
 	return Begun{}, false, nil
 }
 
-func newStartID() StartID { return StartID(identity.NewID(startWords)) }
+// stepUp tells who must show anew who they are on a device, if anybody.
+func (d *Desk) stepUp(ctx context.Context, device identity.DeviceID) (identity.PersonID, error) {
+	if d.cfg.Company == nil || d.cfg.StepUp == nil {
+		return "", nil
+	}
+	who, err := d.cfg.StepUp(ctx, device)
+	if err != nil {
+		return "", fmt.Errorf("looking for a step-up: %w", err)
+	}
+	return who, nil
+}
 
 func (d *Desk) fresh(ask Ask, tenant identity.TenantID, now time.Time) (Login, error) {
-	s := secrets{Link: token(), Form: token()}
+	s := secrets{Link: proof.New(), Form: proof.New()}
 	l := Login{
 		ID:      identity.LoginID(identity.NewID("l_")),
 		Device:  ask.Device,
@@ -165,15 +182,17 @@ func (d *Desk) fresh(ask Ask, tenant identity.TenantID, now time.Time) (Login, e
 		Phase:   Open,
 		Created: now,
 		Expires: now.Add(Life),
-		Link:    hash(s.Link),
+		Link:    proof.Hash(s.Link),
 		Details: Details{Asker: Asker{Host: atlassian.Clean(ask.Asker.Host), User: atlassian.Clean(ask.Asker.User), Address: ask.Asker.Address}},
 	}
 	return l, d.seal(&l, s)
 }
 
 // register stores the process's start and settles who opens the tab.
-func (d *Desk) register(ctx context.Context, l Login, ask Ask) (Begun, error) {
-	start, err := d.start(ctx, l, ask)
+func (d *Desk) register(ctx context.Context, l Login, ask Ask, stepUp identity.PersonID) (Begun, error) {
+	start, err := d.starts.Register(ctx, Start{
+		ID: ask.Start, Login: l.ID, Device: ask.Device, Stream: ask.Stream, Loopback: ask.Loopback, Challenge: ask.Challenge, NoTab: ask.OpenFailed,
+	})
 	if err != nil {
 		return Begun{}, err
 	}
@@ -185,47 +204,13 @@ func (d *Desk) register(ctx context.Context, l Login, ask Ask) (Begun, error) {
 	begun.Login, err = d.change(ctx, Find{ID: l.ID}, func(l *Login) (bool, error) {
 		before := l.Details.Opener
 		begun.Open = d.mayOpen(ctx, l, start, ask)
-		return l.Details.Opener != before || begun.Open && ask.Force, nil
+		sooner := l.Phase == Open && l.Details.StepUp == "" && stepUp != ""
+		if sooner { // it began as a mere sign-in
+			l.Details.StepUp = stepUp
+		}
+		return sooner || l.Details.Opener != before || begun.Open && ask.Force, nil
 	})
 	return begun, err
-}
-
-// start finds or stores the start of the process that asks.
-func (d *Desk) start(ctx context.Context, l Login, ask Ask) (Start, error) {
-	now := time.Now()
-	if ask.Start != "" {
-		s, err := d.cfg.Starts.StartGet(ctx, ask.Start)
-		switch {
-		case err != nil && !errors.Is(err, ErrNone):
-			return Start{}, fmt.Errorf("looking for a start: %w", err)
-		case err == nil && s.Login == l.ID && s.Device == ask.Device:
-			if s.Loopback != ask.Loopback || s.Challenge != ask.Challenge {
-				// Where the browser will go must not change once it is known.
-				return Start{}, usererr.New(usererr.BadInput, "A sign-in cannot move to another address", "Start a new one")
-			}
-			s.Seen, s.NoTab = now, s.NoTab || ask.OpenFailed
-			return s, d.cfg.Starts.StartSave(ctx, s)
-		}
-	}
-	all, err := d.cfg.Starts.StartList(ctx, l.ID)
-	if err != nil {
-		return Start{}, fmt.Errorf("listing starts: %w", err)
-	}
-	// The answer to an earlier ask may have been lost.
-	for _, s := range all {
-		if s.Loopback == ask.Loopback && s.Challenge == ask.Challenge {
-			s.Seen, s.NoTab = now, s.NoTab || ask.OpenFailed
-			return s, d.cfg.Starts.StartSave(ctx, s)
-		}
-	}
-	if len(all) >= maxStarts {
-		return Start{}, usererr.New(usererr.RateLimited, "Too many programs on this computer wait for the same sign-in", "Finish it in your browser")
-	}
-	s := Start{
-		ID: newStartID(), Login: l.ID, Device: ask.Device, Stream: ask.Stream,
-		Loopback: ask.Loopback, Challenge: ask.Challenge, Created: now, Seen: now, NoTab: ask.OpenFailed,
-	}
-	return s, d.cfg.Starts.StartSave(ctx, s)
 }
 
 // mayOpen decides whether start should open a tab and notes so in l. One start
@@ -253,41 +238,5 @@ func (d *Desk) gone(ctx context.Context, l *Login) bool {
 	if l.Phase != Open || l.Details.Viewed || time.Since(l.Details.Opened) < openGrace || time.Since(d.began) < bootGrace {
 		return false
 	}
-	holder, err := d.cfg.Starts.StartGet(ctx, l.Details.Opener)
-	return errors.Is(err, ErrNone) || err == nil && !d.alive(holder)
-}
-
-// alive reports whether a process lives. One without a stream cannot be seen;
-// it has asked, so it is taken to live as long as its login.
-func (d *Desk) alive(s Start) bool {
-	return s.Stream == "" || d.cfg.Alive(s.Device, s.Stream)
-}
-
-// choose picks the start where the browser goes: one whose process lives, and
-// among these the one that opened the tab.
-func (d *Desk) choose(ctx context.Context, l Login) (Start, error) {
-	all, err := d.cfg.Starts.StartList(ctx, l.ID)
-	if err != nil {
-		return Start{}, fmt.Errorf("listing starts: %w", err)
-	}
-	if len(all) == 0 {
-		return Start{}, ErrNone
-	}
-	slices.SortStableFunc(all, func(a, b Start) int {
-		return rank(b.ID == l.Details.Opener) - rank(a.ID == l.Details.Opener)
-	})
-	for _, s := range all {
-		if d.alive(s) {
-			return s, nil
-		}
-	}
-	// A vault that was just started knows of nobody yet.
-	return all[0], nil
-}
-
-func rank(first bool) int {
-	if first {
-		return 1
-	}
-	return 0
+	return d.starts.Gone(ctx, l.Details.Opener)
 }

@@ -2,10 +2,6 @@ package consent
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +9,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent/starts"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
@@ -31,7 +28,6 @@ const (
 const (
 	rateTime  = 10 * time.Minute
 	maxLogins = 10 // in rateTime
-	maxStarts = 64 // of one login
 	maxMoves  = 20 // tries to change a login that others change too
 )
 
@@ -58,6 +54,9 @@ type Grants interface {
 	// Put seals and stores a new grant, which supersedes the person's former
 	// one, and returns its id.
 	Put(ctx context.Context, g grant.Grant, tokens grant.Tokens) (identity.GrantID, error)
+	// Describe tells of a person's grant. Its error has the code SignIn where
+	// there is none that can be used.
+	Describe(ctx context.Context, person identity.PersonID, tenant identity.TenantID) (grant.Grant, error)
 	// Revoke ends a grant for good.
 	Revoke(ctx context.Context, id identity.GrantID) error
 }
@@ -76,6 +75,12 @@ type DeskConfig struct {
 	// Alive reports whether the process behind a stream is connected, to
 	// whichever replica.
 	Alive func(identity.DeviceID, identity.StreamID) bool
+	// Company is the company's own sign-in. Optional: without it the Atlassian
+	// account is who a person is.
+	Company Company
+	// StepUp tells who must show anew who they are on a device; "" if nobody.
+	// Optional.
+	StepUp func(context.Context, identity.DeviceID) (identity.PersonID, error)
 	// SignedIn reports whether a device has a live session, so that a sign-in
 	// is asked for again when one was taken away at once. Optional: without it
 	// a device counts as signed in for a moment after each login.
@@ -85,28 +90,14 @@ type DeskConfig struct {
 // Desk leads logins from link to grant. All of its errors that people can do
 // something about are user errors.
 type Desk struct {
-	cfg   DeskConfig
-	began time.Time
+	cfg    DeskConfig
+	starts starts.Keeper
+	began  time.Time
 }
 
 // NewDesk returns a desk.
-func NewDesk(cfg DeskConfig) *Desk { return &Desk{cfg: cfg, began: time.Now()} }
-
-// token returns 256 random bits as 43 characters that need no escape.
-func token() string {
-	b := make([]byte, 32)
-	_, _ = rand.Read(b) // crypto/rand.Read never fails
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-func hash(text string) []byte {
-	sum := sha256.Sum256([]byte(text))
-	return sum[:]
-}
-
-// matches compares what somebody brought with a stored hash.
-func matches(text string, stored []byte) bool {
-	return text != "" && len(stored) > 0 && subtle.ConstantTimeCompare(hash(text), stored) == 1
+func NewDesk(cfg DeskConfig) *Desk {
+	return &Desk{cfg: cfg, starts: starts.Keeper{Store: cfg.Starts, Stream: cfg.Alive}, began: time.Now()}
 }
 
 func place(id identity.LoginID, field string) seal.AAD {

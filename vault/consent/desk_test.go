@@ -225,7 +225,7 @@ func TestTimes(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(consent.Life)
-			if _, err := r.desk.Continue(t.Context(), p.begun.Link.Reveal(), v.Form.Reveal(), "", ""); !errors.Is(err, consent.ErrUsed) {
+			if _, err := r.desk.Continue(t.Context(), p.begun.Link.Reveal(), consent.Click{Form: v.Form.Reveal()}); !errors.Is(err, consent.ErrUsed) {
 				t.Errorf("going on says %v", err)
 			}
 			if v, err := r.desk.Visit(t.Context(), p.begun.Link.Reveal(), true); err != nil || v.Login.Phase != consent.Expired {
@@ -423,11 +423,11 @@ func TestTenants(t *testing.T) {
 			t.Errorf("the choice (-want +got):\n%s", diff)
 		}
 		for _, tenant := range []identity.TenantID{"", "other"} {
-			if _, err := r.desk.Continue(t.Context(), p.begun.Link.Reveal(), v.Form.Reveal(), tenant, ""); usererr.CodeOf(err) != usererr.BadInput {
+			if _, err := r.desk.Continue(t.Context(), p.begun.Link.Reveal(), consent.Click{Form: v.Form.Reveal(), Tenant: tenant}); usererr.CodeOf(err) != usererr.BadInput {
 				t.Errorf("choosing %q gave %v", tenant, err)
 			}
 		}
-		on, err := r.desk.Continue(t.Context(), p.begun.Link.Reveal(), v.Form.Reveal(), "labs", "")
+		on, err := r.desk.Continue(t.Context(), p.begun.Link.Reveal(), consent.Click{Form: v.Form.Reveal(), Tenant: "labs"})
 		if err != nil || on.Login.Tenant != "labs" || !strings.Contains(on.URL, "callback%2Flabs") {
 			t.Errorf("going on gave %+v, %v", on, err)
 		}
@@ -473,37 +473,6 @@ func FuzzReturn(f *testing.F) {
 		}
 		if diff := cmp.Diff(before, r.store.one(t)); diff != "" {
 			t.Errorf("it changed the login:\n%s", diff)
-		}
-	})
-}
-
-func FuzzLoopback(f *testing.F) {
-	for _, seed := range []string{
-		"http://127.0.0.1:40000/" + strings.Repeat("a", 43), "http://[::1]:40000/" + strings.Repeat("a", 43),
-		"http://127.0.0.1.evil.test:40000/", "http://127.0.0.1@evil.test:40000/", "http://localhost:40000/", "http://0.0.0.0:40000/",
-		"http://[::ffff:7f00:1]:40000/", "http://127.1:40000/", "http://2130706433:40000/", "https://127.0.0.1:40000/", "app://127.0.0.1:40000/",
-		"http://127.0.0.1:0/", "http://127.0.0.1:22/", "http://127.0.0.1:65536/", "http://127.0.0.1:40000\\", "http://127.0.0.1:40000/\r\n", "http://127.0.0.1:40000/%2e%2e",
-	} {
-		f.Add(seed)
-		f.Add(seed + strings.Repeat("a", 43))
-		f.Add(seed + strings.Repeat("a", 43) + "?x#y")
-	}
-	f.Fuzz(func(t *testing.T, address string) {
-		if consent.CheckLoopback(address) != nil {
-			return
-		}
-		rest, v4 := strings.CutPrefix(address, "http://127.0.0.1:")
-		if !v4 {
-			var v6 bool
-			if rest, v6 = strings.CutPrefix(address, "http://[::1]:"); !v6 {
-				t.Fatalf("%q was accepted", address)
-			}
-		}
-		var port int
-		var path string
-		if n, err := fmt.Sscanf(rest, "%d/%s", &port, &path); n != 2 || err != nil || port < 1024 || port > 65535 || len(path) < 22 ||
-			fmt.Sprintf("%d/%s", port, path) != rest || strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
-			t.Fatalf("%q was accepted", address)
 		}
 	})
 }

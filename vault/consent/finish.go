@@ -2,14 +2,13 @@ package consent
 
 import (
 	"context"
-	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent/proof"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
@@ -40,6 +39,8 @@ type Finished struct {
 	// Otherwise, without an error, the login was done before, and this is the
 	// same answer again.
 	Fresh bool
+	// SignIn is what the company said of the person; nil without its sign-in.
+	SignIn *identity.SignIn
 	// Ended says that this request ended the login, with the error.
 	Ended bool
 }
@@ -67,7 +68,7 @@ func (d *Desk) Finish(ctx context.Context, claim Claim) (Finished, error) {
 	if err != nil || !f.Fresh || f.Login.Phase == Granted {
 		return f, err
 	}
-	result, err := d.redeem(ctx, f.Login)
+	result, err := d.redeem(ctx, f.Login, f.SignIn)
 	if err != nil {
 		return d.settle(ctx, f, err)
 	}
@@ -80,7 +81,7 @@ func (d *Desk) Finish(ctx context.Context, claim Claim) (Finished, error) {
 		return mine, nil
 	})
 	if err == nil && !mine {
-		return d.undo(ctx, f, result)
+		return d.undo(ctx, f, taken, result)
 	}
 	return f, err
 }
@@ -93,13 +94,16 @@ func (l Login) finishedBy(taken Login) bool {
 
 // undo takes back the grant of a login that ended while its code was redeemed,
 // and says how it ended.
-func (d *Desk) undo(ctx context.Context, f Finished, result Result) (Finished, error) {
+func (d *Desk) undo(ctx context.Context, f Finished, taken Login, result Result) (Finished, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime) // Finish may have used up its time
 	defer cancel()
 	f.Fresh = false
 	why := f.Login.outcome()
 	if why == nil { // another request took over, or has already finished
 		why = errLong(nil)
+	}
+	if len(taken.Code) == 0 {
+		return f, why // the grant was there before
 	}
 	if err := d.cfg.Grants.Revoke(ctx, result.Grant); err != nil {
 		return f, errors.Join(why, fmt.Errorf("revoking the grant of a login that ended: %w", err))
@@ -119,16 +123,16 @@ func (d *Desk) admit(ctx context.Context, start Start, claim Claim) (Finished, e
 		var why error // besides what goes wrong in the store
 		l, err := d.change(ctx, Find{ID: start.Login}, func(l *Login) (save bool, err error) {
 			f, why = Finished{}, nil
-			if !matches(claim.Ticket.Reveal(), l.Details.Ticket) || l.Details.Chosen != start.ID {
+			if !proof.Matches(claim.Ticket.Reveal(), l.Details.Ticket) || l.Details.Chosen != start.ID {
 				return false, errNotYours()
 			}
 			s, err := d.open(*l)
 			if err != nil {
 				return false, err
 			}
-			f.Link = secret.New(s.Link)
-			if start.Device != claim.Device || l.Device != claim.Device || !verifies(claim.Verifier, start.Challenge) {
-				f.Link, why = secret.String{}, errNotYours()
+			f.Link, f.SignIn = secret.New(s.Link), s.signIn()
+			if start.Device != claim.Device || l.Device != claim.Device || !proof.Verifies(claim.Verifier, start.Challenge) {
+				f.Link, f.SignIn, why = secret.String{}, nil, errNotYours()
 				f.Ended, err = d.burn(l)
 				return f.Ended, err
 			}
@@ -168,7 +172,7 @@ func (d *Desk) take(l *Login, f *Finished) error {
 	switch l.Phase {
 	case Done, Refused, Failed, Expired:
 		return l.outcome()
-	case Open, Asking:
+	case Open, AtCompany, Vouching, Choosing, Asking:
 		return errNotYours() // there is no ticket before Parked
 	case Finishing, Granted:
 		if now.Before(l.Details.BusyUntil) {
@@ -200,7 +204,7 @@ func (l Login) outcome() error {
 		return l.Details.Reason.Err()
 	case Expired:
 		return usererr.New(usererr.Timeout, "The sign-in was not completed in time", askAgain)
-	case Open, Asking, Parked, Finishing, Granted, Done:
+	case Open, AtCompany, Vouching, Choosing, Asking, Parked, Finishing, Granted, Done:
 	}
 	return nil
 }
@@ -213,17 +217,11 @@ func (l *Login) outlive(until time.Time) {
 	}
 }
 
-// verifies checks a verifier against an S256 challenge (RFC 7636 §4.6).
-func verifies(verifier secret.String, challenge string) bool {
-	if !verifierForm.MatchString(verifier.Reveal()) {
-		return false
-	}
-	got := base64.RawURLEncoding.EncodeToString(hash(verifier.Reveal()))
-	return subtle.ConstantTimeCompare([]byte(got), []byte(challenge)) == 1
-}
-
 // redeem turns the parked code into a stored grant.
-func (d *Desk) redeem(ctx context.Context, l Login) (Result, error) {
+func (d *Desk) redeem(ctx context.Context, l Login, company *identity.SignIn) (Result, error) {
+	if company != nil && len(l.Code) == 0 {
+		return d.known(ctx, l, company.Person)
+	}
 	app, err := d.app(l.Tenant)
 	if err != nil {
 		return Result{}, err
@@ -244,14 +242,27 @@ func (d *Desk) redeem(ctx context.Context, l Login) (Result, error) {
 	if err != nil {
 		return Result{}, spent(err)
 	}
+	account := who.Subject
+	if company != nil {
+		who = company.Person
+	}
 	id, err := d.cfg.Grants.Put(ctx, grant.Grant{
-		Person: who.ID, Tenant: l.Tenant, State: grant.Live, Account: who.Subject,
+		Person: who.ID, Tenant: l.Tenant, State: grant.Live, Account: account,
 		Scopes: tokens.Scopes, Sites: sites, Issued: time.Now(), TokenExpires: tokens.Expires,
 	}, tokens)
 	if err != nil {
 		return Result{}, spent(fmt.Errorf("storing a grant: %w", err))
 	}
 	return Result{Person: who.ID, Name: who.Name, Email: who.Email, Grant: id, Sites: sites}, nil
+}
+
+// known is the outcome of a login whose person has a grant.
+func (d *Desk) known(ctx context.Context, l Login, who identity.Person) (Result, error) {
+	g, err := d.cfg.Grants.Describe(ctx, who.ID, l.Tenant)
+	if usererr.CodeOf(err) == usererr.SignIn {
+		return Result{}, usererr.Wrap(err, usererr.Revoked, "The permission to use Confluence was taken away while you signed in", askAgain)
+	}
+	return Result{Person: who.ID, Name: who.Name, Email: who.Email, Grant: g.ID, Sites: g.Sites}, err
 }
 
 // spentError is a failure after the code was used up: another try cannot help.

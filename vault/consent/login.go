@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent/starts"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
@@ -13,7 +14,7 @@ import (
 // Errors of stores.
 var (
 	// ErrNone says that there is no such login or start.
-	ErrNone = errors.New("no such login")
+	ErrNone = starts.ErrNone
 	// ErrMoved says that somebody else changed a login meanwhile.
 	ErrMoved = errors.New("the login was changed elsewhere")
 	// ErrFull says that too many logins are under way.
@@ -24,9 +25,13 @@ var (
 type Phase string
 
 // The phases of a login. It goes forward only, except from finishing to parked
-// when Atlassian could not be reached.
+// when Atlassian could not be reached. The company's sign-in, where there is one,
+// comes between open and asking.
 const (
 	Open      Phase = "open"      // nobody has clicked yet
+	AtCompany Phase = "company"   // one browser went on to the company's sign-in
+	Vouching  Phase = "vouching"  // the company is being asked who it was
+	Choosing  Phase = "choosing"  // the person may use several tenants
 	Asking    Phase = "asking"    // one browser went on to Atlassian
 	Parked    Phase = "parked"    // the code is here; the browser goes to the loopback
 	Finishing Phase = "finishing" // the code is being redeemed
@@ -41,9 +46,6 @@ const (
 func (p Phase) Over() bool {
 	return p == Done || p == Refused || p == Failed || p == Expired
 }
-
-// StartID names one process's part in a login.
-type StartID string
 
 // Login is one run of the browser dance, as it is stored. Link, State and
 // Details.Cookie and .Ticket are SHA-256 hashes; Secrets and Code are sealed.
@@ -70,6 +72,13 @@ type Details struct {
 	Opened time.Time `json:"opened,omitzero"`  // when Opener got it
 	Viewed bool      `json:"viewed,omitempty"` // a browser has shown the page
 	Cookie []byte    `json:"cookie,omitempty"`
+	// StepUp is the person who must show anew who they are; "" for a login that
+	// is nothing but a sign-in.
+	StepUp identity.PersonID `json:"step_up,omitempty"`
+	// Vouched says that the company told who the person is.
+	Vouched bool `json:"vouched,omitempty"`
+	// Anew asks Atlassian although the person's grant lives.
+	Anew bool `json:"anew,omitempty"`
 	// What Parked begins.
 	Chosen      StartID   `json:"chosen,omitempty"`
 	Ticket      []byte    `json:"ticket,omitempty"`
@@ -108,19 +117,12 @@ type Reason struct {
 // Err returns the reason as a user error.
 func (r Reason) Err() *usererr.Error { return usererr.New(r.Code, r.Message, r.Hint) }
 
-// Start is one process's part in a login: where it waits for the browser, and
-// how it will show that it is the one.
-type Start struct {
-	ID        StartID
-	Login     identity.LoginID
-	Device    identity.DeviceID
-	Stream    identity.StreamID // "" for a process that has none
-	Loopback  string
-	Challenge string // S256 of a verifier that only the process knows
-	Created   time.Time
-	Seen      time.Time // when it last asked
-	NoTab     bool      // it tried to open a tab and could not
-}
+// Start is one process's part in a login, and StartStore keeps them.
+type (
+	Start      = starts.Start
+	StartID    = starts.ID
+	StartStore = starts.Store
+)
 
 // Find says which login is meant: exactly one field is set.
 type Find struct {
@@ -150,21 +152,15 @@ type LoginStore interface {
 	LoginForget(ctx context.Context, before time.Time) error
 }
 
-// StartStore keeps starts.
-type StartStore interface {
-	// StartSave stores s, or Seen and NoTab of one that is stored already.
-	StartSave(ctx context.Context, s Start) error
-	// StartGet returns a start, or [ErrNone].
-	StartGet(ctx context.Context, id StartID) (Start, error)
-	// StartList returns the starts of a login, the one that asked last first.
-	StartList(ctx context.Context, login identity.LoginID) ([]Start, error)
-}
-
 // secrets are what a login must be able to say again, sealed together.
 type secrets struct {
 	Link     string `json:"link"`
 	Form     string `json:"form,omitempty"`     // proves that a form came from our page
-	State    string `json:"state,omitempty"`    // for Atlassian to send back
+	State    string `json:"state,omitempty"`    // for whoever sends the browser back
+	Nonce    string `json:"nonce,omitempty"`    // for the company's ID token
 	Verifier string `json:"verifier,omitempty"` // of PKCE
 	Cookie   string `json:"cookie,omitempty"`   // of the browser that went on
+	// SignIn is what the company said, with Refresh of it.
+	SignIn  *identity.SignIn `json:"sign_in,omitempty"`
+	Refresh string           `json:"refresh,omitempty"`
 }

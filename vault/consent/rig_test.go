@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
@@ -320,7 +321,7 @@ func (r *rig) click(link secret.String) (cookie, state string) {
 	if err != nil {
 		r.t.Fatalf("visiting: %v", err)
 	}
-	on, err := r.desk.Continue(r.t.Context(), link.Reveal(), v.Form.Reveal(), "acme", "")
+	on, err := r.desk.Continue(r.t.Context(), link.Reveal(), consent.Click{Form: v.Form.Reveal(), Tenant: "acme"})
 	if err != nil {
 		r.t.Fatalf("going on: %v", err)
 	}
@@ -351,4 +352,15 @@ func (r *rig) back(cookie, state string) *url.URL {
 func (p *process) claim(at *url.URL) consent.Claim {
 	q := at.Query()
 	return consent.Claim{Device: p.ask.Device, Start: consent.StartID(q.Get("start")), Ticket: secret.New(q.Get("ticket")), Verifier: secret.New(p.verifier)}
+}
+
+// Describe implements consent.Grants: there is what was kept.
+func (r *rig) Describe(_ context.Context, person identity.PersonID, tenant identity.TenantID) (grant.Grant, error) {
+	for _, g := range r.kept {
+		if g.Person == person && g.Tenant == tenant {
+			g.ID = "g_1"
+			return g, nil
+		}
+	}
+	return grant.Grant{}, usererr.New(usererr.SignIn, "none", "")
 }

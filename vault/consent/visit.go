@@ -11,6 +11,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent/proof"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
@@ -41,13 +42,19 @@ func (l Login) Ref() string { return hex.EncodeToString(l.Link)[:12] }
 // Clicked reports whether anybody has gone on from the login's page.
 func (l Login) Clicked() bool { return len(l.Details.Cookie) > 0 }
 
+// Company reports whether the company said who the person is.
+func (l Login) Company() bool { return l.Details.Vouched }
+
 // Mine reports whether the browser that sent cookie is the one that went on.
-func (l Login) Mine(cookie string) bool { return matches(cookie, l.Details.Cookie) }
+func (l Login) Mine(cookie string) bool { return proof.Matches(cookie, l.Details.Cookie) }
 
 // Visit is a browser looking at a login's page.
 type Visit struct {
 	Login Login
 	Form  secret.String // must come back with each form of the page
+	// Company says that the company's sign-in comes first, and settles what
+	// there is to choose from.
+	Company bool
 	// Tenants are those to choose from, or the one that it is.
 	Tenants []Tenant
 	// Scopes are what is asked for, in any of Tenants.
@@ -64,7 +71,7 @@ type Tenant struct {
 // changes nothing that matters, so programs that follow links do no harm; look
 // notes that a person's browser has shown the page.
 func (d *Desk) Visit(ctx context.Context, link string, look bool) (Visit, error) {
-	l, err := d.cfg.Logins.LoginFind(ctx, Find{Link: hash(link)})
+	l, err := d.cfg.Logins.LoginFind(ctx, Find{Link: proof.Hash(link)})
 	if err != nil {
 		return Visit{}, err
 	}
@@ -85,10 +92,13 @@ func (d *Desk) Visit(ctx context.Context, link string, look bool) (Visit, error)
 	if err != nil {
 		return Visit{}, err
 	}
-	v := Visit{Login: l, Form: secret.New(s.Form)}
+	v := Visit{Login: l, Form: secret.New(s.Form), Company: d.cfg.Company != nil && s.SignIn == nil}
 	tenants := []identity.TenantID{l.Tenant}
 	if l.Tenant == "" {
 		tenants = d.cfg.Tenants()
+		if s.SignIn != nil {
+			tenants = d.tenantsOf(*s.SignIn)
+		}
 	}
 	for _, id := range tenants {
 		if app, ok := d.cfg.App(id); ok {
@@ -99,56 +109,99 @@ func (d *Desk) Visit(ctx context.Context, link string, look bool) (Visit, error)
 	return v, nil
 }
 
-// Onward is the way to the authorization server.
+// Click is what a browser sends with a form of the login's page.
+type Click struct {
+	Form   string
+	Cookie string            // of this browser, "" if it has none
+	Tenant identity.TenantID // that was chosen; "" without a choice
+	Anew   bool              // ask Atlassian although the person's grant lives
+}
+
+// Onward is the way on from the login's page.
 type Onward struct {
-	URL    string        // contains the state
-	Cookie secret.String // for this browser
-	Login  Login
+	// Returned has the login, and where to go. With an error of the company's
+	// sign-in it has the login nevertheless, and the browser may click again.
+	Returned
+	// Company says that URL is the company's sign-in.
+	Company bool
+	Cookie  secret.String // for this browser
 	// First says that nobody had clicked before.
 	First bool
 }
 
 // Continue takes the person's click: this browser, and no other, goes on. The
 // same browser may click again.
-func (d *Desk) Continue(ctx context.Context, link, form string, tenant identity.TenantID, cookie string) (Onward, error) {
+func (d *Desk) Continue(ctx context.Context, link string, click Click) (Onward, error) {
+	var on Onward
 	var s secrets
-	var first bool
-	l, err := d.change(ctx, Find{Link: hash(link)}, func(l *Login) (bool, error) {
+	l, err := d.change(ctx, Find{Link: proof.Hash(link)}, func(l *Login) (bool, error) {
 		var err error
-		first = l.Phase == Open
-		if s, err = d.clicked(*l, form, cookie); err != nil || l.Phase == Asking {
+		on = Onward{First: l.Phase == Open}
+		if s, err = d.clicked(*l, click.Form, click.Cookie); err != nil {
 			return false, err
 		}
-		if l.Tenant == "" {
-			l.Tenant = tenant
+		if l.Phase == Asking || l.Phase == AtCompany {
+			return false, nil
 		}
-		if !slices.Contains(d.cfg.Tenants(), l.Tenant) {
-			return false, usererr.New(usererr.BadInput, "Choose where to sign in", "Go back and choose one of those shown")
+		if on.First {
+			s.Cookie = proof.New()
+			l.Details.Cookie, l.Details.Anew = proof.Hash(s.Cookie), click.Anew
 		}
-		s.State, s.Verifier, s.Cookie = token(), token(), token()
-		l.Phase, l.State, l.Details.Cookie = Asking, hash(s.State), hash(s.Cookie)
-		return true, d.seal(l, s)
+		return true, d.goOn(ctx, l, &s, click.Tenant, &on.Returned)
 	})
 	if err != nil {
 		return Onward{}, err
 	}
-	app, err := d.app(l.Tenant)
-	if err != nil {
-		return Onward{}, err
+	on.Login, on.Cookie, on.Link = l, secret.New(s.Cookie), secret.New(link)
+	switch l.Phase {
+	case AtCompany:
+		on.Company = true
+		on.URL, err = d.cfg.Company.Away(ctx, l.trip(s))
+	case Asking:
+		if on.URL == "" { // once more
+			var app *atlassian.App
+			if app, err = d.app(l.Tenant); err == nil {
+				on.URL = app.AuthorizeURL(secret.New(s.State), secret.New(s.Verifier))
+			}
+		}
 	}
-	return Onward{URL: app.AuthorizeURL(secret.New(s.State), secret.New(s.Verifier)), Cookie: secret.New(s.Cookie), Login: l, First: first}, nil
+	return on, err
+}
+
+// goOn is the edit that takes the login a step further.
+func (d *Desk) goOn(ctx context.Context, l *Login, s *secrets, tenant identity.TenantID, to *Returned) error {
+	if d.cfg.Company != nil && s.SignIn == nil {
+		return d.toCompany(l, s)
+	}
+	all := d.cfg.Tenants()
+	if s.SignIn != nil {
+		all = d.tenantsOf(*s.SignIn)
+	}
+	if l.Tenant == "" {
+		l.Tenant = tenant
+	}
+	if !slices.Contains(all, l.Tenant) {
+		return usererr.New(usererr.BadInput, "Choose where to sign in", "Go back and choose one of those shown")
+	}
+	return d.toAtlassian(ctx, l, *s, to)
 }
 
 // clicked checks a form of the login's page.
 func (d *Desk) clicked(l Login, form, cookie string) (secrets, error) {
-	if l.Phase.Over() || !time.Now().Before(l.Expires) || l.Phase != Open && l.Phase != Asking {
+	switch {
+	case l.Phase == Open, l.Phase == AtCompany, l.Phase == Choosing, l.Phase == Asking:
+	case l.Phase == Vouching && time.Now().After(l.Details.BusyUntil): // whoever asked is gone
+	default:
 		return secrets{}, ErrUsed
 	}
-	if l.Phase == Asking && !l.Mine(cookie) {
+	if !time.Now().Before(l.Expires) {
+		return secrets{}, ErrUsed
+	}
+	if l.Phase != Open && !l.Mine(cookie) {
 		return secrets{}, ErrElsewhere
 	}
 	s, err := d.open(l)
-	if err == nil && !matches(form, hash(s.Form)) {
+	if err == nil && !proof.Matches(form, proof.Hash(s.Form)) {
 		err = ErrForm
 	}
 	return s, err
@@ -163,7 +216,7 @@ func (d *Desk) app(tenant identity.TenantID) (*atlassian.App, error) {
 
 // Decline takes the person's no on the login's own page.
 func (d *Desk) Decline(ctx context.Context, link, form, cookie string) (Login, error) {
-	return d.change(ctx, Find{Link: hash(link)}, func(l *Login) (bool, error) {
+	return d.change(ctx, Find{Link: proof.Hash(link)}, func(l *Login) (bool, error) {
 		if _, err := d.clicked(*l, form, cookie); err != nil {
 			return false, err
 		}
@@ -186,7 +239,11 @@ type Returned struct {
 	// Loopback is the way to the shim, with the ticket. Without one the login
 	// has ended and its page says how.
 	Loopback string
-	Link     secret.String // the last part of the page's address
+	// URL is the way on to Atlassian, from the company's sign-in.
+	URL  string
+	Link secret.String // the last part of the page's address
+	// Cause is why the company's sign-in failed, for the records.
+	Cause error
 }
 
 // Return takes a callback. State, cookie, tenant and issuer are checked before
@@ -196,7 +253,7 @@ func (d *Desk) Return(ctx context.Context, back Callback) (Returned, error) {
 	if back.State == "" || len(back.State) > maxState {
 		return Returned{}, ErrState
 	}
-	by := Find{State: hash(back.State)}
+	by := Find{State: proof.Hash(back.State)}
 	var to Returned
 	l, err := d.change(ctx, by, func(l *Login) (bool, error) {
 		to = Returned{}
@@ -251,21 +308,24 @@ func (d *Desk) arrive(ctx context.Context, l *Login, back Callback, to *Returned
 	return d.park(ctx, l, back.Code, to)
 }
 
-// park keeps the code, sealed, and makes the ticket that the browser takes to
+// park keeps the code, sealed, if there is one, and makes the ticket that the browser takes to
 // the loopback of a living shim.
 func (d *Desk) park(ctx context.Context, l *Login, code string, to *Returned) error {
-	start, err := d.choose(ctx, *l)
+	start, err := d.starts.Choose(ctx, l.ID, l.Details.Opener)
 	if err != nil {
 		return err
 	}
-	if l.Code, err = d.cfg.Box.Seal([]byte(code), place(l.ID, "code")); err != nil {
-		return fmt.Errorf("sealing a code: %w", err)
+	l.Code = nil
+	if code != "" {
+		if l.Code, err = d.cfg.Box.Seal([]byte(code), place(l.ID, "code")); err != nil {
+			return fmt.Errorf("sealing a code: %w", err)
+		}
 	}
-	ticket := token()
+	ticket := proof.New()
 	l.Phase = Parked
-	l.Details.Chosen, l.Details.Ticket = start.ID, hash(ticket)
+	l.Details.Chosen, l.Details.Ticket = start.ID, proof.Hash(ticket)
 	l.Details.TicketUntil = time.Now().Add(ticketLife)
 	l.outlive(l.Details.TicketUntil)
-	to.Loopback = withTicket(start, ticket)
+	to.Loopback = start.WithTicket(ticket)
 	return nil
 }

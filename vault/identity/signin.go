@@ -24,7 +24,7 @@ type SignIn struct {
 	// than one value where the provider names several contexts.
 	ACR, AMR []string
 	// Refresh renews the sign-in; empty where the provider gives none.
-	Refresh secret.String
+	Refresh secret.String `json:"-"`
 }
 
 // Role is what a person may do besides working with Confluence.

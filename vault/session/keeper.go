@@ -48,8 +48,12 @@ func New(cfg Config) *Keeper {
 	return &Keeper{cfg}
 }
 
-// Who is somebody who has just signed in. All but Shown is required.
+// NewID makes the id of a session that is about to start.
+func NewID() identity.SessionID { return identity.SessionID(identity.NewID("s_")) }
+
+// Who is somebody who has just signed in. All but ID and Shown is required.
 type Who struct {
+	ID     identity.SessionID // never used before; made up by default
 	Device identity.DeviceID
 	Person identity.PersonID
 	Tenant identity.TenantID
@@ -61,9 +65,12 @@ func (k *Keeper) Start(ctx context.Context, who Who) (Session, error) {
 	if who.Device == "" || who.Person == "" || who.Tenant == "" {
 		return Session{}, errors.New("starting a session: nobody in particular")
 	}
+	if who.ID == "" {
+		who.ID = NewID()
+	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	s := Session{
-		ID:     identity.SessionID(identity.NewID("s_")),
+		ID:     who.ID,
 		Device: who.Device, Person: who.Person, Tenant: who.Tenant,
 		Created: now, Used: now, IdleUntil: now.Add(k.cfg.Idle), Until: now.Add(k.cfg.Absolute),
 		Shown: who.Shown.tidy(),

@@ -233,7 +233,7 @@ func (h *Handler) finish(r *http.Request, device identity.DeviceID) reply {
 		h.ended(ctx, done.Login, "")
 	}
 	if err == nil && done.Fresh {
-		err = h.signedIn(ctx, done.Login)
+		err = h.signedIn(ctx, done.Login, done.SignIn)
 	}
 	if err != nil {
 		return reply{err: err, page: page}
@@ -243,16 +243,15 @@ func (h *Handler) finish(r *http.Request, device identity.DeviceID) reply {
 
 // signedIn makes the session of a granted login, whether or not the shim still
 // waits for it. Its record is stored before anybody hears of it.
-func (h *Handler) signedIn(ctx context.Context, l consent.Login) error {
+func (h *Handler) signedIn(ctx context.Context, l consent.Login, company *identity.SignIn) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
-	result := l.Details.Result
-	s, err := h.cfg.Sessions.Start(ctx, session.Who{
-		Device: l.Device, Person: result.Person, Tenant: l.Tenant,
-		Shown: session.Shown{Name: result.Name, Email: result.Email, Host: l.Details.Asker.Host, User: l.Details.Asker.User, Address: l.Details.Asker.Address},
-	})
+	s, err := h.begin(ctx, l, company)
 	if err == nil {
 		record := entry(l, "login.done", "ok")
+		if l.Details.StepUp != "" {
+			record.Event = "session.stepped_up"
+		}
 		record.Session = s.ID
 		if err = h.cfg.Audit.Record(ctx, record); err != nil {
 			err = errors.Join(err, h.cfg.Sessions.End(ctx, l.Device)) // nobody is signed in unrecorded
@@ -265,9 +264,26 @@ func (h *Handler) signedIn(ctx context.Context, l consent.Login) error {
 	if _, err := h.cfg.Desk.Complete(ctx, l.ID, s.ID); err != nil {
 		return h.undo(ctx, l, s, err)
 	}
-	h.cfg.Log.InfoContext(ctx, "a person signed in", "login", l.ID, "person", result.Person, "device", l.Device, "session", s.ID)
+	h.cfg.Log.InfoContext(ctx, "a person signed in", "login", l.ID, "person", s.Person, "device", l.Device, "session", s.ID)
 	h.cfg.Streams.LoginDone(l.Device, wire.LoginDone{OK: true})
 	return nil
+}
+
+// begin makes the session. What the company said is stored first: there is no
+// session without it.
+func (h *Handler) begin(ctx context.Context, l consent.Login, company *identity.SignIn) (session.Session, error) {
+	result := l.Details.Result
+	who := session.Who{
+		ID: session.NewID(), Device: l.Device, Person: result.Person, Tenant: l.Tenant,
+		Shown: session.Shown{Name: result.Name, Email: result.Email, Host: l.Details.Asker.Host, User: l.Details.Asker.User, Address: l.Details.Asker.Address},
+	}
+	if company != nil {
+		caller := identity.Caller{Session: who.ID, Device: who.Device, Person: who.Person, Tenant: who.Tenant}
+		if err := h.cfg.Company.Keep(ctx, caller, *company); err != nil {
+			return session.Session{}, err
+		}
+	}
+	return h.cfg.Sessions.Start(ctx, who)
 }
 
 // undo ends the session of a login that could not be completed.

@@ -101,8 +101,10 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request) {
 	l := v.Login
 	mine := l.Mine(h.cookie(r, l))
 	switch {
-	case l.Phase == consent.Open, l.Phase == consent.Asking && mine:
+	case l.Phase == consent.Open, mine && (l.Phase == consent.Asking || l.Phase == consent.AtCompany):
 		h.pages.consent(w, h.question(r, v))
+	case l.Phase == consent.Choosing && mine:
+		h.pages.choose(w, h.question(r, v))
 	case l.Phase == consent.Expired:
 		h.pages.note(w, expired())
 	case l.Phase == consent.Refused && len(l.Details.Cookie) == 0:
@@ -132,11 +134,15 @@ func (h *Handler) question(r *http.Request, v consent.Visit) question {
 		User:    asker.User,
 		Address: asker.Address,
 		Minutes: int(time.Until(v.Login.Expires).Minutes()) + 1,
-		Rights:  rights(v.Scopes),
+		Company: v.Company,
+		StepUp:  v.Login.Details.StepUp != "",
+	}
+	if !q.StepUp {
+		q.Rights = rights(v.Scopes)
 	}
 	for _, tenant := range v.Tenants {
 		c := choice{Name: string(tenant.ID), Sites: strings.Join(tenant.Sites, ", ")}
-		if v.Login.Tenant == "" {
+		if v.Login.Tenant == "" && !v.Company {
 			q.Choices = append(q.Choices, c)
 		} else {
 			q.Sites = c.Sites
@@ -197,19 +203,45 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request) {
 		h.trouble(w, r, err)
 		return
 	}
-	link, tenant := r.PathValue("link"), identity.TenantID(r.PostFormValue("tenant"))
-	onward, err := h.cfg.Desk.Continue(r.Context(), link, r.PostFormValue("form"), tenant, h.cookie(r, l))
+	link := r.PathValue("link")
+	onward, err := h.cfg.Desk.Continue(r.Context(), link, consent.Click{
+		Form: r.PostFormValue("form"), Cookie: h.cookie(r, l), Tenant: identity.TenantID(r.PostFormValue("tenant")), Anew: r.PostFormValue("anew") != "",
+	})
 	if errors.Is(err, consent.ErrUsed) {
 		h.back(w, r, link)
 		return
 	}
-	if err == nil && onward.First {
-		err = h.started(r, onward.Login)
+	if onward.First {
+		if unrecorded := h.started(r, onward.Login); unrecorded != nil {
+			h.trouble(w, r, unrecorded)
+			return
+		}
+	}
+	if !onward.Cookie.Empty() { // also where the company's sign-in is away: the next click may do better
+		h.setCookie(w, onward)
 	}
 	if err != nil {
 		h.trouble(w, r, err)
 		return
 	}
+	h.onward(w, onward.Returned, onward.Company)
+}
+
+// onward sends a browser where a login goes on. It is a page and not a
+// redirect: the click, or the form of the company's sign-in, may be bound to
+// its own origin.
+func (h *Handler) onward(w http.ResponseWriter, to consent.Returned, company bool) {
+	switch {
+	case to.Loopback != "":
+		h.pages.onward(w, homeward(to.Loopback))
+	case company:
+		h.pages.onward(w, toCompany(to.URL))
+	default:
+		h.pages.onward(w, toAtlassian(to.URL))
+	}
+}
+
+func (h *Handler) setCookie(w http.ResponseWriter, onward consent.Onward) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever there is TLS: plain http is for loopback only
 		Name:     h.cookieName(onward.Login),
 		Value:    onward.Cookie.Reveal(),
@@ -219,7 +251,6 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request) {
 		Secure:   h.https,
 		SameSite: http.SameSiteLaxMode, // the callback is a visit from another site
 	})
-	h.pages.onward(w, onward.URL)
 }
 
 // started records a login that a person has agreed to begin. Without a record
@@ -272,21 +303,12 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable) // only a person's own visit counts
 		return
 	}
-	q, err := url.ParseQuery(r.URL.RawQuery)
-	twice := slices.ContainsFunc(slices.Collect(maps.Values(q)), func(values []string) bool { return len(values) != 1 })
-	if err != nil || twice || len(r.URL.RawQuery) > maxQuery {
+	back, ok := h.brought(r)
+	if !ok {
 		h.pages.note(w, stray())
 		return
 	}
-	to, err := h.cfg.Desk.Return(r.Context(), consent.Callback{
-		Tenant:    identity.TenantID(r.PathValue("tenant")),
-		State:     q.Get("state"),
-		Code:      q.Get("code"),
-		Error:     q.Get("error"),
-		Issuer:    q.Get("iss"),
-		HasIssuer: q.Has("iss"),
-		Cookie:    func(l consent.Login) string { return h.cookie(r, l) },
-	})
+	to, err := h.cfg.Desk.Return(r.Context(), back)
 	switch {
 	case err == nil && to.Loopback != "":
 		h.cfg.Log.InfoContext(r.Context(), "a browser came back", "login", to.Login.ID, "start", to.Login.Details.Chosen)
@@ -294,13 +316,38 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		h.ended(r.Context(), to.Login, "")
 		h.back(w, r, to.Link.Reveal())
-	case errors.Is(err, consent.ErrUsed) && to.Login.Phase == consent.Expired:
-		h.rejected(r, to.Login, err)
-		h.pages.note(w, expired())
 	default:
-		h.rejected(r, to.Login, err)
-		h.trouble(w, r, err)
+		h.turnedAway(w, r, to.Login, err)
 	}
+}
+
+// brought reads what a browser brings to a callback; false if no authorization
+// server can have sent it.
+func (h *Handler) brought(r *http.Request) (consent.Callback, bool) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	twice := slices.ContainsFunc(slices.Collect(maps.Values(q)), func(values []string) bool { return len(values) != 1 })
+	if err != nil || twice || len(r.URL.RawQuery) > maxQuery {
+		return consent.Callback{}, false
+	}
+	return consent.Callback{
+		Tenant:    identity.TenantID(r.PathValue("tenant")),
+		State:     q.Get("state"),
+		Code:      q.Get("code"),
+		Error:     q.Get("error"),
+		Issuer:    q.Get("iss"),
+		HasIssuer: q.Has("iss"),
+		Cookie:    func(l consent.Login) string { return h.cookie(r, l) },
+	}, true
+}
+
+// turnedAway shows a page for a callback that was not let through.
+func (h *Handler) turnedAway(w http.ResponseWriter, r *http.Request, l consent.Login, err error) {
+	h.rejected(r, l, err)
+	if errors.Is(err, consent.ErrUsed) && l.Phase == consent.Expired {
+		h.pages.note(w, expired())
+		return
+	}
+	h.trouble(w, r, err)
 }
 
 // rejected notes a callback that was not let through. Only one that names a

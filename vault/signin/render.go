@@ -77,6 +77,8 @@ type question struct {
 	Minutes      int
 	Sites        string
 	Choices      []choice // of tenants, if there is a choice
+	Company      bool     // its sign-in comes next
+	StepUp       bool     // the person signs in anew for something that needs it
 	Rights       []right
 }
 
@@ -107,10 +109,18 @@ func (p *pages) consent(w http.ResponseWriter, q question) {
 	p.write(w, http.StatusOK, "consent", frame{Title: title, Body: q})
 }
 
+// choose asks which tenant it is to be.
+func (p *pages) choose(w http.ResponseWriter, q question) {
+	p.write(w, http.StatusOK, "choose", frame{Title: "Where do you want to work?", Body: q})
+}
+
+// way is where a browser goes on.
+type way struct{ Title, Text, Button, Address string }
+
 // onward is a page and not a redirect, because form-action 'self' forbids a
 // form to end at another origin.
-func (p *pages) onward(w http.ResponseWriter, address string) {
-	p.write(w, http.StatusOK, "onward", frame{Title: "On the way to Atlassian", Refresh: "0;url=" + address, Body: address})
+func (p *pages) onward(w http.ResponseWriter, to way) {
+	p.write(w, http.StatusOK, "onward", frame{Title: to.Title, Refresh: "0;url=" + to.Address, Body: to})
 }
 
 // note tells the person one thing.

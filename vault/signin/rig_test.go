@@ -253,7 +253,7 @@ func (r *rig) boot(opt rigOptions) {
 		}),
 		Sessions: r.keeper, Audit: auditor{r.audit, opt.before}, Streams: &r.streams,
 		Nonces: nonces, Verifier: dpop.NewVerifier(dpop.VerifierConfig{Nonces: nonces, Replay: r.db}),
-		PublicURL: r.public, Log: log, Company: opt.company, Address: opt.address,
+		PublicURL: r.public, Log: log, CompanyName: opt.company, Address: opt.address,
 	})
 	must(err)
 	mux := http.NewServeMux()

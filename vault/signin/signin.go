@@ -21,12 +21,14 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
+	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/ratelimit"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
+	"github.com/coatcheck-mcp/coatcheck/vault/signin/oidc"
 )
 
 const (
@@ -63,6 +65,16 @@ type Streams interface {
 	LoginDone(device identity.DeviceID, done wire.LoginDone)
 }
 
+// Company keeps sign-ins with the company. A *company.Keeper is one.
+type Company interface {
+	// Keep stores what the company said of the person of caller, who is about to
+	// get the session that caller names.
+	Keep(ctx context.Context, caller identity.Caller, who identity.SignIn) error
+	// Logout ends the sessions that a logout token names. Its error has the
+	// code Unavailable where the token may be good.
+	Logout(ctx context.Context, token secret.String) (ended int, err error)
+}
+
 // Config is what a handler needs. Everything is required unless stated.
 type Config struct {
 	Desk     *consent.Desk
@@ -76,8 +88,10 @@ type Config struct {
 	Log       *slog.Logger
 	// Name is what pages call the product; optional.
 	Name string
-	// Company, if not empty, is named on the pages.
-	Company string
+	// Company is the company's own sign-in. Optional: the Desk has it, too.
+	Company Company
+	// CompanyName, if not empty, is on the pages.
+	CompanyName string
 	// Address finds the network address of a client; the peer's by default.
 	Address func(*http.Request) netip.Addr
 }
@@ -128,7 +142,7 @@ func New(cfg Config) (*Handler, error) {
 	if err := h.crossSite.AddTrustedOrigin(cfg.PublicURL); err != nil {
 		return nil, err
 	}
-	h.pages, err = newPages(cfg.Name, cfg.Company)
+	h.pages, err = newPages(cfg.Name, cfg.CompanyName)
 	return h, err
 }
 
@@ -157,6 +171,10 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	page("POST "+wire.LoginPagePrefix+"{link}/"+loginContinue, h.proceed)
 	page("POST "+wire.LoginPagePrefix+"{link}/"+loginCancel, h.cancel)
 	page("GET "+callbackPath+"{tenant}", h.callback)
+	if h.cfg.Company != nil {
+		page("GET "+oidc.CallbackPath, h.companyCallback)
+		mux.Handle("POST "+oidc.LogoutPath, h.bounded(http.HandlerFunc(h.companyLogout)))
+	}
 }
 
 // Run ends logins that nobody finished, until ctx ends.

@@ -68,6 +68,20 @@ func rights(scopes []string) []right {
 	return all
 }
 
+// The ways on from a page.
+
+func toCompany(address string) way {
+	return way{"On the way to your company’s sign-in", "There you show who you are. If you are signed in already, it takes a moment and asks nothing.", "Go to the sign-in", address}
+}
+
+func toAtlassian(address string) way {
+	return way{"On the way to Atlassian", "There you choose your account and give your consent.", "Go to Atlassian", address}
+}
+
+func homeward(address string) way {
+	return way{"Almost done", "Your consent is still good, so Atlassian is not asked again. Your computer finishes the sign-in.", "Finish", address}
+}
+
 // The notes, one for each thing that may have to be told. Each says what
 // happened and what to do; none repeats what somebody else sent.
 
@@ -82,6 +96,14 @@ func success(l consent.Login) note {
 		Text: []string{"Your assistant goes on by itself with what you asked. " + closeTab},
 		Hint: "Not the account you meant? Run “coatcheck logout”, then sign in again.",
 	}
+	name := "Atlassian account"
+	if l.Company() {
+		name = "Signed in as"
+		n.Hint = "Not the Atlassian account you meant? Run “coatcheck login”, and choose to ask Atlassian again."
+	}
+	if l.Details.StepUp != "" {
+		n.Title, n.Hint = "Thank you", "For a while your assistant may use what needs a fresh sign-in."
+	}
 	account := result.Name
 	if result.Email != "" && result.Email != account {
 		account = strings.TrimSpace(account + " (" + result.Email + ")")
@@ -90,7 +112,7 @@ func success(l consent.Login) note {
 	for _, site := range result.Sites {
 		sites = append(sites, strings.TrimPrefix(site.URL, "https://"))
 	}
-	for _, f := range []fact{{"Atlassian account", account}, {"Confluence", strings.Join(sites, ", ")}, {"Computer", l.Details.Asker.Host}} {
+	for _, f := range []fact{{name, account}, {"Confluence", strings.Join(sites, ", ")}, {"Computer", l.Details.Asker.Host}} {
 		if f.Value != "" {
 			n.Facts = append(n.Facts, f)
 		}

@@ -21,8 +21,10 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
+	"github.com/coatcheck-mcp/coatcheck/vault/signin/company"
 	"github.com/coatcheck-mcp/coatcheck/vault/store"
 )
 
@@ -66,6 +68,15 @@ func theKeepsake() keepsake {
 	return k
 }
 
+// theSignIn is there since schema 8.
+func theSignIn() company.Row {
+	return company.Row{
+		Session: "s_old", Device: "d_old", Person: "p_ada", Tenant: "acme", Issuer: "https://login.example.com", Subject: "ada", SID: "sid",
+		Said:   company.Said{Time: consentDay, ACR: []string{"high"}, AMR: []string{"mfa"}, Roles: []identity.Role{identity.Auditor}, Checked: consentDay},
+		Sealed: []byte("sealed"), Created: consentDay, Due: farOff, Version: 3,
+	}
+}
+
 // put stores the keepsake.
 func (k keepsake) put(t *testing.T, db *store.DB) {
 	t.Helper()
@@ -76,7 +87,7 @@ func (k keepsake) put(t *testing.T, db *store.DB) {
 	fresh := k.Done
 	fresh.Result = nil
 	_, _, started := db.JournalStart(ctx, fresh, false)
-	err := errors.Join(db.SessionStart(ctx, k.Session), began, kept, started, db.StartSave(ctx, k.Start),
+	err := errors.Join(db.SessionStart(ctx, k.Session), db.SignInPut(ctx, theSignIn()), began, kept, started, db.StartSave(ctx, k.Start),
 		db.JournalFinish(ctx, k.Done.JournalKey, k.Done.Started, k.Done.Result), db.Remember(ctx, "proof", farOff))
 	if err != nil {
 		t.Fatal(err)
@@ -164,6 +175,12 @@ func TestOlderDatabases(t *testing.T) {
 						t.Errorf("schema %d became %d, want %d", from, to, present)
 					}
 					theKeepsake().check(t, db)
+					if from < 8 {
+						return
+					}
+					if got, err := db.SignInGet(t.Context(), "s_old"); err != nil || cmp.Diff(theSignIn(), got) != "" {
+						t.Errorf("the company sign-in came back otherwise: %v\n%s", err, cmp.Diff(theSignIn(), got))
+					}
 				})
 			}
 			if !found {

@@ -1,0 +1,140 @@
+// Package starts keeps the processes of a device that wait for one login: which
+// there are, which of them live, and to which of them the browser goes.
+package starts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+)
+
+// ErrNone says that there is no such start, or login.
+var ErrNone = errors.New("no such login")
+
+const (
+	most  = 64 // starts of one login
+	words = "st_"
+)
+
+// ID names one process's part in a login.
+type ID string
+
+// NewID makes a fresh one.
+func NewID() ID { return ID(identity.NewID(words)) }
+
+// Start is one process's part in a login: where it waits for the browser, and
+// how it will show that it is the one.
+type Start struct {
+	ID        ID
+	Login     identity.LoginID
+	Device    identity.DeviceID
+	Stream    identity.StreamID // "" for a process that has none
+	Loopback  string
+	Challenge string // S256 of a verifier that only the process knows
+	Created   time.Time
+	Seen      time.Time // when it last asked
+	NoTab     bool      // it tried to open a tab and could not
+}
+
+// WithTicket is where the browser goes with a ticket: the loopback, as
+// proof.Loopback accepted it. The names are those of the wire.
+func (s Start) WithTicket(ticket string) string {
+	return s.Loopback + "?" + url.Values{"ticket": {ticket}, "start": {string(s.ID)}}.Encode()
+}
+
+// Store keeps starts.
+type Store interface {
+	// StartSave stores s, or Seen and NoTab of one that is stored already.
+	StartSave(ctx context.Context, s Start) error
+	// StartGet returns a start, or [ErrNone].
+	StartGet(ctx context.Context, id ID) (Start, error)
+	// StartList returns the starts of a login, the one that asked last first.
+	StartList(ctx context.Context, login identity.LoginID) ([]Start, error)
+}
+
+// Keeper knows the starts. Both fields are required.
+type Keeper struct {
+	Store Store
+	// Stream reports whether the process behind a stream is connected, to
+	// whichever replica.
+	Stream func(identity.DeviceID, identity.StreamID) bool
+}
+
+// Register finds or stores the start of a process that asks: all of ask but
+// its times counts, and its ID is that of an earlier ask, or "".
+func (k Keeper) Register(ctx context.Context, ask Start) (Start, error) {
+	now := time.Now()
+	if ask.ID != "" {
+		s, err := k.Store.StartGet(ctx, ask.ID)
+		switch {
+		case err != nil && !errors.Is(err, ErrNone):
+			return Start{}, fmt.Errorf("looking for a start: %w", err)
+		case err == nil && s.Login == ask.Login && s.Device == ask.Device:
+			if !same(s, ask) {
+				// Where the browser will go must not change once it is known.
+				return Start{}, usererr.New(usererr.BadInput, "A sign-in cannot move to another address", "Start a new one")
+			}
+			return k.again(ctx, s, ask, now)
+		}
+	}
+	all, err := k.Store.StartList(ctx, ask.Login)
+	if err != nil {
+		return Start{}, fmt.Errorf("listing starts: %w", err)
+	}
+	for _, s := range all {
+		if same(s, ask) { // the answer to an earlier ask may have been lost
+			return k.again(ctx, s, ask, now)
+		}
+	}
+	if len(all) >= most {
+		return Start{}, usererr.New(usererr.RateLimited, "Too many programs on this computer wait for the same sign-in", "Finish it in your browser")
+	}
+	ask.ID, ask.Created, ask.Seen = NewID(), now, now
+	return ask, k.Store.StartSave(ctx, ask)
+}
+
+func same(s, ask Start) bool { return s.Loopback == ask.Loopback && s.Challenge == ask.Challenge }
+
+func (k Keeper) again(ctx context.Context, s, ask Start, now time.Time) (Start, error) {
+	s.Seen, s.NoTab = now, s.NoTab || ask.NoTab
+	return s, k.Store.StartSave(ctx, s)
+}
+
+// Alive reports whether a process lives. One without a stream cannot be seen;
+// it has asked, so it is taken to live as long as its login.
+func (k Keeper) Alive(s Start) bool { return s.Stream == "" || k.Stream(s.Device, s.Stream) }
+
+// Gone reports whether a process is known to have ended.
+func (k Keeper) Gone(ctx context.Context, id ID) bool {
+	s, err := k.Store.StartGet(ctx, id)
+	return errors.Is(err, ErrNone) || err == nil && !k.Alive(s)
+}
+
+// Choose picks the start where the browser goes: one whose process lives, and
+// among these the first choice.
+func (k Keeper) Choose(ctx context.Context, login identity.LoginID, first ID) (Start, error) {
+	all, err := k.Store.StartList(ctx, login)
+	if err != nil {
+		return Start{}, fmt.Errorf("listing starts: %w", err)
+	}
+	if len(all) == 0 {
+		return Start{}, ErrNone
+	}
+	if at := slices.IndexFunc(all, func(s Start) bool { return s.ID == first }); at > 0 {
+		chosen := all[at]
+		all = slices.Insert(slices.Delete(all, at, at+1), 0, chosen)
+	}
+	for _, s := range all {
+		if k.Alive(s) {
+			return s, nil
+		}
+	}
+	// A vault that was just started knows of nobody yet.
+	return all[0], nil
+}

@@ -1,0 +1,212 @@
+package company
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/secret"
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/session"
+	"github.com/coatcheck-mcp/coatcheck/vault/signin/oidc"
+)
+
+const (
+	lookEvery = 15 * time.Second // for what is due, at most
+	atOnce    = 50               // rows of one look
+	workers   = 4                // that ask the provider side by side
+	lease     = time.Minute      // longer than one question
+	askTime   = 30 * time.Second
+	tidyEvery = time.Minute
+	tidyAge   = time.Minute // a sign-in and its session are not stored in one step
+	// leastPause and mostPause are between two tries to ask about one session.
+	leastPause = 10 * time.Second
+	mostPause  = 10 * time.Minute
+)
+
+// Run asks the provider again about everybody who is signed in, each once in a
+// while, until ctx ends.
+func (k *Keeper) Run(ctx context.Context) error {
+	every := min(lookEvery, max(k.cfg.Recheck/4, 100*time.Millisecond))
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	tidied := time.Now() // not at once: another vault may just be starting a session
+	for {
+		k.look(ctx)
+		if time.Since(tidied) >= tidyEvery {
+			tidied = time.Now()
+			k.tidy(ctx)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// look asks about all that is due.
+func (k *Keeper) look(ctx context.Context) {
+	for ctx.Err() == nil {
+		due, err := k.cfg.Store.SignInsDue(ctx, time.Now(), atOnce)
+		if err != nil {
+			if ctx.Err() == nil {
+				k.cfg.Log.ErrorContext(ctx, "looking for company sign-ins to ask about", "err", err)
+			}
+			return
+		}
+		next := make(chan Row)
+		var all sync.WaitGroup
+		for range min(workers, len(due)) {
+			all.Go(func() { // ends with next
+				for r := range next {
+					k.recheck(ctx, r)
+				}
+			})
+		}
+		for _, r := range due {
+			next <- r
+		}
+		close(next)
+		all.Wait()
+		if len(due) < atOnce {
+			return
+		}
+	}
+}
+
+// recheck asks about one session, unless another vault does.
+func (k *Keeper) recheck(ctx context.Context, r Row) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime) // a token that was spent must be stored
+	defer cancel()
+	r.Due = time.Now().Add(lease)
+	err := k.cfg.Store.SignInSave(ctx, r)
+	r.Version++
+	if err == nil {
+		err = k.ask(ctx, r)
+	}
+	if err != nil && !errors.Is(err, ErrMoved) {
+		k.cfg.Log.WarnContext(ctx, "asking again about a company sign-in", "session", r.Session, "person", r.Person, "err", err)
+	}
+}
+
+// ask asks the provider about r, which is claimed, and does what follows. What
+// may pass changes nothing, so that a provider that is away cuts nobody off.
+func (k *Keeper) ask(ctx context.Context, r Row) error {
+	was, err := k.open(&r)
+	if err != nil {
+		return err
+	}
+	now, refused := was, error(nil)
+	if !was.Refresh.Empty() {
+		now, refused = k.cfg.Provider.Refresh(ctx, was)
+	}
+	switch {
+	case errors.Is(refused, oidc.ErrRefused):
+		return errors.Join(refused, k.end(ctx, r, "the company's sign-in does not vouch for the person any more"))
+	case refused != nil:
+		r.Due = time.Now().Add(min(leastPause<<min(r.Said.Tries, 10), mostPause, k.cfg.Recheck))
+		r.Said.Tries++
+	default:
+		if !slices.Contains(k.Tenants(now), r.Tenant) {
+			return k.expel(ctx, r)
+		}
+		r.Said.Checked, r.Said.Tries, r.Due = time.Now(), 0, time.Now().Add(k.cfg.Recheck)
+		r.Said.Roles = k.cfg.People.RolesOf(now.Groups)
+	}
+	if refused != nil && !now.GroupsKnown {
+		now.Groups, now.GroupsKnown = was.Groups, was.GroupsKnown
+	}
+	if err := k.seal(&r, now); err != nil { // also after a failure: the token may be a new one
+		return err
+	}
+	err = k.cfg.Store.SignInSave(ctx, r)
+	if errors.Is(err, ErrMoved) { // by a call that needs a fresh sign-in
+		err = k.merge(ctx, r)
+	}
+	return errors.Join(refused, err)
+}
+
+// merge stores what the provider said over what a call changed meanwhile.
+func (k *Keeper) merge(ctx context.Context, r Row) error {
+	for {
+		now, err := k.cfg.Store.SignInGet(ctx, r.Session)
+		if err != nil {
+			return err
+		}
+		r.StepUp, r.Version = now.StepUp, now.Version
+		if err := k.cfg.Store.SignInSave(ctx, r); !errors.Is(err, ErrMoved) {
+			return err
+		}
+	}
+}
+
+// expel takes everything at a tenant from a person who may not use it any more.
+func (k *Keeper) expel(ctx context.Context, r Row) error {
+	if err := k.record(ctx, r, "person.expelled", "the person's groups do not allow the tenant any more"); err != nil {
+		return err
+	}
+	return k.cfg.Expel(ctx, r.Person, r.Tenant)
+}
+
+// end ends a session. It is on record first, so that none ends unseen.
+func (k *Keeper) end(ctx context.Context, r Row, why string) error {
+	if err := k.record(ctx, r, "session.revoked", why); err != nil {
+		return err
+	}
+	if err := k.cfg.Sessions.Revoke(ctx, r.Session); !errors.Is(err, session.ErrNone) {
+		return err
+	}
+	return nil
+}
+
+func (k *Keeper) record(ctx context.Context, r Row, event, why string) error {
+	return k.cfg.Audit.Record(ctx, audit.Entry{
+		Time: time.Now(), Event: event, Outcome: "ok", Tenant: r.Tenant, Person: r.Person, Device: r.Device, Session: r.Session, Detail: why,
+	})
+}
+
+// tidy forgets what belongs to sessions that have ended, and ends those that
+// the company never vouched for: they are from before it was asked.
+func (k *Keeper) tidy(ctx context.Context) {
+	strays, err := k.cfg.Store.SignInsTidy(ctx, time.Now().Add(-tidyAge))
+	for _, s := range strays {
+		r := Row{Session: s.ID, Device: s.Device, Person: s.Person, Tenant: s.Tenant}
+		err = errors.Join(err, k.end(ctx, r, "there is no company sign-in behind it"))
+	}
+	if err != nil && ctx.Err() == nil {
+		k.cfg.Log.ErrorContext(ctx, "tidying company sign-ins", "err", err)
+	}
+}
+
+// Logout ends the sessions that a logout token names. An error with the code
+// Unavailable may be tried again; after any other one the token is no good.
+func (k *Keeper) Logout(ctx context.Context, raw secret.String) (ended int, err error) {
+	order, err := k.cfg.Provider.Logout(ctx, raw)
+	if err != nil {
+		return 0, err
+	}
+	seen, err := k.cfg.Seen(ctx, "logout:"+string(identity.NewPersonID(order.Issuer, order.ID)), order.Until)
+	switch {
+	case err != nil:
+		return 0, usererr.Wrap(err, usererr.Unavailable, "The vault cannot look up whether the token came before", "Send a new logout token")
+	case seen:
+		return 0, errors.New("the logout token came before")
+	}
+	rows, err := k.cfg.Store.SignInsOf(ctx, order.Issuer, order.Subject, order.SID)
+	for _, r := range rows {
+		one := k.end(ctx, r, "the company's sign-in ended it")
+		if one == nil {
+			ended++
+		}
+		err = errors.Join(err, one)
+	}
+	if err != nil {
+		err = usererr.Wrap(err, usererr.Unavailable, "Not every session could be ended", "Send a new logout token")
+	}
+	return ended, err
+}

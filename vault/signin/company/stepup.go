@@ -1,0 +1,74 @@
+package company
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
+	"github.com/coatcheck-mcp/coatcheck/vault/session"
+)
+
+const (
+	// stepUpLife is how long a login that begins on the device counts as the
+	// answer to a call that needs a fresh sign-in.
+	stepUpLife = consent.Life
+	// stepUpNoted is how exact the time is at which one was asked for.
+	stepUpNoted = time.Minute
+)
+
+// Require returns nil if the caller has signed in freshly and strongly enough
+// for a tool. Otherwise its error wraps [policy.ErrStepUp], and the next login
+// of the device, at whichever vault, will ask for that.
+func (k *Keeper) Require(ctx context.Context, caller identity.Caller, tool string) error {
+	rules := k.cfg.Policy()
+	if !rules.NeedsStepUp(tool) {
+		return nil
+	}
+	for {
+		r, err := k.cfg.Store.SignInGet(ctx, caller.Session)
+		now := time.Now()
+		switch {
+		case errors.Is(err, ErrNone):
+			return usererr.Wrap(policy.ErrStepUp, usererr.Denied, "This needs a sign-in with your company, and this session has none", "Run “coatcheck logout”, then ask again")
+		case err != nil:
+			return usererr.Wrap(err, usererr.Unavailable, "The vault cannot look up how you signed in", "Try again in a minute")
+		case rules.SteppedUp(r.signIn(), now) == nil:
+			return nil
+		case now.Sub(r.StepUp) < stepUpNoted:
+			return errStepUp(rules)
+		}
+		r.StepUp = now
+		if err := k.cfg.Store.SignInSave(ctx, r); err == nil {
+			return errStepUp(rules)
+		} else if !errors.Is(err, ErrMoved) {
+			return usererr.Wrap(err, usererr.Unavailable, "The vault cannot ask for a fresh sign-in", "Try again in a minute")
+		}
+	}
+}
+
+func errStepUp(rules *policy.Policy) error {
+	return usererr.Wrap(policy.ErrStepUp, usererr.SignIn,
+		fmt.Sprintf("This needs a sign-in with a second factor that is not older than %d minutes", int(rules.StepUp().MaxAge.Minutes())), "Finish it in the browser that opens, then ask again")
+}
+
+// Wanted tells who must show anew who they are on a device; "" if nobody. A
+// session that follows such a sign-in wants none.
+func (k *Keeper) Wanted(ctx context.Context, device identity.DeviceID) (identity.PersonID, error) {
+	s, err := k.cfg.Sessions.Current(ctx, device)
+	if errors.Is(err, session.ErrNone) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	r, err := k.cfg.Store.SignInGet(ctx, s.ID)
+	if errors.Is(err, ErrNone) || err == nil && time.Since(r.StepUp) > stepUpLife {
+		return "", nil
+	}
+	return r.Person, err
+}

@@ -73,7 +73,7 @@ func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var parts sync.WaitGroup
-	failed := make(chan error, 5)
+	failed := make(chan error, 6)
 	run := func(name string, part func(context.Context) error) {
 		parts.Go(func() { // ends with life
 			if err := part(life); err != nil && life.Err() == nil {
@@ -84,6 +84,9 @@ func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.
 	run("gateway", v.gateway.Run)
 	run("grants", v.grants.Run)
 	run("sign-in", v.signin.Run)
+	if v.company != nil {
+		run("company sign-ins", v.company.Run)
+	}
 	if notary != nil {
 		run("audit checkpoints", notary.Run)
 	}

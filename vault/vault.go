@@ -25,6 +25,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 	"github.com/coatcheck-mcp/coatcheck/vault/settings"
 	"github.com/coatcheck-mcp/coatcheck/vault/signin"
+	"github.com/coatcheck-mcp/coatcheck/vault/signin/company"
 	"github.com/coatcheck-mcp/coatcheck/vault/store"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools"
 )
@@ -53,6 +54,7 @@ type assembly struct {
 	grants   *grant.Keeper
 	gateway  *gateway.Gateway
 	signin   *signin.Handler
+	company  *company.Keeper // of its sign-ins; nil without
 	apps     map[identity.TenantID]*atlassian.App
 	checks   []check
 	address  func(*http.Request) netip.Addr // of a client
@@ -62,6 +64,7 @@ type assembly struct {
 type keys struct {
 	kek                    seal.KEK
 	journal, cursor, login *seal.Box
+	signIn                 *seal.Box // nil without the company's sign-in
 	nonce                  []byte
 	checkpoints            *audit.Key // nil where they are not set
 }
@@ -108,7 +111,11 @@ func openKeys(ctx context.Context, s *settings.Settings, db *store.DB) (keys, er
 		return k, err
 	}
 	k.kek = ring
-	for purpose, box := range map[string]**seal.Box{"journal": &k.journal, "cursor": &k.cursor, "login": &k.login} {
+	boxes := map[string]**seal.Box{"journal": &k.journal, "cursor": &k.cursor, "login": &k.login}
+	if s.Identity.OIDC.On() {
+		boxes["signin"] = &k.signIn
+	}
+	for purpose, box := range boxes {
 		if *box, err = seal.Vault(ctx, k.kek, db, purpose); err != nil {
 			return k, keyError(purpose, s.Keys.KEK, err)
 		}
@@ -164,11 +171,14 @@ func (v *assembly) connect(k keys) error {
 		Sessions: v.sessions, Verifier: verifier, Nonces: nonces, PublicURL: s.Network.PublicURL, Version: v.cfg.Version, Log: v.log,
 		Moved: v.grants.Purge, Address: v.address,
 	})
+	if err := v.wireCompany(k, client, rules); err != nil {
+		return err
+	}
 	door := guard.New(guard.Config{
 		Policy: func() *policy.Policy { return rules }, Grants: v.grants, Audit: v.audit, Journal: v.db,
 		JournalBox: k.journal, CursorBox: k.cursor, HTTP: client,
 		APIBase: func(t identity.TenantID) string { return s.Tenants[string(t)].OAuth.Endpoints.API },
-		Live:    v.gateway.Live, Who: v.who, Agent: "coatcheck-vault/" + v.cfg.Version, Log: v.log,
+		Live:    v.gateway.Live, StepUp: v.stepUp, Who: v.who, Agent: "coatcheck-vault/" + v.cfg.Version, Log: v.log,
 	})
 	v.gateway.Serve(tools.New(tools.Config{Door: door, Version: v.cfg.Version, SignIn: v.gateway, Log: v.log}))
 	return v.wireSignIn(k, nonces, verifier)
@@ -229,14 +239,18 @@ func (v *assembly) who(ctx context.Context, caller identity.Caller) (guard.Who, 
 
 // wireSignIn makes the sign-in, which needs nearly everything else.
 func (v *assembly) wireSignIn(k keys, nonces *dpop.Nonces, verifier *dpop.Verifier) error {
-	desk := consent.NewDesk(consent.DeskConfig{
+	cfg := consent.DeskConfig{
 		Logins: v.db, Starts: v.db, Box: k.login, Grants: v.grants,
 		Tenants: func() []identity.TenantID { return slices.Sorted(maps.Keys(v.apps)) },
 		App:     v.app, Alive: v.gateway.Alive, SignedIn: v.signedIn,
-	})
+	}
+	var company signin.Company // nil, and not a nil keeper, without one
+	if v.company != nil {
+		cfg.Company, cfg.StepUp, company = v.company, v.company.Wanted, v.company
+	}
 	var err error
 	v.signin, err = signin.New(signin.Config{
-		Desk: desk, Sessions: v.sessions, Audit: v.audit, Streams: v.gateway, Verifier: verifier, Nonces: nonces,
+		Desk: consent.NewDesk(cfg), Company: company, Sessions: v.sessions, Audit: v.audit, Streams: v.gateway, Verifier: verifier, Nonces: nonces,
 		PublicURL: v.cfg.Settings.Network.PublicURL, Log: v.log, Address: v.address,
 	})
 	return err

@@ -88,12 +88,23 @@ func (d *Door) do(ctx context.Context, a action) (any, error) {
 	}
 	rec := newRecord(caller, a.tool, d.cfg.Policy())
 	var out any
+	if err = d.stepUp(ctx, caller, a.tool); err != nil {
+		return d.answer(ctx, rec, nil, err)
+	}
 	if a.settle == nil {
 		out, err = d.read(ctx, rec, a)
 	} else {
 		out, err = d.write(ctx, rec, a)
 	}
 	return d.answer(ctx, rec, out, err)
+}
+
+// stepUp refuses where a tool needs a fresh sign-in.
+func (d *Door) stepUp(ctx context.Context, caller identity.Caller, tool string) error {
+	if d.cfg.StepUp == nil {
+		return nil
+	}
+	return d.cfg.StepUp(ctx, caller, tool)
 }
 
 // signedIn returns the caller, unless it is a guest.
@@ -191,6 +202,9 @@ func (d *Door) close(ctx context.Context, rec *record, err error) (audit.Entry, 
 	entry.Outcome = "error"
 	if errors.Is(err, policy.ErrDenied) {
 		entry.Event, entry.Outcome = "call.denied", "denied"
+	}
+	if errors.Is(err, policy.ErrStepUp) {
+		entry.Event, entry.Outcome = "call.step_up", "denied"
 	}
 	if _, ok := usererr.From(err); !ok {
 		entry.Reference = identity.NewID("r_")[:14]

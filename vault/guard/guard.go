@@ -70,6 +70,10 @@ type Config struct {
 	// user error (Revoked, SignIn) when it may not, and any other error when
 	// that cannot be known, which refuses too.
 	Live func(context.Context, identity.Caller) error
+	// StepUp returns nil unless a call of a tool needs a fresh sign-in first; its
+	// error is a user error that wraps policy.ErrStepUp, with the code SignIn
+	// where a sign-in would do. Optional: without it no tool needs one.
+	StepUp func(ctx context.Context, caller identity.Caller, tool string) error
 	// Who describes the caller's sign-in for coatcheck_status. Optional.
 	Who   func(context.Context, identity.Caller) (Who, error)
 	Agent string // User-Agent towards Confluence; optional

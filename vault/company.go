@@ -1,0 +1,70 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
+	"github.com/coatcheck-mcp/coatcheck/vault/admin"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
+	"github.com/coatcheck-mcp/coatcheck/vault/signin/company"
+	"github.com/coatcheck-mcp/coatcheck/vault/signin/oidc"
+)
+
+// wireCompany makes the company's sign-in, if there is one. It does not ask the
+// provider, which may be away when a vault starts.
+func (v *assembly) wireCompany(k keys, client *http.Client, rules *policy.Policy) error {
+	s := v.cfg.Settings
+	if !s.Identity.OIDC.On() {
+		return nil
+	}
+	people := s.People()
+	provider, err := oidc.New(s.Identity.OIDC.Config(s.Network.PublicURL, people.NeedGroups(), client))
+	if err != nil {
+		return err
+	}
+	v.company = company.New(company.Config{
+		Provider: provider, Store: v.db, Box: k.signIn, Sessions: v.sessions, Audit: v.audit, Seen: v.seen, Expel: v.expel,
+		People: people, Policy: func() *policy.Policy { return rules }, Recheck: s.Identity.OIDC.Recheck, Log: v.log,
+	})
+	return nil
+}
+
+// stepUp is the guard's question whether a call needs a fresh sign-in.
+func (v *assembly) stepUp(ctx context.Context, caller identity.Caller, tool string) error {
+	if v.company == nil {
+		return nil
+	}
+	return v.company.Require(ctx, caller, tool)
+}
+
+// seen remembers the ids of logout tokens beside the proofs of devices.
+func (v *assembly) seen(ctx context.Context, id string, until time.Time) (bool, error) {
+	err := v.db.Remember(ctx, id, until)
+	if errors.Is(err, dpop.ErrReplayed) {
+		return true, nil
+	}
+	return false, err
+}
+
+// expel takes all access to a tenant from a person, in one step.
+func (v *assembly) expel(ctx context.Context, person identity.PersonID, tenant identity.TenantID) error {
+	done, err := v.db.Desk().Revoke(ctx, admin.Scope{Person: person, Tenant: tenant}, time.Now())
+	if err != nil {
+		return err
+	}
+	const why = "the groups of the person at the company do not allow the tenant any more"
+	for _, g := range done.Grants {
+		err = errors.Join(err, v.audit.Record(ctx, audit.Entry{Time: time.Now(), Event: "grant.revoked", Outcome: "ok", Tenant: g.Tenant, Person: g.Person, Grant: g.ID, Detail: why}))
+	}
+	for _, s := range done.Sessions {
+		err = errors.Join(err, v.audit.Record(ctx, audit.Entry{
+			Time: time.Now(), Event: "session.revoked", Outcome: "ok", Tenant: s.Tenant, Person: s.Person, Device: s.Device, Session: s.ID, Detail: why,
+		}))
+	}
+	return err
+}

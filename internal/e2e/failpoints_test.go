@@ -52,10 +52,10 @@ func TestKilledAtFailpointsSoak(t *testing.T) {
 	if soak() {
 		people, kills = 24, 10_000
 	}
-	built := buildWith(t, "internal/failpoint/failpoint.go", func(text string) string {
+	built := buildWith(t, change{"internal/failpoint/failpoint.go", func(text string) string {
 		text = strings.Replace(text, "\nfunc Reach(Point) {}\n", deadly, 1)
 		return strings.Replace(text, "package failpoint\n", "package failpoint\n\nimport (\n\"os\"\n\"strconv\"\n\"strings\"\n\"sync/atomic\"\n)\n", 1)
-	})
+	}})
 	w := newReplicas(t, newPostgres(t), stage.Options{Bin: built, Sim: atlassiansim.Options{AccessTokenLife: 5 * time.Second, People: crowd(people)}})
 	w.Sim.Open("ENG")
 	f := &fatalities{world: w, want: kills, by: map[failpoint.Point]int{}}

@@ -70,37 +70,51 @@ func TestAVaultOfAnotherVersion(t *testing.T) {
 // nextVersion builds both programs as they will be when the wire has changed.
 func nextVersion(t *testing.T) string {
 	t.Helper()
-	return buildWith(t, "internal/wire/version.go", func(text string) string {
+	return buildWith(t, change{"internal/wire/version.go", func(text string) string {
 		text = strings.ReplaceAll(text, fmt.Sprintf("const Version = %d\n", wire.Version), fmt.Sprintf("const Version = %d\n", wire.Version+1))
 		return strings.ReplaceAll(text, `"`+wire.Subprotocol+`"`, fmt.Sprintf(`"coatcheck.v%d"`, wire.Version+1))
-	})
+	}})
 }
 
-// buildWith builds both programs with one file changed, into a folder of its
+// change is another text for a file of this tree.
+type change struct {
+	path string
+	to   func(text string) string
+}
+
+// buildWith builds both programs with some files changed, into a folder of its
 // own.
-func buildWith(t *testing.T, path string, change func(text string) string) string {
+func buildWith(t *testing.T, changes ...change) string {
 	t.Helper()
 	dir := t.TempDir()
-	file := filepath.Join(testenv.Root(), filepath.FromSlash(path))
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {file: changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, data := range map[string][]byte{changed: []byte(change(string(text))), overlay: replace} {
+	overlay, replace := filepath.Join(dir, "overlay.json"), map[string]string{}
+	write := func(name string, data []byte) {
 		if err := os.WriteFile(name, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	for i, c := range changes {
+		file := filepath.Join(testenv.Root(), filepath.FromSlash(c.path))
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.to(string(text)) == string(text) {
+			t.Fatalf("%s has nothing to change", c.path)
+		}
+		replace[file] = filepath.Join(dir, fmt.Sprintf("changed%d.go", i))
+		write(replace[file], []byte(c.to(string(text))))
+	}
+	data, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(overlay, data)
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", dir+string(filepath.Separator), "./cmd/coatcheck", "./cmd/coatcheck-vault")
 	cmd.Dir = testenv.Root()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building with %s changed: %v\n%s", path, err, out)
+		t.Fatalf("building with changes: %v\n%s", err, out)
 	}
 	return dir
 }

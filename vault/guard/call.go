@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/failpoint"
@@ -158,7 +159,13 @@ func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any
 	}
 	entry, err := d.close(ctx, rec, err)
 	failpoint.Reach(failpoint.CallDone)
-	if stored := d.cfg.Audit.Record(ctx, entry); stored != nil {
+	var storing sync.WaitGroup
+	if rec.store != nil {
+		storing.Go(func() { rec.store(ctx) }) // ends with ctx
+	}
+	stored := d.cfg.Audit.Record(ctx, entry)
+	storing.Wait()
+	if stored != nil {
 		d.cfg.Log.Error("the audit record was not stored, so the answer is withheld", "err", stored,
 			"tenant", rec.caller.Tenant, "person", rec.caller.Person, "stream", rec.caller.Stream, "call", rec.caller.Call)
 		hint := "Nothing was changed; try again in a minute, and tell the administrator of the vault if it stays so"
@@ -232,7 +239,8 @@ type record struct {
 	objects  []string
 	details  []string
 	withheld int
-	begun    bool // a write may have been made, now or when the call came before
+	begun    bool                  // a write may have been made, now or when the call came before
+	store    func(context.Context) // puts the result of a write into the journal; nil for none
 }
 
 func newRecord(caller identity.Caller, tool string, rules *policy.Policy) *record {

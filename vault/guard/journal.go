@@ -205,12 +205,14 @@ func unknown(err error, a action) error {
 	return usererr.Wrap(err, usererr.Unknown, "It is not known whether the change was made", a.check)
 }
 
-// finish stores a result, or forgets a write that certainly did not happen.
+// finish has a result stored, or forgets a write that certainly did not happen.
+// A result is stored by [Door.answer] at the same time as the call's record, as
+// the store commits the two together.
 func (d *Door) finish(ctx context.Context, w *Wiki, e JournalEntry, out any, failure error) (any, error) {
-	// Storing must not fail because the write took all the time.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
-	defer cancel()
 	if failure != nil {
+		// This must not fail because the write took all the time.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
+		defer cancel()
 		if err := d.cfg.Journal.JournalDrop(ctx, e.JournalKey, e.Started); err != nil {
 			d.cfg.Log.Warn("a write that did not happen stays in the journal", "err", err, "call", e.Call)
 		}
@@ -225,14 +227,16 @@ func (d *Door) finish(ctx context.Context, w *Wiki, e JournalEntry, out any, fai
 		return nil, errors.Join(errors.New("encoding a journal entry"), err)
 	}
 	sealed, err := d.cfg.JournalBox.Seal(plain, journalAAD(e))
-	if err == nil {
-		err = d.cfg.Journal.JournalFinish(ctx, e.JournalKey, e.Started, sealed)
+	w.rec.store = func(ctx context.Context) {
+		if err == nil {
+			err = d.cfg.Journal.JournalFinish(ctx, e.JournalKey, e.Started, sealed)
+		}
+		if err != nil {
+			// The change is made. Settling finds it if the call comes again.
+			d.cfg.Log.Error("the result of a write is not in the journal", "err", err, "call", e.Call, "stream", e.Stream)
+		}
+		failpoint.Reach(failpoint.WriteFinished)
 	}
-	if err != nil {
-		// The change is made. Settling finds it if the call comes again.
-		d.cfg.Log.Error("the result of a write is not in the journal", "err", err, "call", e.Call, "stream", e.Stream)
-	}
-	failpoint.Reach(failpoint.WriteFinished)
 	return out, nil
 }
 

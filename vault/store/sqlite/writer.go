@@ -15,8 +15,11 @@ import (
 const (
 	// groupSize is how many operations share a commit at most.
 	groupSize = 64
-	// patientTurns is how often others may run without bringing anything.
+	// patientTurns is how often others may run without bringing anything, when
+	// there was company the time before, and politeTurns when there was none: a
+	// call that stores two things does so at the same time.
 	patientTurns = 12
+	politeTurns  = 2
 
 	savepoint        = "SAVEPOINT op"
 	releaseSavepoint = "RELEASE op"
@@ -124,6 +127,10 @@ func (w *writer) loop() {
 // before, it lets others run first, for as long as that brings more: those who
 // were just answered, or are a step away, share the commit, which is what costs.
 func (w *writer) gather(group []*operation, company bool) []*operation {
+	patience := politeTurns
+	if company {
+		patience = patientTurns
+	}
 	for turns := 0; len(group) < groupSize; {
 		select {
 		case op := <-w.queue:
@@ -132,7 +139,7 @@ func (w *writer) gather(group []*operation, company bool) []*operation {
 			continue
 		default:
 		}
-		if turns++; !company || turns > patientTurns {
+		if turns++; turns > patience {
 			return group
 		}
 		runtime.Gosched()

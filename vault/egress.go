@@ -16,6 +16,18 @@ import (
 // egress returns the one way out to Atlassian. It follows no redirect: a token
 // goes only where it was meant to.
 func egress(s *settings.Settings) (*http.Client, error) {
+	transport, err := way(s)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}
+
+// way is how to leave the house, through its proxy if it has one.
+func way(s *settings.Settings) (*http.Transport, error) {
 	transport := confluence.Transport()
 	if proxy := s.Network.Egress.URL; !proxy.Empty() {
 		u, err := url.Parse(proxy.Reveal())
@@ -38,30 +50,25 @@ func egress(s *settings.Settings) (*http.Client, error) {
 		}
 		transport.TLSClientConfig.RootCAs = pool
 	}
-	return &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
+	return transport, nil
 }
 
 // keyEgress is the way to key services: the one to Atlassian, except that
 // what is on this machine or its own link is asked directly. There the clouds
 // hand out credentials, and a proxy would ask for its own.
-func keyEgress(s *settings.Settings) (*http.Client, error) {
-	client, err := egress(s)
+func keyEgress(s *settings.Settings) (*http.Transport, error) {
+	transport, err := way(s)
 	if err != nil {
 		return nil, err
 	}
-	if transport, ok := client.Transport.(*http.Transport); ok {
-		through := transport.Proxy
-		transport.Proxy = func(r *http.Request) (*url.URL, error) {
-			if nearby(r.URL.Hostname()) {
-				return nil, nil
-			}
-			return through(r)
+	through := transport.Proxy
+	transport.Proxy = func(r *http.Request) (*url.URL, error) {
+		if nearby(r.URL.Hostname()) {
+			return nil, nil
 		}
+		return through(r)
 	}
-	return client, nil
+	return transport, nil
 }
 
 // nearby reports whether a host is this machine or on its link.

@@ -49,11 +49,11 @@ func openRing(ctx context.Context, s *settings.Settings, db *store.DB, create bo
 
 // openKEK opens a key of any kind, as [kek.Open].
 func openKEK(ctx context.Context, s *settings.Settings, url string, create bool) (seal.KEK, error) {
-	client, err := keyEgress(s)
+	way, err := keyEgress(s)
 	if err != nil {
 		return nil, err
 	}
-	return kek.Open(ctx, url, kek.Options{Dir: s.Dir, Create: create, HTTP: client})
+	return kek.Open(ctx, url, kek.Options{Dir: s.Dir, Create: create, Transport: way})
 }
 
 func missingKEK(url string, left []store.KeyUse, err error) error {

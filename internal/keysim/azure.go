@@ -13,8 +13,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -106,6 +108,24 @@ func entra(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// AzureMachine makes this a machine of App Service with one managed identity,
+// whose id it returns ("How to use managed identities": IDENTITY_ENDPOINT).
+func (n *Net) AzureMachine(t *testing.T) string {
+	const id, header = "abababab-8888-7777-6666-555555555555", "CANARY-azure-header"
+	t.Setenv("IDENTITY_ENDPOINT", "https://machine.example/msi/token")
+	t.Setenv("IDENTITY_HEADER", header)
+	n.handle("machine.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Identity-Header") != header || r.URL.Query().Get("resource") != "https://vault.azure.net" || r.URL.Query().Get("client_id") != id {
+			reply(w, http.StatusBadRequest, map[string]any{"statusCode": 400, "message": "No User Assigned or Delegated Managed Identity found. CANARY"})
+			return
+		}
+		reply(w, http.StatusOK, map[string]string{
+			"access_token": azureToken, "expires_on": strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10), "resource": "https://vault.azure.net", "token_type": "Bearer",
+		})
+	}))
+	return id
 }
 
 // ServeHTTP implements [http.Handler].

@@ -138,6 +138,13 @@ func (k *keyring) pick(id string) (version, State) {
 	return k.versions[at], k.state
 }
 
+// is reports whether the whole key is in a state.
+func (k *keyring) is(s State) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.state == s
+}
+
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // crypto/rand.Read never fails

@@ -71,14 +71,14 @@ func (n *Net) Authority() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: n.authority.Raw})
 }
 
-// Client returns a client for which this is the internet.
-func (n *Net) Client() *http.Client {
+// Transport returns a way on which this is the internet.
+func (n *Net) Transport() *http.Transport {
 	pool := x509.NewCertPool()
 	pool.AddCert(n.authority)
-	return &http.Client{Transport: &http.Transport{
+	return &http.Transport{
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool},
 		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return n.dial(ctx) },
-	}}
+	}
 }
 
 // Unplug makes all hosts unreachable, or reachable again.
@@ -106,6 +106,18 @@ func (n *Net) handle(host string, h http.Handler) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.hosts[host] = h
+}
+
+// Between lets f answer in the place of a host, where it returns true.
+func (n *Net) Between(host string, f func(http.ResponseWriter, *http.Request) bool) {
+	n.mu.Lock()
+	h := n.hosts[host]
+	n.mu.Unlock()
+	n.handle(host, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !f(w, r) {
+			h.ServeHTTP(w, r)
+		}
+	}))
 }
 
 // ServeHTTP implements [http.Handler]: it is the host that was asked.

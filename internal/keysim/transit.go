@@ -72,7 +72,7 @@ func (k *TransitKey) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Header.Get("X-Vault-Token") != transitToken || state == Forbidden:
 		refuse(http.StatusForbidden, "1 error occurred: permission denied CANARY")
-	case number != "" && v.ID == "" && state == Deleted && k.exists():
+	case number != "" && v.ID == "" && state == Deleted && !k.is(Deleted):
 		refuse(http.StatusBadRequest, "invalid ciphertext: version is too new CANARY")
 	case state == Deleted:
 		refuse(http.StatusBadRequest, "encryption key not found CANARY")
@@ -94,11 +94,4 @@ func (k *TransitKey) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		refuse(http.StatusNotFound, "no handler for route CANARY")
 	}
-}
-
-// exists reports whether there is a key at all, whatever its versions.
-func (k *keyring) exists() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.state != Deleted
 }

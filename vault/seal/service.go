@@ -160,3 +160,29 @@ func Unreached(err error) error {
 	}
 	return nil
 }
+
+// maxAnswer bounds what a key service may answer; a wrapped key is a
+// thousandth of it.
+const maxAnswer = 1 << 20
+
+// ServiceClient returns a client for the library of a key service's vendor. It
+// follows no redirect, which could take a credential elsewhere, and hands on
+// no endless answer, since the libraries read all there is.
+func ServiceClient(next http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport:     limited{next},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+type limited struct{ next http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := l.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	res.Body = http.MaxBytesReader(nil, res.Body, maxAnswer)
+	return res, nil
+}

@@ -21,10 +21,8 @@ import (
 )
 
 const (
-	// maxTransit bounds what the service may answer; a wrapped key is a
-	// thousandth of it.
-	maxTransit = 1 << 20
-	maxToken   = 16 << 10
+	maxAuthorities = 1 << 20
+	maxToken       = 16 << 10
 )
 
 // transit is a key of HashiCorp Vault's or OpenBao's transit engine
@@ -82,7 +80,7 @@ func authorities(ref, dir string) (*x509.CertPool, error) {
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
-	text, err := readBounded(within(dir, file), maxTransit)
+	text, err := readBounded(within(dir, file), maxAuthorities)
 	if err != nil || !pool.AppendCertsFromPEM(text) {
 		return nil, usererr.Wrap(err, usererr.Settings, "The authorities of the key service cannot be read from "+within(dir, file), "Write ca=file:NAME, of a file with certificates in PEM")
 	}
@@ -163,7 +161,7 @@ func (k *transit) ask(ctx context.Context, verb string, body transitBody) (trans
 		return transitBody{}, ServiceError(k.name, NoAnswer, "", err)
 	}
 	defer func() { _ = res.Body.Close() }() // it was only read
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxTransit))
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	defer clear(answer)
 	if err != nil {
 		return transitBody{}, ServiceError(k.name, NoAnswer, "Try again: it broke off", err)

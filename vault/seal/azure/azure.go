@@ -52,14 +52,14 @@ type keyService struct {
 }
 
 // Open returns the key at an address of the kind [keyurl.Azure]. It asks
-// nobody. The client must give up by itself on redirects.
+// nobody.
 //
 // Credentials are found as Microsoft's DefaultAzureCredential does: in the
 // environment, of the workload, of the machine. With identity=system or
 // identity=CLIENT-ID only the machine's managed identity of that id counts.
-func Open(at keyurl.Key, client *http.Client) (seal.Service, error) {
+func Open(_ context.Context, at keyurl.Key, way *http.Transport) (seal.Service, error) {
 	options := azcore.ClientOptions{
-		Transport: client,
+		Transport: seal.ServiceClient(way),
 		Retry:     policy.RetryOptions{MaxRetries: 2, TryTimeout: tryTime, RetryDelay: retryDelay, MaxRetryDelay: mostDelay},
 		Telemetry: policy.TelemetryOptions{ApplicationID: "coatcheck-vault"},
 	}
@@ -215,12 +215,13 @@ func (k *keyService) unanswered(err error) error {
 		return seal.ServiceError(k.at.Name, seal.NoAnswer, "", cause)
 	}
 	if _, ok := errors.AsType[unavailable](err); ok {
-		return seal.ServiceError(k.at.Name, seal.NotSignedIn, "The environment has no credentials that work: set AZURE_TENANT_ID, AZURE_CLIENT_ID and a secret or certificate, or use a managed identity", nil)
+		return seal.ServiceError(k.at.Name, seal.NotSignedIn, "There are none that work: set AZURE_TENANT_ID, AZURE_CLIENT_ID and a secret or certificate, or use a managed identity. If there are, what answers is no Key Vault", nil)
 	}
 	return seal.ServiceError(k.at.Name, seal.NoSense, "", nil)
 }
 
-// unavailable is how the client says that a kind of credentials is not there.
+// unavailable is how the client says that a kind of credentials is not there,
+// and that what it was asked for are not those of a Key Vault.
 type unavailable interface {
 	error
 	NonRetriable()

@@ -37,7 +37,7 @@ type bench struct {
 }
 
 // kinds are all kinds of keys, each new for the test.
-var kinds = []string{"file", "transit", "azure", "azure-hsm"}
+var kinds = []string{"file", "transit", "azure", "azure-hsm", "aws", "aws-alias"}
 
 func start(t *testing.T, kind string) *bench {
 	t.Helper()
@@ -45,7 +45,7 @@ func start(t *testing.T, kind string) *bench {
 	options := kek.Options{Dir: t.TempDir(), Create: true}
 	if kind != "file" && kind != "transit" {
 		b.net = keysim.NewNet(t)
-		options.HTTP = b.net.Client()
+		options.Transport = b.net.Transport()
 	}
 	switch kind {
 	case "transit":
@@ -54,6 +54,10 @@ func start(t *testing.T, kind string) *bench {
 		b.service = b.net.Azure(t)
 	case "azure-hsm":
 		b.service = b.net.AzureHSM(t)
+	case "aws":
+		b.service = b.net.AWS(t)
+	case "aws-alias":
+		b.service = b.net.AWSAlias(t)
 	}
 	if b.service != nil {
 		b.url = b.service.URL()

@@ -9,12 +9,10 @@ import (
 	"net/http"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
+	"github.com/coatcheck-mcp/coatcheck/vault/seal/aws"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal/azure"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal/keyurl"
 )
-
-// maxAnswer bounds what a service may answer; a wrapped key is a thousandth.
-const maxAnswer = 1 << 20
 
 // Options are what opening a key needs.
 type Options struct {
@@ -22,8 +20,8 @@ type Options struct {
 	Dir string
 	// Create makes a missing key file.
 	Create bool
-	// HTTP is the way to the services of the vendors. Required for them.
-	HTTP *http.Client
+	// Transport is the way to the services of the vendors. Required for them.
+	Transport *http.Transport
 }
 
 // Open opens the key at an address of [keyurl]. A key service is not asked
@@ -35,41 +33,18 @@ func Open(ctx context.Context, url string, o Options) (seal.KEK, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := map[keyurl.Kind]func(keyurl.Key, *http.Client) (seal.Service, error){keyurl.Azure: azure.Open}[key.Kind]
+	open := map[keyurl.Kind]func(context.Context, keyurl.Key, *http.Transport) (seal.Service, error){
+		keyurl.Azure: azure.Open, keyurl.AWS: aws.Open,
+	}[key.Kind]
 	if open == nil {
 		return seal.OpenKEK(ctx, url, o.Dir, o.Create)
 	}
-	if o.HTTP == nil {
+	if o.Transport == nil {
 		return nil, errors.New("opening a key of a key service without a way to it")
 	}
-	service, err := open(key, bounded(o.HTTP))
+	service, err := open(ctx, key, o.Transport)
 	if err != nil {
 		return nil, err
 	}
 	return seal.NewServiceKEK(service), nil
-}
-
-// bounded follows no redirect, which could take a credential elsewhere, and
-// reads no endless answer: the libraries read all there is.
-func bounded(client *http.Client) *http.Client {
-	own := *client
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	own.Transport = limit{client.Transport}
-	return &own
-}
-
-type limit struct{ next http.RoundTripper }
-
-// RoundTrip implements [http.RoundTripper].
-func (l limit) RoundTrip(r *http.Request) (*http.Response, error) {
-	next := l.next
-	if next == nil {
-		next = http.DefaultTransport
-	}
-	res, err := next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	res.Body = http.MaxBytesReader(nil, res.Body, maxAnswer)
-	return res, nil
 }

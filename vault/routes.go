@@ -8,6 +8,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/vault/admin/api"
 )
 
 // readyTimeout bounds all checks of one look at readiness.
@@ -54,6 +55,10 @@ func (v *assembly) routes() http.Handler {
 	mux.HandleFunc("GET /readyz", v.readyz)
 	mux.Handle("GET "+wire.ConnectPath, v.gateway)
 	v.signin.Register(mux)
+	if administration := v.administration(); administration != nil {
+		mux.Handle(api.Root, administration)
+		mux.Handle(api.Root+"/", administration)
+	}
 	mux.HandleFunc("/", notFound)
 	return secured(mux)
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
-	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 )
 
 // GCPercent is what a process that runs a vault gives debug.SetGCPercent,
@@ -49,7 +48,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	notary, err := v.openNotary()
+	v.notary, err = v.openNotary()
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -64,16 +63,16 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	weight := make([]byte, ballast)
 	defer runtime.KeepAlive(weight)
 	v.log.Info("the vault is up", "address", listener.Addr().String(), "public_url", cfg.Settings.Network.PublicURL, "version", cfg.Version)
-	return v.serve(ctx, server, listener, notary)
+	return v.serve(ctx, server, listener)
 }
 
 // serve runs the parts side by side and stops them in order: no new
 // connections, then the streams, then the loops.
-func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.Listener, notary *audit.Notary) error {
+func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.Listener) error {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var parts sync.WaitGroup
-	failed := make(chan error, 6)
+	failed := make(chan error, 7)
 	run := func(name string, part func(context.Context) error) {
 		parts.Go(func() { // ends with life
 			if err := part(life); err != nil && life.Err() == nil {
@@ -87,8 +86,9 @@ func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.
 	if v.company != nil {
 		run("company sign-ins", v.company.Run)
 	}
-	if notary != nil {
-		run("audit checkpoints", notary.Run)
+	run("administration", v.desk.Run)
+	if v.notary != nil {
+		run("audit checkpoints", v.notary.Run)
 	}
 	run("http", func(context.Context) error { // ends with Shutdown
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

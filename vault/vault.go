@@ -13,6 +13,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/admin"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
@@ -50,7 +51,10 @@ type assembly struct {
 	db       *store.DB
 	sessions *session.Keeper
 	audit    *audit.Log
-	signer   *audit.Key // of its checkpoints; nil without them
+	signer   *audit.Key    // of its checkpoints; nil without them
+	notary   *audit.Notary // once it runs; nil without checkpoints
+	desk     *admin.Desk
+	began    time.Time
 	grants   *grant.Keeper
 	gateway  *gateway.Gateway
 	signin   *signin.Handler
@@ -86,7 +90,7 @@ func assemble(ctx context.Context, cfg Config) (v *assembly, err error) {
 	if err != nil {
 		return nil, err
 	}
-	v = &assembly{cfg: cfg, log: cfg.Log, db: db}
+	v = &assembly{cfg: cfg, log: cfg.Log, db: db, began: time.Now()}
 	v.sessions = session.New(session.Config{Store: db, Idle: s.Identity.Session.Idle, Absolute: s.Identity.Session.Absolute})
 	v.audit, v.signer = audit.New(audit.Config{Sink: db, Logger: cfg.Log}), keys.checkpoints
 	if err := v.connect(keys); err != nil {
@@ -165,6 +169,7 @@ func (v *assembly) connect(k keys) error {
 	if err != nil {
 		return err
 	}
+	v.administer(k.kek)
 	nonces := dpop.NewNonces(k.nonce, nonceLife)
 	verifier := dpop.NewVerifier(dpop.VerifierConfig{Nonces: nonces, Replay: v.db})
 	v.gateway = gateway.New(gateway.Config{

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
@@ -39,9 +40,18 @@ type NotaryConfig struct {
 // [Log.Verify]. It signs only what follows from what it signed before, so that
 // a chain that was changed behind the vault's back gets no new checkpoint.
 type Notary struct {
-	cfg    NotaryConfig
-	file   *os.File
-	signed map[identity.TenantID]Head // last
+	cfg  NotaryConfig
+	file *os.File
+
+	mu     sync.Mutex                 // for those who ask; only Run writes
+	signed map[identity.TenantID]Head // last; guarded by mu
+}
+
+// Signed returns the end of each chain that was signed last.
+func (n *Notary) Signed() map[identity.TenantID]Head {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.signed)
 }
 
 // NewNotary opens the file or makes it, and reads where the last checkpoints
@@ -163,7 +173,9 @@ func (n *Notary) sign(ctx context.Context, tenant identity.TenantID, head Head) 
 	if err := n.write(text); err != nil {
 		return fmt.Errorf("writing the file of audit checkpoints: %w", err)
 	}
+	n.mu.Lock()
 	n.signed[tenant] = head
+	n.mu.Unlock()
 	return nil
 }
 

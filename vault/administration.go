@@ -1,0 +1,84 @@
+package vault
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/admin"
+	"github.com/coatcheck-mcp/coatcheck/vault/admin/api"
+	"github.com/coatcheck-mcp/coatcheck/vault/admin/view"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/seal"
+)
+
+// administer makes the desk.
+func (v *assembly) administer(kek seal.KEK) {
+	end := upstream{db: v.db, log: v.log, app: v.app, kek: func(context.Context) (seal.KEK, error) { return kek, nil }}
+	v.desk = admin.New(admin.Config{
+		Store: v.db.Desk(), Sink: v.db, Audit: v.audit, Upstream: end.take, Verify: v.verifyAudit, Signed: v.signedEnds,
+	})
+}
+
+// administration is the administrative API, nil where the settings have no key
+// for it: then there is nothing at its address.
+func (v *assembly) administration() http.Handler {
+	var keys []api.Key
+	for name, key := range v.cfg.Settings.Admin.Keys {
+		keys = append(keys, api.Key{Name: name, Role: identity.Role(key.Role), Secret: key.Secret})
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	return api.New(api.Config{Desk: v.desk, Who: api.NewKeys(keys), Health: v.health, Address: v.address, Log: v.log})
+}
+
+// verifyAudit checks all audit records, and that they still have what the
+// checkpoints say, if there are any.
+func (v *assembly) verifyAudit(ctx context.Context) (int64, error) {
+	a := &Admin{settings: v.cfg.Settings, db: v.db, audit: v.audit}
+	if v.signer == nil {
+		report, err := a.VerifyAudit(ctx)
+		return report.Records, err
+	}
+	file, err := os.Open(v.cfg.Settings.Path(v.cfg.Settings.Audit.Checkpoints))
+	if err != nil {
+		return 0, usererr.Wrap(err, usererr.Settings, "The file of audit.checkpoints cannot be read", "Look where it is")
+	}
+	defer func() { _ = file.Close() }() // only read
+	report, err := a.VerifyAuditAgainst(ctx, file, v.signer.Verifier())
+	return report.Records, err
+}
+
+// signedEnds are the last checkpoints of this replica.
+func (v *assembly) signedEnds() (string, map[identity.TenantID]audit.Head) {
+	if v.notary == nil {
+		return "", nil
+	}
+	return v.signer.Verifier(), v.notary.Signed()
+}
+
+// health says how this replica is.
+func (v *assembly) health(ctx context.Context) view.Health {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	kind, _, _ := strings.Cut(v.cfg.Settings.Store.URL, ":")
+	if kind == "postgresql" {
+		kind = "postgres"
+	}
+	_, schema := v.db.Version()
+	h := view.Health{Ready: true, Version: v.cfg.Version, Started: v.began.UTC().Truncate(time.Second), Schema: schema, Store: kind}
+	for _, c := range v.checks {
+		shown := view.Check{Name: c.Name, OK: true}
+		if err := c.Do(ctx); err != nil {
+			shown.OK, shown.Detail, h.Ready = false, usererr.Text(err, ""), false
+			v.log.Warn("not ready", "check", c.Name, "err", err)
+		}
+		h.Checks = append(h.Checks, shown)
+	}
+	return h
+}

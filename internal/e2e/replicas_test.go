@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/browser"
 	"github.com/coatcheck-mcp/coatcheck/internal/demo/stage"
 	"github.com/coatcheck-mcp/coatcheck/internal/testenv"
 )
@@ -107,6 +110,47 @@ func TestThreeVaults(t *testing.T) {
 	if text, err := call(ctx, bens, "confluence_list_spaces", nil); err == nil {
 		t.Errorf("ben is answered after everything was revoked: %q", text)
 	}
+}
+
+// TestALoginOverThreeVaults begins a login at one vault, lets the browser come
+// back to another, and finishes it at the third.
+func TestALoginOverThreeVaults(t *testing.T) {
+	t.Parallel()
+	w := newReplicas(t, newPostgres(t), stage.Options{})
+	w.Link.Prefer(0)
+	c := startRaw(t, w.laptop("ada").Shim(context.WithoutCancel(t.Context())))
+	c.initialize("2025-11-25")
+	answer := make(chan string, 1)
+	go func() {
+		text, failed, err := c.tool("1", "confluence_list_spaces", nil)
+		answer <- fmt.Sprint(text, failed, err)
+	}()
+	address, err := w.WaitOpened(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Link.Prefer(2)
+	w.Link.Cut()
+	w.Link.Heal()
+	b := browser.New()
+	b.Transport = &http.Transport{DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
+		if to == w.Address {
+			to = w.Vaults[1].Address()
+		}
+		return new(net.Dialer).DialContext(ctx, network, to)
+	}}
+	if _, err := b.Consent(t.Context(), address, browser.Choose{Person: "ada", Allow: true}); err != nil {
+		t.Fatal(err)
+	}
+	if text := within(t, answer, time.Minute); !strings.Contains(text, "ENG") {
+		t.Errorf("the call that waited was answered %q", text)
+	}
+	for i, words := range []string{"a login began", "a browser came back", "a person signed in"} {
+		if w.Vaults[i].Said(words) != 1 {
+			t.Errorf("vault %d did not say %q", i, words)
+		}
+	}
+	c.once()
 }
 
 // revokeSessionOf ends the session of a person, by the first name.

@@ -17,6 +17,7 @@ type Link struct {
 	listener net.Listener
 	targets  []string
 	turn     atomic.Uint32
+	first    atomic.Uint32 // the vault that is tried first; 0 if they take turns, else its number and 1
 
 	mu      sync.Mutex
 	cut     bool                  // guarded by mu
@@ -87,6 +88,9 @@ func (l *Link) carry(near net.Conn) {
 func (l *Link) reach() net.Conn {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	turn := int(l.turn.Add(1))
+	if first := int(l.first.Load()); first > 0 {
+		turn = first - 1
+	}
 	for i := range l.targets {
 		if far, err := dialer.Dial("tcp", l.targets[(turn+i)%len(l.targets)]); err == nil {
 			return far
@@ -94,6 +98,9 @@ func (l *Link) reach() net.Conn {
 	}
 	return nil
 }
+
+// Prefer lets connections from now on go to one vault, if it runs.
+func (l *Link) Prefer(vault int) { l.first.Store(uint32(vault) + 1) } //nolint:gosec // a small number
 
 // copy carries one direction until either side closes.
 func (l *Link) copy(to, from net.Conn, remember bool) {

@@ -27,6 +27,9 @@ type Vault struct {
 	last  *exec.Cmd     // guarded by mu; the process that ended last
 }
 
+// Address is where it listens, host:port.
+func (v *Vault) Address() string { return v.address }
+
 // Log is the file with everything that it said.
 func (v *Vault) Log() string {
 	name := "vault.log"

@@ -65,21 +65,22 @@ else
   left_out "PostgreSQL" "the tests of the store and of many vaults on PostgreSQL" "Install postgresql, or set COATCHECK_POSTGRES to the folder with initdb, postgres, psql and pg_dump."
 fi
 
-# Node and npm, for the MCP Inspector and the TypeScript SDK as clients.
+# Node and npm, for the MCP Inspector and the TypeScript SDK as clients, and for
+# an identity provider.
 if ! command -v npm >/dev/null; then install_apt nodejs npm || true; fi
 if command -v npm >/dev/null && command -v node >/dev/null; then
   mkdir -p "$cache/npm"
-  if ! cmp -s internal/testenv/package.json "$cache/npm/package.json" || [ ! -d "$cache/npm/node_modules/@modelcontextprotocol/inspector" ]; then
+  if ! cmp -s internal/testenv/package.json "$cache/npm/package.json" || [ ! -d "$cache/npm/node_modules/oidc-provider" ]; then
     cp internal/testenv/package.json "$cache/npm/package.json"
     if ! (cd "$cache/npm" && npm install --ignore-scripts --no-audit --no-fund --loglevel=error) >"$cache/npm.log" 2>&1; then
       rm -f "$cache/npm/package.json"
     fi
   fi
 fi
-if [ -d "$cache/npm/node_modules/@modelcontextprotocol/inspector" ]; then
+if [ -d "$cache/npm/node_modules/@modelcontextprotocol/inspector" ] && [ -d "$cache/npm/node_modules/oidc-provider" ]; then
   echo "COATCHECK_NPM=$cache/npm" >>"$out.new"
 else
-  left_out "npm packages (MCP Inspector, TypeScript SDK)" "the tests with third-party MCP clients" "Install Node 20 or later with npm, and be online once."
+  left_out "npm packages (MCP Inspector, TypeScript SDK, oidc-provider)" "the tests with third-party MCP clients and a third-party identity provider" "Install Node 20 or later with npm, and be online once."
 fi
 
 # Atlassian's published API descriptions; the project does not contain them.

@@ -51,8 +51,10 @@ func NPM(t testing.TB) string {
 	if dir == "" {
 		dir = filepath.Join(Root(), ".cache", "npm")
 	}
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "@modelcontextprotocol", "inspector")); err != nil {
-		Missing(t, "npm packages (MCP Inspector, TypeScript SDK)")
+	for _, name := range []string{"@modelcontextprotocol/inspector", "oidc-provider"} {
+		if _, err := os.Stat(filepath.Join(dir, "node_modules", filepath.FromSlash(name))); err != nil {
+			Missing(t, "npm packages (MCP Inspector, TypeScript SDK, oidc-provider)")
+		}
 	}
 	return dir
 }

@@ -118,7 +118,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request) {
 	case l.Phase == consent.Refused:
 		h.pages.note(w, refused(l))
 	case l.Phase == consent.Failed:
-		h.pages.note(w, failed(l.Details.Reason))
+		h.pages.note(w, failedFor(l))
 	default:
 		h.pages.note(w, finishing())
 	}

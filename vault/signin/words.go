@@ -99,7 +99,7 @@ func success(l consent.Login) note {
 	name := "Atlassian account"
 	if l.Company() {
 		name = "Signed in as"
-		n.Hint = "Not the Atlassian account you meant? Run “coatcheck login”, and choose to ask Atlassian again."
+		n.Hint = "Not the Atlassian account you meant? Run “coatcheck login”, and choose to use another one."
 	}
 	if l.Details.StepUp != "" {
 		n.Title, n.Hint = "Thank you", "For a while your assistant may use what needs a fresh sign-in."
@@ -135,6 +135,16 @@ func failed(why consent.Reason) note {
 		Status: http.StatusOK, Kind: "bad", Title: "Sign-in did not complete",
 		Text: []string{why.Message + "."}, Hint: sentence(why.Hint),
 	}
+}
+
+// failedFor is failed with who signed in, where the company had told: it may be
+// another account than the person had in mind.
+func failedFor(l consent.Login) note {
+	n := failed(l.Details.Reason)
+	if name := l.Details.Result.Name; name != "" && l.Company() {
+		n.Facts = []fact{{"Signed in as", name}}
+	}
+	return n
 }
 
 // sentence ends a hint, which has no period of its own.

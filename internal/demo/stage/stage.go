@@ -27,8 +27,11 @@ const (
 	Tenant       = "acme"
 	ClientID     = "coatcheck-demo"
 	clientSecret = "stage-client-secret"
-	dirMode      = 0o700
-	fileMode     = 0o600
+	// CompanySecret is that of the vault at the company's identity provider, where
+	// a test has one; settings name it env:ACME_COMPANY_SECRET.
+	CompanySecret = "company-secret-CANARY"
+	dirMode       = 0o700
+	fileMode      = 0o600
 )
 
 // Options say how a stage is set up.
@@ -40,8 +43,8 @@ type Options struct {
 	// Sim changes the simulated Atlassian; address, client and callback are
 	// set by the stage.
 	Sim atlassiansim.Options
-	// Settings is appended to vault.yaml.
-	Settings string
+	// Settings is appended to vault.yaml, and Tenant to the tenant in it.
+	Settings, Tenant string
 	// Link puts a link that can be cut between laptops and vault.
 	Link bool
 	// Vaults is how many vaults there are on one store, 1 by default. With more
@@ -158,9 +161,9 @@ tenants:
       client_secret: "env:ACME_CLIENT_SECRET"
       scopes: [%s]
       endpoints: {authorize: %q, token: %q, api: %q}
-access: {denied_spaces: [LEGAL]}
+%saccess: {denied_spaces: [LEGAL]}
 `, address, s.VaultURL, secure, opt.Store, Tenant, s.Sim.SiteURL("acme"), ClientID, strings.Join(scopes(), ", "),
-		s.SimURL+"/authorize", s.SimURL+"/oauth/token", s.SimURL) + opt.Settings
+		s.SimURL+"/authorize", s.SimURL+"/oauth/token", s.SimURL, opt.Tenant) + opt.Settings
 	for _, dir := range []string{s.vaultDir(), s.openerDir()} {
 		if err := os.MkdirAll(dir, dirMode); err != nil {
 			return err
@@ -198,7 +201,7 @@ func (s *Stage) VaultLog() string { return s.Vaults[0].Log() }
 func (s *Stage) VaultCommand(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "coatcheck-vault"), append([]string{"--config", s.config()}, args...)...)
 	cmd.Dir = s.vaultDir()
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.vaultDir(), "ACME_CLIENT_SECRET=" + clientSecret}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.vaultDir(), "ACME_CLIENT_SECRET=" + clientSecret, "ACME_COMPANY_SECRET=" + CompanySecret}
 	return cmd
 }
 

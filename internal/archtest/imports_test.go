@@ -76,6 +76,8 @@ var doors = map[string][]string{
 	"modernc.org/sqlite":                     {"vault/store"},
 	"github.com/tink-crypto/tink-go/v2":      {"vault/seal"},
 	"github.com/Azure/azure-sdk-for-go/sdk":  {"vault/seal"},
+	"cloud.google.com/go/auth":               {"vault/seal"},
+	"google.golang.org/api":                  {"vault/seal"},
 	"github.com/aws/aws-sdk-go-v2":           {"vault/seal"},
 	"github.com/aws/smithy-go":               {"vault/seal"}, // the errors of the one above
 	"github.com/modelcontextprotocol/go-sdk": {"vault/tools", "vault/gateway", "internal/demo", "internal/bench", "vault"},

@@ -37,7 +37,7 @@ type bench struct {
 }
 
 // kinds are all kinds of keys, each new for the test.
-var kinds = []string{"file", "transit", "azure", "azure-hsm", "aws", "aws-alias"}
+var kinds = []string{"file", "transit", "azure", "azure-hsm", "aws", "aws-alias", "gcp"}
 
 func start(t *testing.T, kind string) *bench {
 	t.Helper()
@@ -56,6 +56,8 @@ func start(t *testing.T, kind string) *bench {
 		b.service = b.net.AzureHSM(t)
 	case "aws":
 		b.service = b.net.AWS(t)
+	case "gcp":
+		b.service = b.net.GCP(t)
 	case "aws-alias":
 		b.service = b.net.AWSAlias(t)
 	}

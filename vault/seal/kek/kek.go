@@ -11,6 +11,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal/aws"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal/azure"
+	"github.com/coatcheck-mcp/coatcheck/vault/seal/gcp"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal/keyurl"
 )
 
@@ -34,7 +35,7 @@ func Open(ctx context.Context, url string, o Options) (seal.KEK, error) {
 		return nil, err
 	}
 	open := map[keyurl.Kind]func(context.Context, keyurl.Key, *http.Transport) (seal.Service, error){
-		keyurl.Azure: azure.Open, keyurl.AWS: aws.Open,
+		keyurl.Azure: azure.Open, keyurl.AWS: aws.Open, keyurl.GCP: gcp.Open,
 	}[key.Kind]
 	if open == nil {
 		return seal.OpenKEK(ctx, url, o.Dir, o.Create)

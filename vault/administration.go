@@ -8,12 +8,15 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/vault/admin"
 	"github.com/coatcheck-mcp/coatcheck/vault/admin/api"
 	"github.com/coatcheck-mcp/coatcheck/vault/admin/view"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
+	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
 
 // administer makes the desk.
@@ -38,6 +41,30 @@ func (v *assembly) administration() http.Handler {
 }
 
 // verifyAudit checks all audit records, and that they still have what the
+// maxDevices is how many of a person's devices are shown to him or her.
+const maxDevices = 50
+
+// devices are those that the person of s is signed in on.
+func (v *assembly) devices(ctx context.Context, s session.Session) ([]guard.Device, error) {
+	list, err := v.db.Desk().Sessions(ctx, admin.SessionFind{Person: s.Person, LiveAt: time.Now(), Limit: maxDevices})
+	var all []guard.Device
+	for _, one := range list {
+		all = append(all, guard.Device{
+			Here: one.Device == s.Device, Host: one.Shown.Host, Platform: one.Shown.OS, Version: one.Shown.Version, KeyClass: one.Shown.KeyClass,
+			Created: one.Created, Used: one.Used,
+		})
+	}
+	return all, err
+}
+
+// everywhere takes away all that the person of s has here, at his or her own
+// wish.
+func (v *assembly) everywhere(ctx context.Context, s session.Session, address string) (wire.LoggedOut, error) {
+	self := admin.Actor{By: "person", Role: admin.Self, Way: "on the device " + string(s.Device), Address: address}
+	done, err := v.desk.Revoke(ctx, self, admin.Scope{Person: s.Person})
+	return wire.LoggedOut{Everywhere: true, Sessions: len(done.Sessions), Grants: len(done.Grants)}, err
+}
+
 // checkpoints say, if there are any.
 func (v *assembly) verifyAudit(ctx context.Context) (int64, error) {
 	a := &Admin{settings: v.cfg.Settings, db: v.db, audit: v.audit}

@@ -239,7 +239,8 @@ func (v *assembly) who(ctx context.Context, caller identity.Caller) (guard.Who, 
 	if s.IdleUntil.Before(until) {
 		until = s.IdleUntil
 	}
-	return guard.Who{Name: s.Shown.Name, Until: until}, nil
+	devices, err := v.devices(ctx, s)
+	return guard.Who{Name: s.Shown.Name, Until: until, Devices: devices}, err
 }
 
 // wireSignIn makes the sign-in, which needs nearly everything else.
@@ -256,7 +257,7 @@ func (v *assembly) wireSignIn(k keys, nonces *dpop.Nonces, verifier *dpop.Verifi
 	var err error
 	v.signin, err = signin.New(signin.Config{
 		Desk: consent.NewDesk(cfg), Company: company, Sessions: v.sessions, Audit: v.audit, Streams: v.gateway, Verifier: verifier, Nonces: nonces,
-		PublicURL: v.cfg.Settings.Network.PublicURL, Log: v.log, Address: v.address,
+		PublicURL: v.cfg.Settings.Network.PublicURL, Log: v.log, Address: v.address, Everywhere: v.everywhere,
 	})
 	return err
 }

@@ -38,10 +38,11 @@ type command struct {
 // commands lists them; the first is what is done without any.
 func commands() []*command {
 	var in login
+	var out logout
 	return []*command{
 		{name: "serve", about: "Carry MCP messages between standard input and output and the vault. This is what an MCP client starts, and what happens without a command.", run: serve},
 		{name: "login", about: "Sign in now, rather than at the first question, and wait until it is done.", flags: in.flags, run: in.run},
-		{name: "logout", about: "End this device's session at the vault.", run: logout},
+		{name: "logout", about: "End this device's session at the vault, or all of yours.", flags: out.flags, run: out.run},
 		{name: "status", about: "Show the settings and where they come from, this device's key, and whether it is signed in.", run: status},
 		{name: "version", about: "Show the version.", run: version},
 	}

@@ -42,7 +42,10 @@ func (l *line) showHelp(w io.Writer) error {
 		l.command.flags(set)
 		set.VisitAll(func(f *flag.Flag) {
 			value, usage := flag.UnquoteUsage(f)
-			flags = append(flags, entry{"--" + f.Name + "=" + value, usage})
+			if value != "" {
+				value = "=" + value
+			}
+			flags = append(flags, entry{"--" + f.Name + value, usage})
 		})
 	}
 	explain(&text, "Flags", flags)

@@ -157,7 +157,11 @@ func (v *vault) finish(w http.ResponseWriter, r *http.Request, device string) {
 	answer(w, http.StatusOK, wire.LoginFinished{OK: true, Page: v.URL + "/login/done"})
 }
 
-func (v *vault) logout(w http.ResponseWriter, _ *http.Request, device string) {
+func (v *vault) logout(w http.ResponseWriter, r *http.Request, device string) {
+	var ask wire.Logout
+	if err := json.NewDecoder(r.Body).Decode(&ask); err != nil {
+		v.t.Errorf("logout: %v", err)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if !v.signed[device] {
@@ -165,6 +169,10 @@ func (v *vault) logout(w http.ResponseWriter, _ *http.Request, device string) {
 		return
 	}
 	delete(v.signed, device)
+	if ask.Everywhere {
+		answer(w, http.StatusOK, wire.LoggedOut{Everywhere: true, Sessions: 3, Grants: 1})
+		return
+	}
 	w.WriteHeader(http.StatusNoContent)
 }
 

@@ -41,6 +41,10 @@ type LoginFinish struct {
 	Start    string `json:"start"`
 	Ticket   string `json:"ticket"`
 	Verifier string `json:"verifier"`
+	// What is shown of the device in lists of sessions; it decides nothing.
+	OS       string `json:"os,omitempty"`
+	Version  string `json:"version,omitempty"`
+	KeyClass string `json:"key_class,omitempty"` // "keychain" or "file"
 }
 
 // LoginFinished answers LoginFinish: where the waiting browser goes now, on
@@ -49,6 +53,22 @@ type LoginFinished struct {
 	OK      bool   `json:"ok"`
 	Page    string `json:"page"`
 	Message string `json:"message,omitempty"`
+}
+
+// Logout is the body of POST [LogoutPath], sent with a DPoP proof of a device
+// that somebody is signed in on. An older vault reads none and ends the session
+// of the device.
+type Logout struct {
+	// Everywhere ends the sessions of the person on all devices, and what he
+	// or she allowed at Atlassian.
+	Everywhere bool `json:"everywhere,omitempty"`
+}
+
+// LoggedOut answers Logout with Everywhere: how much ended.
+type LoggedOut struct {
+	Everywhere bool `json:"everywhere"`
+	Sessions   int  `json:"sessions"`
+	Grants     int  `json:"grants"`
 }
 
 // Loopback query parameters, set by the vault's redirect to the shim.

@@ -115,7 +115,7 @@ func (c *Client) read(res *http.Response, out any) error {
 	if res.StatusCode/100 != 2 {
 		return refusal(c.Vault, res, text)
 	}
-	if out == nil {
+	if out == nil || res.StatusCode == http.StatusNoContent {
 		return nil
 	}
 	if len(text) > maxAnswer || json.Unmarshal(text, out) != nil {

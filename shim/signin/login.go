@@ -6,9 +6,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/buildinfo"
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
@@ -186,7 +188,11 @@ func (r *run) finish(ctx context.Context, back arrival) error {
 		back.answer <- destination{title: failed, message: usererr.Text(err, "")}
 		return err
 	}
-	finished, err := r.handIn(ctx, wire.LoginFinish{Start: start, Ticket: back.ticket.Reveal(), Verifier: r.verifier.Reveal()})
+	ask := wire.LoginFinish{Start: start, Ticket: back.ticket.Reveal(), Verifier: r.verifier.Reveal(), OS: runtime.GOOS, Version: buildinfo.Version()}
+	if key, err := r.in.cfg.Prover.Device(ctx); err == nil { // otherwise the request says why
+		ask.KeyClass = key.Class
+	}
+	finished, err := r.handIn(ctx, ask)
 	if err == nil && !finished.OK {
 		err = outcome(wire.LoginDone{Message: finished.Message})
 	}

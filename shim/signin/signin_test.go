@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -46,7 +47,8 @@ func TestFromQuestionToSignedIn(t *testing.T) {
 	if diff := cmp.Diff([]wire.LoginStart{want}, starts); diff != "" {
 		t.Errorf("starts(-want +got):\n%s", diff)
 	}
-	if len(starts[0].Challenge) != 43 || len(finishes) != 1 || len(finishes[0].Verifier) != 43 || finishes[0].Ticket != canary || finishes[0].Start != "s_1" {
+	if len(starts[0].Challenge) != 43 || len(finishes) != 1 || len(finishes[0].Verifier) != 43 || finishes[0].Ticket != canary || finishes[0].Start != "s_1" ||
+		finishes[0].OS != runtime.GOOS || finishes[0].KeyClass == "" {
 		t.Errorf("challenge %q, finishes %d", starts[0].Challenge, len(finishes))
 	}
 	if loop, err := url.Parse(starts[0].Loopback); err != nil || loop.Hostname() != "127.0.0.1" || len(loop.Path) != 44 {

@@ -16,6 +16,16 @@ import (
 type Who struct {
 	Name  string    // of the person; may be empty
 	Until time.Time // end of the session if it is used; zero if not known
+	// Devices are those that the person is signed in on, the latest first.
+	Devices []Device
+}
+
+// Device is where a person is signed in, as its shim describes itself.
+type Device struct {
+	Here                    bool // the one that asks
+	Host, Platform, Version string
+	KeyClass                string // keychain or file
+	Created, Used           time.Time
 }
 
 // Status is what a person may know about his or her own sign-in.

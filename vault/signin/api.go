@@ -233,7 +233,7 @@ func (h *Handler) finish(r *http.Request, device identity.DeviceID) reply {
 		h.ended(ctx, done.Login, "")
 	}
 	if err == nil && done.Fresh {
-		err = h.signedIn(ctx, done.Login, done.SignIn)
+		err = h.signedIn(ctx, done.Login, done.SignIn, body)
 	}
 	if err != nil {
 		return reply{err: err, page: page}
@@ -243,10 +243,10 @@ func (h *Handler) finish(r *http.Request, device identity.DeviceID) reply {
 
 // signedIn makes the session of a granted login, whether or not the shim still
 // waits for it. Its record is stored before anybody hears of it.
-func (h *Handler) signedIn(ctx context.Context, l consent.Login, company *identity.SignIn) error {
+func (h *Handler) signedIn(ctx context.Context, l consent.Login, company *identity.SignIn, by wire.LoginFinish) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
-	s, err := h.begin(ctx, l, company)
+	s, err := h.begin(ctx, l, company, by)
 	if err == nil {
 		record := entry(l, "login.done", "ok")
 		if l.Details.StepUp != "" {
@@ -271,11 +271,14 @@ func (h *Handler) signedIn(ctx context.Context, l consent.Login, company *identi
 
 // begin makes the session. What the company said is stored first: there is no
 // session without it.
-func (h *Handler) begin(ctx context.Context, l consent.Login, company *identity.SignIn) (session.Session, error) {
+func (h *Handler) begin(ctx context.Context, l consent.Login, company *identity.SignIn, by wire.LoginFinish) (session.Session, error) {
 	result := l.Details.Result
 	who := session.Who{
 		ID: session.NewID(), Device: l.Device, Person: result.Person, Tenant: l.Tenant,
-		Shown: session.Shown{Name: result.Name, Email: result.Email, Host: l.Details.Asker.Host, User: l.Details.Asker.User, Address: l.Details.Asker.Address},
+		Shown: session.Shown{
+			Name: result.Name, Email: result.Email, Host: l.Details.Asker.Host, User: l.Details.Asker.User, Address: l.Details.Asker.Address,
+			OS: by.OS, Version: by.Version, KeyClass: by.KeyClass,
+		},
 	}
 	if company != nil {
 		caller := identity.Caller{Session: who.ID, Device: who.Device, Person: who.Person, Tenant: who.Tenant}
@@ -299,10 +302,20 @@ func (h *Handler) undo(ctx context.Context, l consent.Login, s session.Session, 
 
 // logout is POST /v1/logout.
 func (h *Handler) logout(r *http.Request, device identity.DeviceID) reply {
+	var body wire.Logout
+	if err := read(r, &body); err != nil {
+		return reply{err: err}
+	}
 	ctx := r.Context()
 	s, err := h.cfg.Sessions.Current(ctx, device)
-	if errors.Is(err, session.ErrNone) {
+	switch {
+	case errors.Is(err, session.ErrNone) && body.Everywhere:
+		return reply{err: usererr.New(usererr.NotFound, "Nobody is signed in on this device", "Do it on one where you are, or ask the administrator of the vault")}
+	case errors.Is(err, session.ErrNone):
 		return reply{}
+	case err == nil && body.Everywhere && h.cfg.Everywhere != nil:
+		done, err := h.cfg.Everywhere(ctx, s, h.address(r))
+		return reply{body: done, err: err}
 	}
 	if err == nil {
 		if err = h.cfg.Sessions.End(ctx, device); errors.Is(err, session.ErrNone) {

@@ -139,12 +139,13 @@ func (s *streams) told() []wire.LoginDone {
 }
 
 type rigOptions struct {
-	people  []atlassiansim.Person
-	tenants []identity.TenantID // default acme
-	company string
-	site    string // base_url of the tenant's site; default the sim's acme
-	address func(*http.Request) netip.Addr
-	before  func(audit.Entry) error // runs before a record is stored; its error is the answer
+	everywhere func(context.Context, session.Session, string) (wire.LoggedOut, error)
+	people     []atlassiansim.Person
+	tenants    []identity.TenantID // default acme
+	company    string
+	site       string // base_url of the tenant's site; default the sim's acme
+	address    func(*http.Request) netip.Addr
+	before     func(audit.Entry) error // runs before a record is stored; its error is the answer
 }
 
 // auditor lets a test come between the sign-in and its records.
@@ -253,7 +254,7 @@ func (r *rig) boot(opt rigOptions) {
 		}),
 		Sessions: r.keeper, Audit: auditor{r.audit, opt.before}, Streams: &r.streams,
 		Nonces: nonces, Verifier: dpop.NewVerifier(dpop.VerifierConfig{Nonces: nonces, Replay: r.db}),
-		PublicURL: r.public, Log: log, CompanyName: opt.company, Address: opt.address,
+		PublicURL: r.public, Log: log, CompanyName: opt.company, Address: opt.address, Everywhere: opt.everywhere,
 	})
 	must(err)
 	mux := http.NewServeMux()
@@ -516,7 +517,7 @@ func (s *shim) finish() (wire.LoginFinished, wire.Problem) {
 }
 
 func (s *shim) claim(q url.Values) wire.LoginFinish {
-	return wire.LoginFinish{Start: q.Get(wire.ParamStart), Ticket: q.Get(wire.ParamTicket), Verifier: s.verifier}
+	return wire.LoginFinish{Start: q.Get(wire.ParamStart), Ticket: q.Get(wire.ParamTicket), Verifier: s.verifier, OS: "linux", Version: "v1", KeyClass: "file"}
 }
 
 // person is somebody with a browser who does one thing at a time, or somebody

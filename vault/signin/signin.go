@@ -92,6 +92,9 @@ type Config struct {
 	Company Company
 	// CompanyName, if not empty, is on the pages.
 	CompanyName string
+	// Everywhere ends all that the person of a session has at the vault, on
+	// record. Optional: without it a logout ends the session of its device.
+	Everywhere func(ctx context.Context, s session.Session, address string) (wire.LoggedOut, error)
 	// Address finds the network address of a client; the peer's by default.
 	Address func(*http.Request) netip.Addr
 }

@@ -1,6 +1,7 @@
 package signin_test
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
 
 func TestSigningIn(t *testing.T) {
@@ -27,7 +29,8 @@ func TestSigningIn(t *testing.T) {
 		t.Errorf("the last page is %s", text)
 	}
 	sessions, err := r.keeper.List(t.Context())
-	if err != nil || len(sessions) != 1 || sessions[0].Device != s.id || sessions[0].Shown.Host != "ada-laptop" {
+	if err != nil || len(sessions) != 1 || sessions[0].Device != s.id || sessions[0].Shown.Host != "ada-laptop" ||
+		sessions[0].Shown.OS != "linux" || sessions[0].Shown.Version != "v1" || sessions[0].Shown.KeyClass != "file" {
 		t.Fatalf("the sessions are %+v, %v", sessions, err)
 	}
 	token, err := r.grants.Token(t.Context(), sessions[0].Person, "acme")
@@ -52,5 +55,31 @@ func TestSigningIn(t *testing.T) {
 	}
 	if status, _ := s.post(wire.LogoutPath, struct{}{}, nil); status != http.StatusNoContent {
 		t.Errorf("logging out twice answered %d", status)
+	}
+}
+
+// TestLoggingOutEverywhere needs a device that somebody is signed in on, and
+// says whose sessions end.
+func TestLoggingOutEverywhere(t *testing.T) {
+	var ended []session.Session
+	r := newRig(t, rigOptions{everywhere: func(_ context.Context, s session.Session, _ string) (wire.LoggedOut, error) {
+		ended = append(ended, s)
+		return wire.LoggedOut{Everywhere: true, Sessions: 2, Grants: 1}, nil
+	}})
+	s := r.device().shim("one")
+	if status, problem := s.post(wire.LogoutPath, wire.Logout{Everywhere: true}, nil); status != http.StatusNotFound || len(ended) > 0 {
+		t.Errorf("a guest got %d %+v", status, problem)
+	}
+	page := r.consent(s.start().URL, "ada", true)
+	if done, problem := s.finish(); !done.OK {
+		t.Fatalf("finishing said %+v", problem)
+	}
+	wait(t, page)
+	var done wire.LoggedOut
+	if status, problem := s.post(wire.LogoutPath, wire.Logout{Everywhere: true}, &done); status != http.StatusOK || done != (wire.LoggedOut{Everywhere: true, Sessions: 2, Grants: 1}) {
+		t.Errorf("it answered %d %+v %+v", status, problem, done)
+	}
+	if len(ended) != 1 || ended[0].Device != s.id || ended[0].Person == "" {
+		t.Errorf("it ended %+v", ended)
 	}
 }

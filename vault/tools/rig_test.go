@@ -91,7 +91,9 @@ func (r *rig) start() {
 		APIBase: func(identity.TenantID) string { return "https://api.atlassian.example" },
 		Live:    func(context.Context, identity.Caller) error { r.at("live"); return r.liveErr },
 		Who: func(context.Context, identity.Caller) (guard.Who, error) {
-			return guard.Who{Name: "Ada Berger", Until: time.Now().Add(time.Hour)}, nil
+			return guard.Who{Name: "Ada Berger", Until: time.Now().Add(time.Hour), Devices: []guard.Device{
+				{Here: true, Host: "laptop", Platform: "linux", Version: "v1", KeyClass: "keychain", Created: time.Now(), Used: time.Now()}, {Host: "desk", Created: time.Now().Add(-time.Hour)},
+			}}, nil
 		},
 		Log: slog.New(slog.NewTextHandler(&r.log, nil)),
 	})

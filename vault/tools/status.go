@@ -11,22 +11,34 @@ import (
 type statusIn struct{}
 
 type statusOut struct {
-	SignedIn   bool         `json:"signed_in"`
-	Person     string       `json:"person,omitempty"`
-	Tenant     string       `json:"tenant,omitempty"`
-	Grant      string       `json:"grant,omitempty" jsonschema:"state of the permission to use Confluence"`
-	Sites      []statusSite `json:"sites"`
-	Scopes     []string     `json:"scopes"`
-	Until      string       `json:"session_until,omitempty"`
-	GrantUntil string       `json:"grant_expires,omitempty"`
-	Version    string       `json:"vault_version"`
-	SignInURL  string       `json:"sign_in_url,omitempty"`
-	Message    string       `json:"message"`
+	SignedIn   bool           `json:"signed_in"`
+	Person     string         `json:"person,omitempty"`
+	Tenant     string         `json:"tenant,omitempty"`
+	Grant      string         `json:"grant,omitempty" jsonschema:"state of the permission to use Confluence"`
+	Sites      []statusSite   `json:"sites"`
+	Scopes     []string       `json:"scopes"`
+	Until      string         `json:"session_until,omitempty"`
+	Devices    []statusDevice `json:"devices" jsonschema:"where this person is signed in"`
+	GrantUntil string         `json:"grant_expires,omitempty"`
+	Version    string         `json:"vault_version"`
+	SignInURL  string         `json:"sign_in_url,omitempty"`
+	Message    string         `json:"message"`
 }
 
 type statusSite struct {
 	Name string `json:"name"`
 	URL  string `json:"url"`
+}
+
+// statusDevice is a computer that the person is signed in on.
+type statusDevice struct {
+	Here     bool   `json:"here" jsonschema:"this computer"`
+	Host     string `json:"host,omitempty"`
+	Platform string `json:"platform,omitempty"`
+	Version  string `json:"coatcheck_version,omitempty"`
+	KeyClass string `json:"key_class,omitempty" jsonschema:"where its key is: keychain or file"`
+	SignedIn string `json:"signed_in,omitempty"`
+	Used     string `json:"last_used,omitempty"`
 }
 
 var statusTool = tool[statusIn, statusOut]{
@@ -37,7 +49,7 @@ var statusTool = tool[statusIn, statusOut]{
 }
 
 func status(ctx context.Context, t *toolset, _ statusIn) (statusOut, string, error) {
-	out := statusOut{Sites: []statusSite{}, Scopes: []string{}, Version: t.cfg.Version}
+	out := statusOut{Sites: []statusSite{}, Scopes: []string{}, Devices: []statusDevice{}, Version: t.cfg.Version}
 	found, err := t.cfg.Door.Status(ctx)
 	code := usererr.CodeOf(err)
 	if err != nil && code != usererr.SignIn && code != usererr.Revoked {
@@ -54,6 +66,9 @@ func status(ctx context.Context, t *toolset, _ statusIn) (statusOut, string, err
 			out.Sites = append(out.Sites, statusSite{s.Name, s.URL})
 		}
 		out.Scopes = append(out.Scopes, found.Grant.Scopes...)
+		for _, d := range found.Who.Devices {
+			out.Devices = append(out.Devices, statusDevice{d.Here, d.Host, d.Platform, d.Version, d.KeyClass, stamp(d.Created), stamp(d.Used)})
+		}
 		return out, statusText(out), nil
 	}
 	state, err := t.cfg.SignIn.Start(ctx)
@@ -89,6 +104,30 @@ func statusText(out statusOut) string {
 	line("Grant", out.Grant)
 	line("Grant ends unless used", out.GrantUntil)
 	line("Session ends", out.Until)
+	for _, d := range out.Devices {
+		line("Signed in on", d.text())
+	}
+	if len(out.Devices) > 0 {
+		line("To sign out", "run coatcheck logout on a computer for that one, coatcheck logout --everywhere for all of them")
+	}
 	line("Vault version", out.Version)
 	return b.String()
+}
+
+// text says all that is known of a device on one line.
+func (d statusDevice) text() string {
+	host := d.Host
+	if host == "" {
+		host = "a computer without a name"
+	}
+	var more []string
+	if d.Here {
+		more = append(more, "this one")
+	}
+	for _, part := range [][2]string{{"", d.Platform}, {"key in ", d.KeyClass}, {"since ", d.SignedIn}, {"used ", d.Used}} {
+		if part[1] != "" {
+			more = append(more, part[0]+part[1])
+		}
+	}
+	return host + " (" + strings.Join(more, ", ") + ")"
 }

@@ -45,6 +45,9 @@ func (l Login) trip(s secrets) Trip {
 	return Trip{State: secret.New(s.State), Nonce: secret.New(s.Nonce), Verifier: secret.New(s.Verifier), StepUp: l.Details.StepUp != ""}
 }
 
+// lost reports whether the vault that asked the company who it was is gone.
+func (l Login) lost() bool { return l.Phase == Vouching && time.Now().After(l.Details.BusyUntil) }
+
 // signIn is who signed in with the company; nil before, and without it.
 func (s secrets) signIn() *identity.SignIn {
 	if s.SignIn == nil {

@@ -88,6 +88,9 @@ func (d *Desk) Visit(ctx context.Context, link string, look bool) (Visit, error)
 			return Visit{}, err
 		}
 	}
+	if l.lost() {
+		l.Phase = AtCompany // the person may click again
+	}
 	s, err := d.open(l)
 	if err != nil {
 		return Visit{}, err
@@ -153,16 +156,12 @@ func (d *Desk) Continue(ctx context.Context, link string, click Click) (Onward, 
 		return Onward{}, err
 	}
 	on.Login, on.Cookie, on.Link = l, secret.New(s.Cookie), secret.New(link)
-	switch l.Phase {
-	case AtCompany:
-		on.Company = true
+	if on.Company = l.Phase == AtCompany; on.Company {
 		on.URL, err = d.cfg.Company.Away(ctx, l.trip(s))
-	case Asking:
-		if on.URL == "" { // once more
-			var app *atlassian.App
-			if app, err = d.app(l.Tenant); err == nil {
-				on.URL = app.AuthorizeURL(secret.New(s.State), secret.New(s.Verifier))
-			}
+	} else if l.Phase == Asking && on.URL == "" { // once more
+		var app *atlassian.App
+		if app, err = d.app(l.Tenant); err == nil {
+			on.URL = app.AuthorizeURL(secret.New(s.State), secret.New(s.Verifier))
 		}
 	}
 	return on, err
@@ -190,7 +189,7 @@ func (d *Desk) goOn(ctx context.Context, l *Login, s *secrets, tenant identity.T
 func (d *Desk) clicked(l Login, form, cookie string) (secrets, error) {
 	switch {
 	case l.Phase == Open, l.Phase == AtCompany, l.Phase == Choosing, l.Phase == Asking:
-	case l.Phase == Vouching && time.Now().After(l.Details.BusyUntil): // whoever asked is gone
+	case l.lost():
 	default:
 		return secrets{}, ErrUsed
 	}

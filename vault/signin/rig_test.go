@@ -37,9 +37,12 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 	"github.com/coatcheck-mcp/coatcheck/vault/signin"
+	"github.com/coatcheck-mcp/coatcheck/vault/signin/company"
+	"github.com/coatcheck-mcp/coatcheck/vault/signin/oidc/oidctest"
 	"github.com/coatcheck-mcp/coatcheck/vault/store"
 )
 
@@ -69,6 +72,8 @@ type rig struct {
 	keeper *session.Keeper
 	grants *grant.Keeper
 	signin *signin.Handler
+	// company is nil without its sign-in.
+	company *company.Keeper
 
 	streams streams
 
@@ -143,7 +148,9 @@ type rigOptions struct {
 	people     []atlassiansim.Person
 	tenants    []identity.TenantID // default acme
 	company    string
-	site       string // base_url of the tenant's site; default the sim's acme
+	idp        *oidctest.Provider // the company's sign-in
+	access     *policy.People     // who may use what; everybody everything by default
+	site       string             // base_url of the tenant's site; default the sim's acme
 	address    func(*http.Request) netip.Addr
 	before     func(audit.Entry) error // runs before a record is stored; its error is the answer
 }
@@ -247,12 +254,13 @@ func (r *rig) boot(opt rigOptions) {
 	})
 	must(err)
 	nonces := dpop.NewNonces(key, time.Minute)
+	desk := consent.DeskConfig{
+		Logins: r.db, Starts: r.db, Box: box, Grants: r.grants, App: app, Alive: r.streams.Alive,
+		Tenants: func() []identity.TenantID { return r.tenants },
+	}
+	corporate := r.addCompany(opt, kek, &desk)
 	r.signin, err = signin.New(signin.Config{
-		Desk: consent.NewDesk(consent.DeskConfig{
-			Logins: r.db, Starts: r.db, Box: box, Grants: r.grants, App: app, Alive: r.streams.Alive,
-			Tenants: func() []identity.TenantID { return r.tenants },
-		}),
-		Sessions: r.keeper, Audit: auditor{r.audit, opt.before}, Streams: &r.streams,
+		Desk: consent.NewDesk(desk), Company: corporate, Sessions: r.keeper, Audit: auditor{r.audit, opt.before}, Streams: &r.streams,
 		Nonces: nonces, Verifier: dpop.NewVerifier(dpop.VerifierConfig{Nonces: nonces, Replay: r.db}),
 		PublicURL: r.public, Log: log, CompanyName: opt.company, Address: opt.address, Everywhere: opt.everywhere,
 	})

@@ -1,0 +1,397 @@
+package company_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/secret"
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
+	"github.com/coatcheck-mcp/coatcheck/vault/seal"
+	"github.com/coatcheck-mcp/coatcheck/vault/session"
+	"github.com/coatcheck-mcp/coatcheck/vault/signin/company"
+	"github.com/coatcheck-mcp/coatcheck/vault/signin/oidc"
+	"github.com/coatcheck-mcp/coatcheck/vault/store"
+)
+
+const recheck = time.Hour
+
+// provider renews whatever it is asked to, as refresh says.
+type provider struct {
+	mu      sync.Mutex
+	asked   []string // guarded by mu; the refresh tokens that were sent
+	refresh func(was identity.SignIn) (identity.SignIn, error)
+	order   oidc.Logout
+}
+
+func (p *provider) AuthorizeURL(context.Context, oidc.Request) (string, error) { return "", nil }
+
+func (p *provider) Redeem(context.Context, oidc.Answer) (identity.SignIn, error) {
+	return identity.SignIn{}, nil
+}
+
+func (p *provider) Refresh(_ context.Context, was identity.SignIn) (identity.SignIn, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = append(p.asked, was.Refresh.Reveal())
+	was.Refresh = secret.New(fmt.Sprintf("refresh-CANARY-%d", len(p.asked)))
+	was.Groups, was.GroupsKnown = []string{"staff"}, true
+	if p.refresh == nil {
+		return was, nil
+	}
+	return p.refresh(was)
+}
+
+func (p *provider) Logout(context.Context, secret.String) (oidc.Logout, error) { return p.order, nil }
+
+func (p *provider) sent() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.asked)
+}
+
+func (p *provider) set(refresh func(identity.SignIn) (identity.SignIn, error)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refresh = refresh
+}
+
+// rig is a keeper on a real store, where an hour passes at once.
+type rig struct {
+	*company.Keeper
+	t        *testing.T
+	db       *store.DB
+	cfg      company.Config
+	provider *provider
+	sessions *session.Keeper
+	audit    *audit.Log
+	log      bytes.Buffer
+	expelled []identity.PersonID
+}
+
+func inTime(t *testing.T, test func(t *testing.T, r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		db, err := store.Open(t.Context(), "sqlite::memory:", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		kek, err := seal.OpenKEK(t.Context(), "file:kek", t.TempDir(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		box, err := seal.Vault(t.Context(), kek, db, "signin")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules, err := policy.New(policy.Rules{StepUp: policy.StepUp{Tools: []string{"confluence_update_page"}, MaxAge: 5 * time.Minute}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &rig{t: t, db: db, provider: &provider{}, sessions: session.New(session.Config{Store: db}), audit: audit.New(audit.Config{Sink: db})}
+		r.cfg = company.Config{
+			Provider: r.provider, Store: db, Box: box, Sessions: r.sessions, Audit: r.audit,
+			Seen: func(context.Context, string, time.Time) (bool, error) { return false, nil },
+			Expel: func(_ context.Context, p identity.PersonID, _ identity.TenantID) error {
+				r.expelled = append(r.expelled, p)
+				return nil
+			},
+			People:  &policy.People{Tenants: map[identity.TenantID][]string{"acme": {"staff"}}, Roles: map[identity.Role][]string{identity.Auditor: {"auditors"}}},
+			Policy:  func() *policy.Policy { return rules },
+			Recheck: recheck, Log: slog.New(slog.NewTextHandler(&r.log, nil)),
+		}
+		r.Keeper = company.New(r.cfg)
+		test(t, r)
+		if strings.Contains(r.log.String(), "CANARY") {
+			t.Errorf("the log has a secret: %s", &r.log)
+		}
+	})
+}
+
+// signIn gives a device a session with the company behind it.
+func (r *rig) signIn(device identity.DeviceID, refresh string, groups ...string) session.Session {
+	r.t.Helper()
+	who := session.Who{ID: session.NewID(), Device: device, Person: "p_ada", Tenant: "acme"}
+	said := identity.SignIn{
+		Person: identity.Person{ID: "p_ada", Issuer: "https://login.example.com", Subject: "ada"}, Groups: groups, GroupsKnown: true,
+		Time: time.Now(), AMR: []string{"pwd", "mfa"}, Refresh: secret.New(refresh),
+	}
+	if err := r.Keep(r.t.Context(), identity.Caller{Session: who.ID, Device: device, Person: who.Person, Tenant: who.Tenant}, said); err != nil {
+		r.t.Fatal(err)
+	}
+	s, err := r.sessions.Start(r.t.Context(), who)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s
+}
+
+func (r *rig) lives(s session.Session) bool {
+	now, err := r.sessions.Current(r.t.Context(), s.Device)
+	return err == nil && now.ID == s.ID
+}
+
+// run lets the keeper run for a while.
+func (r *rig) run(d time.Duration) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), d)
+	defer cancel()
+	if err := r.Run(ctx); err != nil {
+		r.t.Errorf("Run returned %v", err)
+	}
+}
+
+func (r *rig) events() (all []string) {
+	r.t.Helper()
+	records, err := r.audit.List(r.t.Context(), "acme", 0, 0)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, record := range records {
+		all = append(all, record.Event)
+	}
+	return all
+}
+
+// TestAskingAgain spends each refresh token once, and keeps the new one sealed.
+func TestAskingAgain(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		s := r.signIn("d1", "refresh-CANARY-0", "staff")
+		r.run(3*recheck + time.Minute)
+		if diff := cmp.Diff([]string{"refresh-CANARY-0", "refresh-CANARY-1", "refresh-CANARY-2"}, r.provider.sent()); diff != "" || !r.lives(s) {
+			t.Errorf("lives %v, sent %s", r.lives(s), diff)
+		}
+		row, err := r.db.SignInGet(t.Context(), s.ID)
+		if err != nil || bytes.Contains(row.Sealed, []byte("CANARY")) || bytes.Contains(row.Sealed, []byte("staff")) || time.Since(row.Said.Checked) > 2*time.Minute {
+			t.Errorf("%+v, %v", row, err)
+		}
+	})
+}
+
+// TestWhatChangesAtTheCompany: what is certain counts at once, what may pass
+// cuts nobody off.
+func TestWhatChangesAtTheCompany(t *testing.T) {
+	refused := fmt.Errorf("%w: invalid_grant", oidc.ErrRefused)
+	for name, test := range map[string]struct {
+		refresh  func(identity.SignIn) (identity.SignIn, error)
+		lives    bool
+		expelled int
+		events   []string
+		asked    [2]int // at least and at most
+	}{
+		"nothing":      {lives: true, asked: [2]int{2, 2}},
+		"disabled":     {refresh: func(was identity.SignIn) (identity.SignIn, error) { return was, refused }, events: []string{"session.revoked"}, asked: [2]int{1, 1}},
+		"other groups": {refresh: func(was identity.SignIn) (identity.SignIn, error) { was.Groups = []string{"guests"}; return was, nil }, lives: true, expelled: 1, events: []string{"person.expelled"}, asked: [2]int{1, 200}},
+		"more groups": {refresh: func(was identity.SignIn) (identity.SignIn, error) {
+			was.Groups = []string{"auditors", "staff"}
+			return was, nil
+		}, lives: true, asked: [2]int{2, 2}},
+		"away": {refresh: func(was identity.SignIn) (identity.SignIn, error) { return was, errors.New("no connection") }, lives: true, asked: [2]int{10, 30}},
+		"away in a user error": {refresh: func(was identity.SignIn) (identity.SignIn, error) {
+			return was, usererr.New(usererr.Unavailable, "away", "")
+		}, lives: true, asked: [2]int{10, 30}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, func(t *testing.T, r *rig) {
+				s := r.signIn("d1", "refresh-CANARY-0", "staff")
+				r.provider.set(test.refresh)
+				r.run(2*recheck + 30*time.Minute)
+				if r.lives(s) != test.lives || min(len(r.expelled), 1) != test.expelled {
+					t.Errorf("lives %v, expelled %v", r.lives(s), r.expelled)
+				}
+				got := slices.Compact(r.events())
+				if diff := cmp.Diff(test.events, got); diff != "" {
+					t.Errorf("the records (-want +got):\n%s", diff)
+				}
+				if n := len(r.provider.sent()); n < test.asked[0] || n > test.asked[1] {
+					t.Errorf("the provider was asked %d times", n)
+				}
+				roles, err := r.Roles(t.Context(), s.ID)
+				if auditor := slices.Contains(roles, identity.Auditor); err != nil || auditor != (name == "more groups") {
+					t.Errorf("roles %v, %v", roles, err)
+				}
+			})
+		})
+	}
+}
+
+// TestATokenThatWasSpentIsStored although the rest of the answer was no good:
+// the next question has the new one.
+func TestATokenThatWasSpentIsStored(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.signIn("d1", "refresh-CANARY-0", "staff")
+		r.provider.set(func(was identity.SignIn) (identity.SignIn, error) {
+			was.Groups, was.GroupsKnown = nil, false
+			return was, errors.New("userinfo was away")
+		})
+		r.run(recheck + time.Minute)
+		r.provider.set(nil)
+		r.run(recheck)
+		sent := r.provider.sent()
+		if len(sent) < 3 || sent[0] != "refresh-CANARY-0" || len(slices.Compact(slices.Clone(sent))) != len(sent) {
+			t.Errorf("sent %v", sent)
+		}
+	})
+}
+
+// TestWithoutARefreshToken what was said at the sign-in counts, by the rules of
+// now.
+func TestWithoutARefreshToken(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		s := r.signIn("d1", "", "staff")
+		r.run(2 * recheck)
+		if len(r.provider.sent()) != 0 || !r.lives(s) || len(r.expelled) != 0 {
+			t.Errorf("sent %v, expelled %v", r.provider.sent(), r.expelled)
+		}
+		r.cfg.People = &policy.People{Tenants: map[identity.TenantID][]string{"acme": {"others"}}}
+		r.Keeper = company.New(r.cfg) // as after a restart with other settings
+		r.run(2 * recheck)
+		if len(r.expelled) == 0 {
+			t.Error("nobody was expelled")
+		}
+	})
+}
+
+// TestTwoVaultsAskOnce about each session.
+func TestTwoVaultsAskOnce(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		for i := range 20 {
+			r.signIn(identity.DeviceID(fmt.Sprint("d", i)), fmt.Sprint("refresh-CANARY-of-", i), "staff")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), recheck+5*time.Minute)
+		defer cancel()
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() { _ = company.New(r.cfg).Run(ctx) })
+		}
+		both.Wait()
+		sent := r.provider.sent()
+		slices.Sort(sent)
+		if len(sent) != 20 || len(slices.Compact(sent)) != 20 {
+			t.Errorf("%d questions about 20 sessions", len(sent))
+		}
+	})
+}
+
+// TestSessionsFromBefore the company was asked end, and so does what was kept
+// of sessions that have ended.
+func TestSessionsFromBefore(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		old, err := r.sessions.Start(t.Context(), session.Who{Device: "d0", Person: "p_old", Tenant: "acme"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, ended := r.signIn("d1", "refresh-CANARY-0", "staff"), r.signIn("d2", "refresh-CANARY-1", "staff")
+		if err := r.sessions.Revoke(t.Context(), ended.ID); err != nil {
+			t.Fatal(err)
+		}
+		r.run(3 * time.Minute)
+		if r.lives(old) || !r.lives(kept) {
+			t.Errorf("the old one lives: %v, the new one: %v", r.lives(old), r.lives(kept))
+		}
+		if _, err := r.db.SignInGet(t.Context(), ended.ID); !errors.Is(err, company.ErrNone) {
+			t.Errorf("what was kept of a session that has ended: %v", err)
+		}
+		if diff := cmp.Diff([]string{"session.revoked"}, r.events()); diff != "" {
+			t.Errorf("the records (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestRequire counts the age of a sign-in, and remembers for the device's next
+// login that a fresh one was asked for.
+func TestRequire(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		s := r.signIn("d1", "", "staff")
+		caller := identity.Caller{Session: s.ID, Device: "d1", Person: s.Person, Tenant: s.Tenant}
+		require := func() error { return r.Require(ctx, caller, "confluence_update_page") }
+		time.Sleep(5 * time.Minute)
+		if err := require(); err != nil {
+			t.Errorf("after five minutes: %v", err)
+		}
+		if who, err := r.Wanted(ctx, "d1"); who != "" || err != nil {
+			t.Errorf("before it was asked for: %v, %v", who, err)
+		}
+		time.Sleep(time.Second)
+		err := require()
+		if !errors.Is(err, policy.ErrStepUp) || usererr.CodeOf(err) != usererr.SignIn || !strings.Contains(usererr.Text(err, ""), "5 minutes") {
+			t.Errorf("later: %v", err)
+		}
+		if err := require(); !errors.Is(err, policy.ErrStepUp) {
+			t.Errorf("again: %v", err)
+		}
+		if who, err := r.Wanted(ctx, "d1"); who != "p_ada" || err != nil {
+			t.Errorf("after it was asked for: %v, %v", who, err)
+		}
+		if who, err := r.Wanted(ctx, "d2"); who != "" || err != nil {
+			t.Errorf("another device: %v, %v", who, err)
+		}
+		time.Sleep(11 * time.Minute)
+		if who, err := r.Wanted(ctx, "d1"); who != "" || err != nil {
+			t.Errorf("long after: %v, %v", who, err)
+		}
+		_ = require()
+		r.signIn("d1", "", "staff") // a new session, under a new id
+		if who, err := r.Wanted(ctx, "d1"); who != "" || err != nil {
+			t.Errorf("after the sign-in: %v, %v", who, err)
+		}
+	})
+}
+
+// TestACallAsksWhileTheCompanyIsAsked: neither change is lost.
+func TestACallAsksWhileTheCompanyIsAsked(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		s := r.signIn("d1", "refresh-CANARY-0", "staff")
+		r.provider.set(func(was identity.SignIn) (identity.SignIn, error) {
+			_ = r.Require(context.Background(), identity.Caller{Session: s.ID, Device: "d1"}, "confluence_update_page")
+			return was, nil
+		})
+		r.run(recheck + 2*time.Minute)
+		r.provider.set(nil)
+		if who, err := r.Wanted(t.Context(), "d1"); who != "p_ada" || err != nil {
+			t.Errorf("the call's change: %v, %v", who, err)
+		}
+		r.run(recheck)
+		if diff := cmp.Diff([]string{"refresh-CANARY-0", "refresh-CANARY-1"}, r.provider.sent()); diff != "" {
+			t.Errorf("the company's change: %s", diff)
+		}
+	})
+}
+
+func TestLogout(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		s := r.signIn("d1", "", "staff")
+		r.provider.order = oidc.Logout{Issuer: "https://login.example.com", Subject: "ada", ID: "j", Until: time.Now().Add(time.Minute)}
+		for name, seen := range map[string]func(context.Context, string, time.Time) (bool, error){
+			"seen before":   func(context.Context, string, time.Time) (bool, error) { return true, nil },
+			"who can tell?": func(context.Context, string, time.Time) (bool, error) { return false, errors.New("store down") },
+		} {
+			cfg := r.cfg
+			cfg.Seen = seen
+			if ended, err := company.New(cfg).Logout(t.Context(), secret.New("token")); err == nil || ended != 0 || !r.lives(s) {
+				t.Errorf("%s: %d, %v", name, ended, err)
+			}
+		}
+		if ended, err := r.Logout(t.Context(), secret.New("token")); err != nil || ended != 1 || r.lives(s) {
+			t.Errorf("%d, %v", ended, err)
+		}
+		if ended, err := r.Logout(t.Context(), secret.New("token")); err != nil || ended != 0 {
+			t.Errorf("of nobody: %d, %v", ended, err)
+		}
+	})
+}

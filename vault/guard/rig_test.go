@@ -35,6 +35,7 @@ type rig struct {
 	audited  []audit.Entry
 	auditErr error
 	live     func() error
+	stepUp   func(tool string) error // nil where no tool needs one
 	token    func() (grant.Token, error)
 	rejected int
 	journal  memory
@@ -60,7 +61,13 @@ func newRig(t testing.TB) *rig {
 		Grants: grants{r}, Audit: auditor{r}, Journal: &r.journal, JournalBox: box{}, CursorBox: box{},
 		HTTP: &http.Client{Transport: r}, APIBase: func(identity.TenantID) string { return "https://api.example" },
 		Live: func(context.Context, identity.Caller) error { return r.live() },
-		Log:  slog.New(slog.NewTextHandler(&r.log, nil)),
+		StepUp: func(_ context.Context, _ identity.Caller, tool string) error {
+			if r.stepUp == nil {
+				return nil
+			}
+			return r.stepUp(tool)
+		},
+		Log: slog.New(slog.NewTextHandler(&r.log, nil)),
 	})
 	return r
 }

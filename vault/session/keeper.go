@@ -61,6 +61,7 @@ type Who struct {
 }
 
 // Start begins a session under a fresh id and ends the one that the device had.
+// [ErrSuspended] if the person may have none for some time.
 func (k *Keeper) Start(ctx context.Context, who Who) (Session, error) {
 	if who.Device == "" || who.Person == "" || who.Tenant == "" {
 		return Session{}, errors.New("starting a session: nobody in particular")

@@ -11,8 +11,13 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
-// ErrNone says that there is no live session.
-var ErrNone = errors.New("no live session")
+// Errors of stores.
+var (
+	// ErrNone says that there is no live session.
+	ErrNone = errors.New("no live session")
+	// ErrSuspended says that the person may have no session for some time.
+	ErrSuspended = errors.New("the person is suspended")
+)
 
 // Session is a device that a person signed in on.
 type Session struct {
@@ -49,7 +54,8 @@ type Many interface {
 
 // Store keeps sessions. All methods are atomic and durable when they return.
 type Store interface {
-	// SessionStart stores s and ends every other session of its device.
+	// SessionStart stores s and ends every other session of its device, unless
+	// the person is suspended: [ErrSuspended].
 	SessionStart(ctx context.Context, s Session) error
 	// SessionCurrent returns the device's session that is neither revoked nor
 	// replaced, whatever its times say, or [ErrNone].

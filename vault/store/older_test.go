@@ -17,6 +17,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/testenv"
+	"github.com/coatcheck-mcp/coatcheck/vault/anomaly/watch"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
@@ -77,6 +78,9 @@ func theSignIn() company.Row {
 	}
 }
 
+// theHistory is there since schema 9.
+func theHistory() watch.Row { return watch.Row{Person: "p_ada", Sealed: []byte("sealed"), Version: 1} }
+
 // put stores the keepsake.
 func (k keepsake) put(t *testing.T, db *store.DB) {
 	t.Helper()
@@ -88,7 +92,8 @@ func (k keepsake) put(t *testing.T, db *store.DB) {
 	fresh.Result = nil
 	_, _, started := db.JournalStart(ctx, fresh, false)
 	err := errors.Join(db.SessionStart(ctx, k.Session), db.SignInPut(ctx, theSignIn()), began, kept, started, db.StartSave(ctx, k.Start),
-		db.JournalFinish(ctx, k.Done.JournalKey, k.Done.Started, k.Done.Result), db.Remember(ctx, "proof", farOff))
+		db.JournalFinish(ctx, k.Done.JournalKey, k.Done.Started, k.Done.Result), db.Remember(ctx, "proof", farOff),
+		db.HistorySave(ctx, watch.Row{Person: "p_ada", Sealed: []byte("sealed")}, consentDay))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,6 +185,12 @@ func TestOlderDatabases(t *testing.T) {
 					}
 					if got, err := db.SignInGet(t.Context(), "s_old"); err != nil || cmp.Diff(theSignIn(), got) != "" {
 						t.Errorf("the company sign-in came back otherwise: %v\n%s", err, cmp.Diff(theSignIn(), got))
+					}
+					if from < 9 {
+						return
+					}
+					if got, err := db.HistoryGet(t.Context(), "p_ada"); err != nil || cmp.Diff(theHistory(), got) != "" {
+						t.Errorf("the history came back otherwise: %v\n%s", err, cmp.Diff(theHistory(), got))
 					}
 				})
 			}

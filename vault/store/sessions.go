@@ -38,8 +38,15 @@ func (db *DB) SessionStart(ctx context.Context, s session.Session) error {
 		return fmt.Errorf("storing a session: %w", err)
 	}
 	return db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		until, err := suspended(ctx, tx, s.Person)
+		if err != nil {
+			return err
+		}
+		if s.Created.Before(until) {
+			return session.ErrSuspended
+		}
 		var strangers int
-		err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sessions WHERE device = $1 AND revoked = 0 AND (person <> $2 OR tenant <> $3)",
+		err = tx.QueryRowContext(ctx, "SELECT count(*) FROM sessions WHERE device = $1 AND revoked = 0 AND (person <> $2 OR tenant <> $3)",
 			s.Device, s.Person, s.Tenant).Scan(&strangers)
 		if err != nil {
 			return err

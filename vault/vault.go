@@ -249,6 +249,7 @@ func (v *assembly) wireSignIn(k keys, nonces *dpop.Nonces, verifier *dpop.Verifi
 		Logins: v.db, Starts: v.db, Box: k.login, Grants: v.grants,
 		Tenants: func() []identity.TenantID { return slices.Sorted(maps.Keys(v.apps)) },
 		App:     v.app, Alive: v.gateway.Alive, SignedIn: v.signedIn,
+		ByCode: func(t identity.TenantID) bool { return v.cfg.Settings.Tenants[string(t)].SignInByCode },
 	}
 	var company signin.Company // nil, and not a nil keeper, without one
 	if v.company != nil {

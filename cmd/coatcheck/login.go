@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
@@ -43,7 +45,8 @@ func (c *login) run(ctx context.Context, p *program) error {
 	in := signin.New(signin.Config{
 		HTTP: way.HTTP, VaultURL: p.settings.Vault, Prover: prover, Stream: func() string { return at.Stream }, Log: log.Logger(),
 		OpenBrowser: open, Host: host, User: user,
-		Notify: func(s signin.State) { replace(states, s) },
+		AskCode: p.askCode(),
+		Notify:  func(s signin.State) { replace(states, s) },
 	})
 	visiting, leave := context.WithCancel(ctx)
 	var joined sync.WaitGroup
@@ -53,6 +56,39 @@ func (c *login) run(ctx context.Context, p *program) error {
 	defer in.Close()
 	in.Required(ctx, c.tenant, true)
 	return p.follow(ctx, states)
+}
+
+// askCode returns what asks for the code of the page, where the person wants no
+// browser to open here: the one that they use may be on another computer.
+func (p *program) askCode() func(ctx context.Context, problem string) (string, error) {
+	if !p.settings.NoBrowser {
+		return nil
+	}
+	lines := make(chan string)
+	ended := make(chan struct{})
+	start := sync.OnceFunc(func() {
+		go func() { // ends with the input, at the latest with the process
+			defer close(ended)
+			for in := bufio.NewScanner(p.in); in.Scan(); {
+				lines <- in.Text()
+			}
+		}()
+	})
+	return func(ctx context.Context, problem string) (string, error) {
+		start()
+		if problem != "" {
+			_, _ = fmt.Fprintln(p.out, problem)
+		}
+		_, _ = fmt.Fprint(p.out, "Code: ")
+		select {
+		case line := <-lines:
+			return line, nil
+		case <-ended:
+			return "", io.EOF
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
 }
 
 // replace puts s into a channel of capacity 1, in place of what is there.
@@ -97,7 +133,10 @@ func (p *program) follow(ctx context.Context, states <-chan signin.State) error 
 
 func (p *program) show(s signin.State) {
 	lead := "Open this address in a browser on this computer to sign in:"
-	if s.Opened {
+	switch {
+	case s.ByCode:
+		lead = "Open this address in any browser to sign in; its last page shows a code to type here:"
+	case s.Opened:
 		lead = "Your browser opens to sign you in. If it does not, go to:"
 	}
 	_, _ = fmt.Fprintf(p.out, "%s\n\n  %s\n\nWaiting for you until %s. Ctrl-C gives up.\n", lead, s.URL, s.Expires.Format("15:04"))

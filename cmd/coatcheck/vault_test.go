@@ -106,6 +106,10 @@ func (v *vault) start(w http.ResponseWriter, r *http.Request, _ string) {
 	if err := json.NewDecoder(r.Body).Decode(&ask); err != nil {
 		v.t.Error(err)
 	}
+	if ask.ByCode { // few companies allow it
+		answer(w, http.StatusForbidden, wire.Problem{Code: "denied", Message: "Signing in with a code is not allowed here"})
+		return
+	}
 	answer(w, http.StatusOK, wire.LoginStarted{Login: "l_1", Start: "st_1", URL: v.URL + "/login/abc", Open: true, ExpiresInSeconds: 600})
 	if ask.Tenant == "refuse" {
 		v.joined.Go(func() { v.tell(wire.LoginDone{Message: "You declined"}) })

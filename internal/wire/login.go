@@ -6,6 +6,10 @@ type LoginStart struct {
 	// Loopback is where this process waits for the browser:
 	// http://127.0.0.1:PORT/PATH with an unguessable path.
 	Loopback string `json:"loopback"`
+	// ByCode says that there is no loopback, because the person's browser is on
+	// another computer: the page shows a code, which takes the place of the
+	// ticket.
+	ByCode bool `json:"by_code,omitempty"`
 	// Challenge is the S256 challenge (RFC 7636 §4.2) of a verifier that only
 	// this process knows.
 	Challenge string `json:"challenge"`

@@ -2,8 +2,6 @@ package signin
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"runtime"
@@ -36,7 +34,9 @@ type run struct {
 	cancel context.CancelFunc
 
 	// The rest belongs to the goroutine of login.
-	loop     *loopback
+	loop     *loopback // nil while a code is waited for
+	codes    chan typed
+	problems chan string // capacity 1: what was wrong with a code
 	verifier secret.String
 	starts   []string // names that the vault gave this process's starts
 	asked    time.Time
@@ -47,13 +47,18 @@ type run struct {
 
 // login returns nil when this device is signed in; its errors are user errors.
 func (r *run) login(ctx context.Context) (err error) {
+	r.verifier = secret.New(random())
+	r.opening = make(chan error, 1)
+	if r.in.cfg.AskCode != nil {
+		if ended, err := r.byCode(ctx); ended {
+			return err
+		}
+	}
 	if r.loop, err = listen(ctx); err != nil {
 		return usererr.Wrap(err, usererr.Unavailable, "No port on 127.0.0.1 is free for the browser to come back to",
 			"Close other programs and try again")
 	}
 	defer r.loop.close(ctx)
-	r.verifier = secret.New(random())
-	r.opening = make(chan error, 1)
 	if err := r.start(ctx, false); err != nil {
 		return err
 	}
@@ -65,16 +70,18 @@ func (r *run) login(ctx context.Context) (err error) {
 // start registers this process's loopback at the vault, again if need be, and
 // opens the tab if it is this process's to open.
 func (r *run) start(ctx context.Context, openFailed bool) error {
-	sum := sha256.Sum256([]byte(r.verifier.Reveal()))
 	ask := wire.LoginStart{
-		Loopback:   r.loop.address(),
-		Challenge:  base64.RawURLEncoding.EncodeToString(sum[:]),
+		ByCode:     r.loop == nil,
+		Challenge:  r.challenge(),
 		Stream:     r.in.cfg.Stream(),
 		Tenant:     r.tenant,
 		Host:       r.in.cfg.Host,
 		User:       r.in.cfg.User,
 		Force:      r.force,
 		OpenFailed: openFailed,
+	}
+	if r.loop != nil {
+		ask.Loopback = r.loop.address()
 	}
 	if len(r.starts) > 0 {
 		ask.Start = r.starts[len(r.starts)-1]
@@ -93,9 +100,9 @@ func (r *run) start(ctx context.Context, openFailed bool) error {
 		r.starts = append(r.starts, started.Start)
 	}
 	r.force = false // once
-	r.state.Phase, r.state.URL = Open, page
+	r.state.Phase, r.state.URL, r.state.ByCode = Open, page, r.loop == nil
 	r.state.Expires = r.expiry(ctx, started.ExpiresInSeconds)
-	if started.Open && !openFailed && !r.opened {
+	if started.Open && !openFailed && !r.opened && r.loop != nil {
 		r.open(ctx, page)
 	}
 	r.in.set(r.state)
@@ -128,6 +135,11 @@ func (r *run) open(ctx context.Context, page string) {
 func (r *run) wait(ctx context.Context) error {
 	ticker := time.NewTicker(askAgain)
 	defer ticker.Stop()
+	var arrivals <-chan arrival
+	var spent <-chan struct{}
+	if r.loop != nil {
+		arrivals, spent = r.loop.arrivals, r.loop.spent
+	}
 	for {
 		end := time.NewTimer(time.Until(r.state.Expires))
 		select {
@@ -135,11 +147,15 @@ func (r *run) wait(ctx context.Context) error {
 			return usererr.New(usererr.Timeout, "The sign-in was not completed in time", "Ask again to start a new one")
 		case <-ctx.Done():
 			return usererr.Wrap(ctx.Err(), usererr.Timeout, "The sign-in was not completed", "Ask again to start a new one")
-		case back := <-r.loop.arrivals:
+		case back := <-arrivals:
 			return r.finish(ctx, back)
+		case code := <-r.codes:
+			if done, err := r.try(ctx, code); done {
+				return err
+			}
 		case result := <-r.done:
 			return outcome(result)
-		case <-r.loop.spent:
+		case <-spent:
 			return usererr.New(usererr.Denied, "Something on this computer kept knocking at the sign-in, so it was closed", "Ask again to start a new one")
 		case err := <-r.opening:
 			r.openEnded(ctx, err)

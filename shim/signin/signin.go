@@ -45,6 +45,8 @@ type State struct {
 	// Opened says that a tab was opened here; otherwise another process of this
 	// device opens one, or somebody must follow URL.
 	Opened bool
+	// ByCode says that the page shows a code, which the person types here.
+	ByCode bool
 	// Unopened says that this process was to open a tab and could not.
 	Unopened bool
 	// Code and Message say, for people, why it failed.
@@ -54,7 +56,7 @@ type State struct {
 	Expires time.Time
 }
 
-// Config says how a [SignIn] works. All fields but the last three are
+// Config says how a [SignIn] works. All fields but the last four are
 // required.
 type Config struct {
 	HTTP     *http.Client
@@ -67,6 +69,10 @@ type Config struct {
 	// OpenBrowser shows a page to the person, or fails, within a few seconds;
 	// see [Browser]. Nil means that there is no browser.
 	OpenBrowser func(ctx context.Context, url string) error
+	// AskCode, if not nil, asks the person for the code that the page shows, on
+	// a computer whose browser cannot come back; problem says what was wrong
+	// with the last one. It returns when ctx ends.
+	AskCode func(ctx context.Context, problem string) (string, error)
 	// Notify, if not nil, learns of each change. It must not block and must not
 	// call back.
 	Notify func(State)

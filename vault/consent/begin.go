@@ -28,9 +28,12 @@ type Ask struct {
 	Device    identity.DeviceID
 	Tenant    identity.TenantID // "" lets the vault choose
 	Stream    identity.StreamID // "" for a process without one
-	Loopback  string
+	Loopback  string            // "" with ByCode
 	Challenge string
 	Asker     Asker
+	// ByCode says that the person's browser is on another computer: they type
+	// what its page shows.
+	ByCode bool
 	// Force asks for a tab whatever was before: a person typed a command.
 	Force bool
 	// Start is this process's earlier start, if there was one; OpenFailed says
@@ -56,7 +59,8 @@ type Begun struct {
 }
 
 func (a Ask) check() error {
-	if proof.Loopback(a.Loopback) != nil || !proof.Challenge(a.Challenge) || len(a.Stream) > maxStream {
+	home := proof.Loopback(a.Loopback) == nil && !a.ByCode || a.Loopback == "" && a.ByCode
+	if !home || !proof.Challenge(a.Challenge) || len(a.Stream) > maxStream {
 		return usererr.New(usererr.BadInput, "The vault does not understand how this program wants to sign in", "Update coatcheck")
 	}
 	return nil
@@ -85,6 +89,9 @@ func (d *Desk) Begin(ctx context.Context, ask Ask) (Begun, error) {
 	tenant, err := d.tenant(ask.Tenant)
 	if err != nil {
 		return Begun{}, err
+	}
+	if ask.ByCode && !d.byCode(tenant) {
+		return Begun{}, errNoCodes()
 	}
 	stepUp, err := d.stepUp(ctx, ask.Device)
 	if err != nil {

@@ -101,7 +101,7 @@ func (d *Desk) ReturnCompany(ctx context.Context, back Callback) (Returned, erro
 	defer cancel()
 	who, why := d.cfg.Company.Back(ctx, taken.trip(s), Brought{Code: secret.New(back.Code), Issuer: back.Issuer, HasIssuer: back.HasIssuer})
 	to.Login, err = d.change(ctx, Find{ID: taken.ID}, func(l *Login) (bool, error) {
-		to.Loopback, to.URL = "", ""
+		to.Loopback, to.URL, to.Code = "", "", false
 		if l.Phase != Vouching || !l.Details.BusyUntil.Equal(taken.Details.BusyUntil) {
 			return false, ErrUsed
 		}

@@ -81,6 +81,10 @@ type DeskConfig struct {
 	// StepUp tells who must show anew who they are on a device; "" if nobody.
 	// Optional.
 	StepUp func(context.Context, identity.DeviceID) (identity.PersonID, error)
+	// ByCode reports whether people may sign in at a tenant with a code that
+	// they copy from the page, where no browser can come back. Optional: nobody
+	// may.
+	ByCode func(identity.TenantID) bool
 	// SignedIn reports whether a device has a live session, so that a sign-in
 	// is asked for again when one was taken away at once. Optional: without it
 	// a device counts as signed in for a moment after each login.

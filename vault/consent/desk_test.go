@@ -87,7 +87,7 @@ func TestNothingIsReadable(t *testing.T) {
 		r.store.mu.Lock()
 		l.ID, l.Device, l.Link, l.State = "l_other", "f", []byte("x"), []byte("y")
 		r.store.logins[l.ID] = l
-		start := consent.Start{ID: l.Details.Chosen, Login: l.ID, Device: "f", Challenge: p.ask.Challenge}
+		start := consent.Start{ID: l.Details.Chosen, Login: l.ID, Device: "f", Loopback: p.ask.Loopback, Challenge: p.ask.Challenge}
 		r.store.starts[start.ID] = start
 		r.store.mu.Unlock()
 		claim := p.claim(at)

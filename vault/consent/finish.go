@@ -123,7 +123,13 @@ func (d *Desk) admit(ctx context.Context, start Start, claim Claim) (Finished, e
 		var why error // besides what goes wrong in the store
 		l, err := d.change(ctx, Find{ID: start.Login}, func(l *Login) (save bool, err error) {
 			f, why = Finished{}, nil
-			if !proof.Matches(claim.Ticket.Reveal(), l.Details.Ticket) || l.Details.Chosen != start.ID {
+			ticket := claim.Ticket
+			if start.ByCode() {
+				if ticket, why, save, err = d.typed(l, start, claim, &f); why != nil || err != nil {
+					return save, err
+				}
+			}
+			if !proof.Matches(ticket.Reveal(), l.Details.Ticket) || l.Details.Chosen != start.ID {
 				return false, errNotYours()
 			}
 			s, err := d.open(*l)

@@ -84,6 +84,7 @@ type Details struct {
 	Ticket      []byte    `json:"ticket,omitempty"`
 	TicketUntil time.Time `json:"ticket_until,omitzero"`
 	Tries       int       `json:"tries,omitempty"`
+	Wrong       int       `json:"wrong,omitempty"`     // codes that were typed
 	BusyUntil   time.Time `json:"busy_until,omitzero"` // one finish at a time
 	Result      Result    `json:"result,omitzero"`
 	Reason      Reason    `json:"reason,omitzero"`
@@ -160,6 +161,7 @@ type secrets struct {
 	Nonce    string `json:"nonce,omitempty"`    // for the company's ID token
 	Verifier string `json:"verifier,omitempty"` // of PKCE
 	Cookie   string `json:"cookie,omitempty"`   // of the browser that went on
+	Code     string `json:"code,omitempty"`     // that the page shows
 	// SignIn is what the company said, with Refresh of it.
 	SignIn  *identity.SignIn `json:"sign_in,omitempty"`
 	Refresh string           `json:"refresh,omitempty"`

@@ -52,6 +52,7 @@ func (l Login) Mine(cookie string) bool { return proof.Matches(cookie, l.Details
 type Visit struct {
 	Login Login
 	Form  secret.String // must come back with each form of the page
+	Code  secret.String // to show to the browser whose login it is; empty if there is none
 	// Company says that the company's sign-in comes first, and settles what
 	// there is to choose from.
 	Company bool
@@ -95,7 +96,7 @@ func (d *Desk) Visit(ctx context.Context, link string, look bool) (Visit, error)
 	if err != nil {
 		return Visit{}, err
 	}
-	v := Visit{Login: l, Form: secret.New(s.Form), Company: d.cfg.Company != nil && s.SignIn == nil}
+	v := Visit{Login: l, Code: s.shown(l), Form: secret.New(s.Form), Company: d.cfg.Company != nil && s.SignIn == nil}
 	tenants := []identity.TenantID{l.Tenant}
 	if l.Tenant == "" {
 		tenants = d.cfg.Tenants()
@@ -238,6 +239,8 @@ type Returned struct {
 	// Loopback is the way to the shim, with the ticket. Without one the login
 	// has ended and its page says how.
 	Loopback string
+	// Code says that the login's page shows a code now.
+	Code bool
 	// URL is the way on to Atlassian, from the company's sign-in.
 	URL  string
 	Link secret.String // the last part of the page's address
@@ -314,17 +317,27 @@ func (d *Desk) park(ctx context.Context, l *Login, code string, to *Returned) er
 	if err != nil {
 		return err
 	}
+	if start.ByCode() && !d.byCode(l.Tenant) {
+		return d.end(l, Failed, errNoCodes())
+	}
 	l.Code = nil
 	if code != "" {
 		if l.Code, err = d.cfg.Box.Seal([]byte(code), place(l.ID, "code")); err != nil {
 			return fmt.Errorf("sealing a code: %w", err)
 		}
 	}
-	ticket := proof.New()
+	ticket, life := proof.New(), ticketLife
+	if start.ByCode() {
+		life = codeLife
+		if ticket, err = d.code(l, to); err != nil {
+			return err
+		}
+	} else {
+		to.Loopback = start.WithTicket(ticket)
+	}
 	l.Phase = Parked
 	l.Details.Chosen, l.Details.Ticket = start.ID, proof.Hash(ticket)
-	l.Details.TicketUntil = time.Now().Add(ticketLife)
+	l.Details.TicketUntil = time.Now().Add(life)
 	l.outlive(l.Details.TicketUntil)
-	to.Loopback = start.WithTicket(ticket)
 	return nil
 }

@@ -118,6 +118,13 @@ func set(v reflect.Value, text string) string {
 			return "must be a time such as 30d, 12h or 90s"
 		}
 		v.SetInt(int64(d))
+	case v.Kind() == reflect.Bool:
+		switch text {
+		case "true", "false":
+			v.SetBool(text == "true")
+		default:
+			return "must be true or false"
+		}
 	case v.Kind() == reflect.Slice:
 		var list []string
 		for item := range strings.SplitSeq(text, ",") {

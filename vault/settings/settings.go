@@ -94,6 +94,10 @@ type Keys struct {
 type Tenant struct {
 	Sites map[string]Site `yaml:"sites"`
 	OAuth OAuth           `yaml:"oauth"`
+	// SignInByCode lets people sign in with a code that they copy from the page
+	// to a terminal, on computers without a browser. Whoever is talked into
+	// opening another's link can be talked into telling the code, too.
+	SignInByCode bool `yaml:"sign_in_by_code"`
 	// Groups of the company's sign-in, of which one lets a person in;
 	// everybody who can sign in if there are none.
 	Groups []string `yaml:"groups"`

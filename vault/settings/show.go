@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -40,6 +41,8 @@ func show(leaf reflect.Value) string {
 			}
 		}
 		return text
+	case bool:
+		return strconv.FormatBool(value)
 	case []string:
 		return "[" + strings.Join(value, ", ") + "]"
 	case Ref:

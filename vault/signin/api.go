@@ -153,6 +153,7 @@ func (h *Handler) start(r *http.Request, device identity.DeviceID) reply {
 		Tenant:     identity.TenantID(body.Tenant),
 		Stream:     identity.StreamID(body.Stream),
 		Loopback:   body.Loopback,
+		ByCode:     body.ByCode,
 		Challenge:  body.Challenge,
 		Asker:      consent.Asker{Host: body.Host, User: body.User, Address: h.address(r)},
 		Force:      body.Force,

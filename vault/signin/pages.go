@@ -105,6 +105,8 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request) {
 		h.pages.consent(w, h.question(r, v))
 	case l.Phase == consent.Choosing && mine:
 		h.pages.choose(w, h.question(r, v))
+	case mine && !v.Code.Empty():
+		h.pages.note(w, typeThis(l, v.Code.Reveal()))
 	case l.Phase == consent.Expired:
 		h.pages.note(w, expired())
 	case l.Phase == consent.Refused && len(l.Details.Cookie) == 0:
@@ -232,6 +234,8 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request) {
 // its own origin.
 func (h *Handler) onward(w http.ResponseWriter, to consent.Returned, company bool) {
 	switch {
+	case to.Code:
+		h.pages.onward(w, toCode(wire.LoginPagePrefix+url.PathEscape(to.Link.Reveal())))
 	case to.Loopback != "":
 		h.pages.onward(w, homeward(to.Loopback))
 	case company:
@@ -313,6 +317,9 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
 	case err == nil && to.Loopback != "":
 		h.cfg.Log.InfoContext(r.Context(), "a browser came back", "login", to.Login.ID, "start", to.Login.Details.Chosen)
 		http.Redirect(w, r, to.Loopback, http.StatusSeeOther)
+	case err == nil && to.Code:
+		h.cfg.Log.InfoContext(r.Context(), "a browser shows a code", "login", to.Login.ID, "start", to.Login.Details.Chosen)
+		h.back(w, r, to.Link.Reveal())
 	case err == nil:
 		h.ended(r.Context(), to.Login, "")
 		h.back(w, r, to.Link.Reveal())

@@ -148,6 +148,7 @@ type rigOptions struct {
 	people     []atlassiansim.Person
 	tenants    []identity.TenantID // default acme
 	company    string
+	byCode     bool               // tenants allow codes
 	idp        *oidctest.Provider // the company's sign-in
 	access     *policy.People     // who may use what; everybody everything by default
 	site       string             // base_url of the tenant's site; default the sim's acme
@@ -257,6 +258,7 @@ func (r *rig) boot(opt rigOptions) {
 	desk := consent.DeskConfig{
 		Logins: r.db, Starts: r.db, Box: box, Grants: r.grants, App: app, Alive: r.streams.Alive,
 		Tenants: func() []identity.TenantID { return r.tenants },
+		ByCode:  func(identity.TenantID) bool { return opt.byCode },
 	}
 	corporate := r.addCompany(opt, kek, &desk)
 	r.signin, err = signin.New(signin.Config{
@@ -281,6 +283,19 @@ func (r *rig) age(by time.Duration) {
 	}
 	defer func() { _ = db.Close() }()
 	if _, err := db.Exec("UPDATE logins SET created = created - $1, expires = expires - $1", by.Milliseconds()); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// late lets tickets and codes run out.
+func (r *rig) late() {
+	r.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(r.dir, "vault.db"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.Exec("UPDATE logins SET details = json_set(details, '$.ticket_until', '2000-01-01T00:00:00Z')"); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -454,6 +469,7 @@ type shim struct {
 	arrived  chan url.Values
 	answer   chan string // where the browser goes
 	started  wire.LoginStarted
+	code     bool // it waits for a code, not for the browser
 }
 
 func (d *device) shim(stream string) *shim {
@@ -485,6 +501,11 @@ func random() string {
 
 func (s *shim) ask() wire.LoginStart {
 	sum := sha256.Sum256([]byte(s.verifier))
+	if s.code {
+		return wire.LoginStart{
+			ByCode: true, Challenge: base64.RawURLEncoding.EncodeToString(sum[:]), Stream: s.stream, Host: "ada-server", User: "ada", Force: true,
+		}
+	}
 	return wire.LoginStart{
 		Loopback: s.loopback.URL + s.path, Challenge: base64.RawURLEncoding.EncodeToString(sum[:]),
 		Stream: s.stream, Host: "ada-laptop", User: "ada",

@@ -82,6 +82,10 @@ func homeward(address string) way {
 	return way{"Almost done", "Your consent is still good, so Atlassian is not asked again. Your computer finishes the sign-in.", "Finish", address}
 }
 
+func toCode(address string) way {
+	return way{"Almost done", "The next page has a code for your terminal.", "Show the code", address}
+}
+
 // The notes, one for each thing that may have to be told. Each says what
 // happened and what to do; none repeats what somebody else sent.
 
@@ -160,6 +164,19 @@ func finishing() note {
 	return note{
 		Status: http.StatusOK, Kind: "wait", Title: "Almost done",
 		Text: []string{"Your computer is finishing the sign-in. This page will tell you when it is done."}, Again: true,
+	}
+}
+
+// typeThis shows the code that takes the place of a browser's way home.
+func typeThis(l consent.Login, code string) note {
+	where := "“coatcheck login” asks for it"
+	if host := l.Details.Asker.Host; host != "" {
+		where += " on " + host
+	}
+	return note{
+		Status: http.StatusOK, Kind: "wait", Title: "Your code is " + code,
+		Text: []string{"Type it where " + where + ". This page tells you when you are signed in."},
+		Hint: "Tell the code to nobody. If you did not start a sign-in in a terminal yourself, close this tab: somebody may be trying to use your account.", Again: true,
 	}
 }
 

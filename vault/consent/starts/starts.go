@@ -42,6 +42,10 @@ type Start struct {
 	NoTab     bool      // it tried to open a tab and could not
 }
 
+// ByCode reports whether the process waits for a code that a person types,
+// rather than for the browser.
+func (s Start) ByCode() bool { return s.Loopback == "" }
+
 // WithTicket is where the browser goes with a ticket: the loopback, as
 // proof.Loopback accepted it. The names are those of the wire.
 func (s Start) WithTicket(ticket string) string {

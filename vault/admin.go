@@ -9,6 +9,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/admin"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
+	"github.com/coatcheck-mcp/coatcheck/vault/evidence"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/settings"
@@ -17,12 +18,14 @@ import (
 
 // Admin is what an administrator does on the store, beside a running vault or
 // without one. It shows no token, and needs no key but for [Admin.RotateKeys],
-// [Admin.AuditKey], and for ending grants at Atlassian as well.
+// for the keys of package evidence, and for ending grants at Atlassian as well.
 // What it shows and changes is on record. Its errors are user errors where
 // there is something to do.
 type Admin struct {
 	// Desk is where people, devices, sessions, grants and records are.
 	*admin.Desk
+	// Keeper is where the audit records are proven.
+	*evidence.Keeper
 	// Who is the administrator, for Desk.
 	Who admin.Actor
 
@@ -38,10 +41,13 @@ func OpenAdmin(ctx context.Context, cfg Config) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Admin{settings: s, db: db, audit: audit.New(audit.Config{Sink: db, Logger: cfg.Log})}
+	kek := func(ctx context.Context) (seal.KEK, error) { return openRing(ctx, s, db, false) }
+	a := &Admin{settings: s, db: db}
+	a.Keeper = evidence.New(evidence.Config{Settings: s, Store: db, KEK: kek, KeyError: keyErrors(s), Log: cfg.Log, Record: a.record})
+	a.audit = a.Log()
 	a.Who = admin.Actor{By: "os:" + cfg.User, Role: identity.Administrator, Way: "from the command line"}
-	end := upstream{db: db, log: cfg.Log, app: appsOf(s), kek: func(ctx context.Context) (seal.KEK, error) { return openRing(ctx, s, db, false) }}
-	a.Desk = admin.New(admin.Config{Store: db.Desk(), Sink: db, Audit: a.audit, Upstream: end.take})
+	end := upstream{db: db, log: cfg.Log, app: appsOf(s), kek: kek}
+	a.Desk = admin.New(admin.Config{Store: db.Desk(), Sink: db, Audit: a.audit, Upstream: end.take, Alias: a.Alias, Aliases: a.ByHash()})
 	return a, nil
 }
 

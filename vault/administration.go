@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -24,6 +23,7 @@ func (v *assembly) administer(kek seal.KEK) {
 	end := upstream{db: v.db, log: v.log, app: v.app, kek: func(context.Context) (seal.KEK, error) { return kek, nil }}
 	v.desk = admin.New(admin.Config{
 		Store: v.db.Desk(), Sink: v.db, Audit: v.audit, Upstream: end.take, Verify: v.verifyAudit, Signed: v.signedEnds,
+		Alias: v.evidence.Alias, Aliases: v.evidence.ByHash(),
 	})
 }
 
@@ -40,7 +40,6 @@ func (v *assembly) administration() http.Handler {
 	return api.New(api.Config{Desk: v.desk, Who: api.NewKeys(keys), Health: v.health, Address: v.address, Log: v.log})
 }
 
-// verifyAudit checks all audit records, and that they still have what the
 // maxDevices is how many of a person's devices are shown to him or her.
 const maxDevices = 50
 
@@ -65,19 +64,9 @@ func (v *assembly) everywhere(ctx context.Context, s session.Session, address st
 	return wire.LoggedOut{Everywhere: true, Sessions: len(done.Sessions), Grants: len(done.Grants)}, err
 }
 
-// checkpoints say, if there are any.
+// verifyAudit checks all audit records.
 func (v *assembly) verifyAudit(ctx context.Context) (int64, error) {
-	a := &Admin{settings: v.cfg.Settings, db: v.db, audit: v.audit}
-	if v.signer == nil {
-		report, err := a.VerifyAudit(ctx)
-		return report.Records, err
-	}
-	file, err := os.Open(v.cfg.Settings.Path(v.cfg.Settings.Audit.Checkpoints))
-	if err != nil {
-		return 0, usererr.Wrap(err, usererr.Settings, "The file of audit.checkpoints cannot be read", "Look where it is")
-	}
-	defer func() { _ = file.Close() }() // only read
-	report, err := a.VerifyAuditAgainst(ctx, file, v.signer.Verifier())
+	report, err := v.evidence.Verify(ctx)
 	return report.Records, err
 }
 
@@ -86,7 +75,7 @@ func (v *assembly) signedEnds() (string, map[identity.TenantID]audit.Head) {
 	if v.notary == nil {
 		return "", nil
 	}
-	return v.signer.Verifier(), v.notary.Signed()
+	return v.notary.Key(), v.notary.Signed()
 }
 
 // health says how this replica is.

@@ -48,7 +48,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	v.notary, err = v.openNotary()
+	v.notary, err = v.evidence.Notary(ctx)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
+	"github.com/coatcheck-mcp/coatcheck/vault/evidence"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
@@ -51,8 +52,8 @@ type assembly struct {
 	db       *store.DB
 	sessions *session.Keeper
 	audit    *audit.Log
-	signer   *audit.Key    // of its checkpoints; nil without them
-	notary   *audit.Notary // once it runs; nil without checkpoints
+	evidence *evidence.Keeper // of audit
+	notary   *audit.Notary    // once it runs; nil without checkpoints
 	desk     *admin.Desk
 	began    time.Time
 	grants   *grant.Keeper
@@ -70,7 +71,6 @@ type keys struct {
 	journal, cursor, login *seal.Box
 	signIn                 *seal.Box // nil without the company's sign-in
 	nonce                  []byte
-	checkpoints            *audit.Key // nil where they are not set
 }
 
 // assemble opens the store and the keys and wires everything. Whoever gets an
@@ -92,7 +92,13 @@ func assemble(ctx context.Context, cfg Config) (v *assembly, err error) {
 	}
 	v = &assembly{cfg: cfg, log: cfg.Log, db: db, began: time.Now()}
 	v.sessions = session.New(session.Config{Store: db, Idle: s.Identity.Session.Idle, Absolute: s.Identity.Session.Absolute})
-	v.audit, v.signer = audit.New(audit.Config{Sink: db, Logger: cfg.Log}), keys.checkpoints
+	v.evidence = evidence.New(evidence.Config{
+		Settings: s, Store: db, KEK: func(context.Context) (seal.KEK, error) { return keys.kek, nil }, KeyError: keyErrors(s), Log: cfg.Log,
+	})
+	if err := v.evidence.Open(ctx); err != nil {
+		return nil, err
+	}
+	v.audit = v.evidence.Log()
 	if err := v.connect(keys); err != nil {
 		return nil, err
 	}
@@ -127,11 +133,6 @@ func openKeys(ctx context.Context, s *settings.Settings, db *store.DB) (keys, er
 	if k.nonce, err = seal.VaultSecret(ctx, k.kek, db, "nonce"); err != nil {
 		return k, keyError("nonce", s.Keys.KEK, err)
 	}
-	if s.Audit.Checkpoints != "" {
-		if k.checkpoints, err = checkpointKey(ctx, k.kek, db); err != nil {
-			return k, keyError("audit checkpoints", s.Keys.KEK, err)
-		}
-	}
 	return k, nil
 }
 
@@ -141,6 +142,10 @@ func keyError(purpose, kek string, err error) error {
 			"Put the right key back, or name the right store. Nothing was overwritten")
 	}
 	return fmt.Errorf("opening the vault's %s key: %w", purpose, err)
+}
+
+func keyErrors(s *settings.Settings) func(purpose string, err error) error {
+	return func(purpose string, err error) error { return keyError(purpose, s.Keys.KEK, err) }
 }
 
 // connect makes the parts that need no I/O.

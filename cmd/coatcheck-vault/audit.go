@@ -14,12 +14,14 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault"
 	"github.com/coatcheck-mcp/coatcheck/vault/admin"
 	"github.com/coatcheck-mcp/coatcheck/vault/admin/view"
+	"github.com/coatcheck-mcp/coatcheck/vault/evidence"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
 type auditCmd struct {
 	List   auditListCmd   `cmd:"" help:"List records, oldest first, from the end"`
 	Verify auditVerifyCmd `cmd:"" help:"Check that no record was changed, added, removed or moved"`
+	Prove  auditProveCmd  `cmd:"" help:"Say whether a record with hashes is about certain arguments and a certain result"`
 	Export auditExportCmd `cmd:"" help:"Write records as JSON Lines or for a SIEM"`
 	Key    auditKeyCmd    `cmd:"" help:"Print the key that verifies the checkpoints of this vault"`
 }
@@ -108,7 +110,7 @@ func (v auditVerifyCmd) Run(ctx context.Context, p program, c *cli) error {
 }
 
 // signed says how far the checkpoints reach.
-func (p program) signed(report vault.AuditReport) error {
+func (p program) signed(report evidence.AuditReport) error {
 	if report.Torn > 0 {
 		if err := p.say("%d more had been cut short when they were written, and prove nothing.", report.Torn); err != nil {
 			return err
@@ -121,6 +123,44 @@ func (p program) signed(report vault.AuditReport) error {
 	return table.Flush()
 }
 
+type auditProveCmd struct {
+	Seq       int64  `arg:"" help:"The record's number"`
+	Tenant    string `placeholder:"NAME" required:"" help:"The tenant whose chain it is in"`
+	Arguments string `type:"existingfile" placeholder:"FILE" help:"What was asked, as JSON"`
+	Result    string `type:"existingfile" placeholder:"FILE" help:"What was answered, as JSON (the structured content)"`
+}
+
+// Run compares.
+func (x auditProveCmd) Run(ctx context.Context, p program, c *cli) error {
+	if x.Arguments == "" && x.Result == "" {
+		return usererr.New(usererr.Settings, "There is nothing to compare the record with", "Name a file with --arguments, --result or both")
+	}
+	proof := evidence.AuditProof{Tenant: x.Tenant, Seq: x.Seq}
+	for _, part := range []struct {
+		file string
+		to   *[]byte
+	}{{x.Arguments, &proof.Arguments}, {x.Result, &proof.Result}} {
+		if part.file == "" {
+			continue
+		}
+		text, err := os.ReadFile(part.file)
+		if err != nil {
+			return usererr.Wrap(err, usererr.Settings, "The file "+part.file+" cannot be read", "Name one that can")
+		}
+		*part.to = append([]byte{}, text...)
+	}
+	return p.admin(ctx, c, func(a *vault.Admin) error {
+		arguments, result, err := a.ProveAudit(ctx, proof)
+		if err != nil {
+			return err
+		}
+		if x.Arguments != "" && !arguments || x.Result != "" && !result {
+			return usererr.New(usererr.Internal, "The record is about something else than that", "Compare with what the client sent and got, unchanged")
+		}
+		return p.say("The record is about that.")
+	})
+}
+
 type auditExportCmd struct {
 	Format string `enum:"jsonl,cef" default:"jsonl" help:"jsonl: JSON Lines with all that a chain is made of; cef: Common Event Format for a SIEM"`
 	Tenant string `placeholder:"NAME" help:"Only this tenant's chain (default: all)"`
@@ -130,7 +170,7 @@ type auditExportCmd struct {
 // Run writes records, one a line.
 func (x auditExportCmd) Run(ctx context.Context, p program, c *cli) error {
 	return p.admin(ctx, c, func(a *vault.Admin) error {
-		return a.ExportAudit(ctx, p.out, vault.AuditExport{Format: x.Format, Tenant: x.Tenant, After: x.After, Version: buildinfo.Version()})
+		return a.ExportAudit(ctx, p.out, evidence.AuditExport{Format: x.Format, Tenant: x.Tenant, After: x.After, Version: buildinfo.Version()})
 	})
 }
 

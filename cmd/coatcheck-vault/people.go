@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +21,7 @@ type peopleCmd struct {
 }
 
 type peopleListCmd struct {
-	Match string `placeholder:"TEXT" help:"Only those with this in the id, the name or the e-mail address"`
+	Match string `placeholder:"TEXT" help:"Only those with this in the id, the name or the e-mail address, or who is named so in audit records"`
 	JSON  bool   `help:"Print JSON Lines"`
 }
 
@@ -36,13 +38,31 @@ func (l peopleListCmd) Run(ctx context.Context, p program, c *cli) error {
 		if l.JSON {
 			return lines(p, list, func(k admin.Known) any { return view.PersonOf(k, now) })
 		}
-		table := p.table("PERSON", "NAME", "TENANTS", "SESSIONS", "GRANTS", "USED")
+		aliases := slices.ContainsFunc(list, func(k admin.Known) bool { return len(k.InRecords) > 0 })
+		head := []string{"PERSON", "NAME", "TENANTS", "SESSIONS", "GRANTS", "USED"}
+		if aliases {
+			head = append(head, "IN RECORDS")
+		}
+		table := p.table(head...)
 		for _, k := range list {
 			v := view.PersonOf(k, now)
-			row(table, v.ID, orDash(v.Name), strings.Join(v.Tenants, " "), strconv.Itoa(v.Sessions), strconv.Itoa(v.Grants), stamp(k.Used()))
+			cells := []string{v.ID, orDash(v.Name), strings.Join(v.Tenants, " "), strconv.Itoa(v.Sessions), strconv.Itoa(v.Grants), stamp(k.Used())}
+			if aliases {
+				cells = append(cells, inRecords(v))
+			}
+			row(table, cells...)
 		}
 		return table.Flush()
 	})
+}
+
+// inRecords is what stands for a person in each chain of records.
+func inRecords(v view.Person) string {
+	var all []string
+	for _, chain := range slices.Sorted(maps.Keys(v.InRecords)) {
+		all = append(all, chain+":"+v.InRecords[chain])
+	}
+	return strings.Join(all, " ")
 }
 
 type peopleShowCmd struct {
@@ -63,7 +83,7 @@ func (s peopleShowCmd) Run(ctx context.Context, p program, c *cli) error {
 		}
 		v := view.PersonOf(k, now)
 		table := p.table("PERSON", v.ID)
-		for _, line := range [][2]string{{"name", v.Name}, {"e-mail", v.Email}, {"tenants", strings.Join(v.Tenants, " ")}, {"accounts", strings.Join(v.Accounts, " ")}, {"used", stamp(k.Used())}} {
+		for _, line := range [][2]string{{"name", v.Name}, {"e-mail", v.Email}, {"tenants", strings.Join(v.Tenants, " ")}, {"accounts", strings.Join(v.Accounts, " ")}, {"in records", inRecords(v)}, {"used", stamp(k.Used())}} {
 			row(table, line[0], orDash(line[1]))
 		}
 		for _, one := range k.Sessions {

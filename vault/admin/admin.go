@@ -72,6 +72,11 @@ type Config struct {
 	// Signed returns the last checkpoint of each chain and the key that
 	// verifies them. Optional.
 	Signed func() (key string, ends map[identity.TenantID]audit.Head)
+	// Alias returns what stands for a person in the records of a chain where
+	// people are named by hash, "" if nobody ever was; Aliases says that they
+	// are now. Optional.
+	Alias   func(context.Context, identity.TenantID, identity.PersonID) (identity.PersonID, error)
+	Aliases bool
 }
 
 // Desk is where administration happens. Its methods may be called from many

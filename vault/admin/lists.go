@@ -42,6 +42,9 @@ type Known struct {
 	ID       identity.PersonID
 	Sessions []session.Session // the latest first
 	Grants   []grant.Grant     // the latest first
+	// InRecords is what stands for the person in the records of each chain,
+	// for administrators and where people are named by hash.
+	InRecords map[identity.TenantID]identity.PersonID
 }
 
 // SessionQuery asks for sessions or devices.
@@ -179,8 +182,8 @@ func (d *Desk) grant(ctx context.Context, id identity.GrantID) (grant.Grant, err
 
 // PersonQuery asks for people.
 type PersonQuery struct {
-	// Match is a part of the id, the name or the e-mail address, in any case;
-	// "" matches everybody.
+	// Match is a part of the id, the name or the e-mail address, in any case,
+	// or what stands for a person in records; "" matches everybody.
 	Match string
 	Paging
 }
@@ -201,14 +204,14 @@ func (d *Desk) People(ctx context.Context, who Actor, q PersonQuery) (Page[Known
 	if err != nil {
 		return Page[Known]{}, err
 	}
-	page, err := d.people(ctx, strings.ToLower(q.Match), identity.PersonID(from.ID), limit)
+	page, err := d.people(ctx, who, strings.ToLower(q.Match), identity.PersonID(from.ID), limit)
 	if err != nil {
 		return Page[Known]{}, err
 	}
 	return page, d.look(ctx, who, audit.Entry{Objects: asked("people", "match", q.Match)})
 }
 
-func (d *Desk) people(ctx context.Context, match string, after identity.PersonID, limit int) (page Page[Known], err error) {
+func (d *Desk) people(ctx context.Context, who Actor, match string, after identity.PersonID, limit int) (page Page[Known], err error) {
 	for compared := 0; ; {
 		atOnce := peopleAtOnce
 		if match == "" {
@@ -223,7 +226,10 @@ func (d *Desk) people(ctx context.Context, match string, after identity.PersonID
 				page.Next = cursor{Kind: "people", ID: string(after)}.text()
 				return page, nil
 			}
-			if after = k.ID; k.matches(match) {
+			if after, err = k.ID, d.alias(ctx, who, &k, match); err != nil {
+				return Page[Known]{}, err
+			}
+			if k.matches(match) {
 				page.Items = append(page.Items, k)
 			}
 		}
@@ -240,6 +246,11 @@ func (d *Desk) people(ctx context.Context, match string, after identity.PersonID
 func (k Known) matches(text string) bool {
 	if text == "" || strings.Contains(strings.ToLower(string(k.ID)), text) {
 		return true
+	}
+	for _, alias := range k.InRecords {
+		if string(alias) == text {
+			return true
+		}
 	}
 	shown := k.Shown()
 	return strings.Contains(strings.ToLower(shown.Name), text) || strings.Contains(strings.ToLower(shown.Email), text)
@@ -258,7 +269,11 @@ func (d *Desk) Person(ctx context.Context, who Actor, id identity.PersonID) (Kno
 	if id == "" || len(sessions)+len(grants) == 0 {
 		return Known{}, none("person", string(id))
 	}
-	return Known{id, sessions, grants}, d.look(ctx, who, audit.Entry{Person: id, Objects: []string{"person"}})
+	known := Known{ID: id, Sessions: sessions, Grants: grants}
+	if err := d.alias(ctx, who, &known, ""); err != nil {
+		return Known{}, err
+	}
+	return known, d.look(ctx, who, audit.Entry{Person: id, Objects: []string{"person"}})
 }
 
 // Shown is what the latest session says of the person.

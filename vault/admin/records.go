@@ -39,6 +39,8 @@ type RecordQuery struct {
 	Outcome      string
 	Since, Until time.Time
 	Paging
+
+	aliases map[identity.TenantID]identity.PersonID // of Person
 }
 
 // Record is an audit record with its entry decoded.
@@ -63,6 +65,9 @@ func (d *Desk) Records(ctx context.Context, who Actor, q RecordQuery) (Page[Reco
 		if m.ends, err = d.ends(ctx, q); err != nil {
 			return Page[Record]{}, err
 		}
+	}
+	if m.query.aliases, err = d.aliases(ctx, who, q.Person, slices.Collect(maps.Keys(m.ends))); err != nil {
+		return Page[Record]{}, err
 	}
 	page, err := m.page(ctx, limit)
 	if err != nil {
@@ -162,7 +167,7 @@ func (m *merge) take(r audit.Record) {
 }
 
 func (q RecordQuery) matches(r audit.Record, e audit.Entry) bool {
-	return (q.Person == "" || q.Person == e.Person) && (q.Device == "" || q.Device == e.Device) && (q.Session == "" || q.Session == e.Session) &&
+	return (q.Person == "" || q.Person == e.Person || e.Person != "" && q.aliases[r.Tenant] == e.Person) && (q.Device == "" || q.Device == e.Device) && (q.Session == "" || q.Session == e.Session) &&
 		(q.Grant == "" || q.Grant == e.Grant) && (q.By == "" || q.By == e.By) && (q.Outcome == "" || q.Outcome == e.Outcome) &&
 		(q.Event == "" || q.Event == r.Event || strings.HasPrefix(r.Event, q.Event+".")) &&
 		(q.Since.IsZero() || !r.Time.Before(q.Since)) && (q.Until.IsZero() || !r.Time.After(q.Until))

@@ -5,12 +5,14 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
-// Entry is one thing that happened. It never holds a secret or page content.
+// Entry is one thing that happened. It never holds a secret, nor page
+// content, but for what the level "full" keeps of arguments.
 type Entry struct {
 	Time           time.Time          `json:"time"`
 	Event          string             `json:"event"`   // such as "call", "call.denied", "login.done", "grant.refreshed"
@@ -33,6 +35,18 @@ type Entry struct {
 	// By is who acted, where that is not the person whom it is about: an
 	// administrator, as "key:NAME" or "os:USER".
 	By string `json:"by,omitempty"`
+
+	// What the level of the log leaves of Asked and Answered; see [Level].
+	ArgumentsBytes int             `json:"arguments_bytes,omitempty"`
+	ResultBytes    int             `json:"result_bytes,omitempty"`
+	ArgumentsHash  string          `json:"arguments_hash,omitempty"`
+	ResultHash     string          `json:"result_hash,omitempty"`
+	Arguments      json.RawMessage `json:"arguments,omitempty"`
+
+	// Asked is JSON that came with a call, and Answered what goes back, to be
+	// encoded as JSON. They are never stored as they are.
+	Asked    []byte `json:"-"`
+	Answered any    `json:"-"`
 }
 
 // Head is the end of a chain; the zero Head is before the first record.

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/keyed"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
@@ -24,6 +25,13 @@ const (
 type Config struct {
 	Sink   Sink
 	Logger *slog.Logger // gets each stored record at level debug; default none
+	// Level is how much of calls is kept, default [Metadata]; Attribution how
+	// people are named, default [ByID].
+	Level       Level
+	Attribution Attribution
+	// Hasher makes keyed hashes; needed where a level or an attribution other
+	// than the default has some.
+	Hasher func(context.Context) (*keyed.Hasher, error)
 }
 
 // Log records what happens. Its methods may be called from many goroutines.
@@ -41,6 +49,10 @@ func New(cfg Config) *Log {
 // returns nil; when it does not, what e is about must not be answered. Texts
 // that are too long are cut, control characters become visible.
 func (l *Log) Record(ctx context.Context, e Entry) error {
+	e, err := l.veil(ctx, e)
+	if err != nil {
+		return fmt.Errorf("recording %s: %w", e.Event, err)
+	}
 	e = e.tidy()
 	body, err := encode(e)
 	if err != nil {

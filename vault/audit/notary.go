@@ -54,6 +54,9 @@ func (n *Notary) Signed() map[identity.TenantID]Head {
 	return maps.Clone(n.signed)
 }
 
+// Key is the verifier key of what is signed.
+func (n *Notary) Key() string { return n.cfg.Key.Verifier() }
+
 // NewNotary opens the file or makes it, and reads where the last checkpoints
 // are. [ErrNotary] means that it is another's file.
 func NewNotary(cfg NotaryConfig) (*Notary, error) {

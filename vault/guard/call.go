@@ -82,12 +82,20 @@ func Do[T any](ctx context.Context, d *Door, op Op[T]) (T, error) {
 	return result, nil
 }
 
+type askedKey struct{}
+
+// Asking returns a context for a call with these arguments, as they came: for
+// its audit record, which may keep a hash of them.
+func Asking(ctx context.Context, arguments []byte) context.Context {
+	return context.WithValue(ctx, askedKey{}, arguments)
+}
+
 func (d *Door) do(ctx context.Context, a action) (any, error) {
 	caller, err := signedIn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rec := newRecord(caller, a.tool, d.cfg.Policy())
+	rec := newRecord(ctx, caller, a.tool, d.cfg.Policy())
 	var out any
 	if err = d.stepUp(ctx, caller, a.tool); err != nil {
 		return d.answer(ctx, rec, nil, err)
@@ -138,7 +146,7 @@ func (d *Door) Refuse(ctx context.Context, tool string, refusal error) error {
 	if err != nil {
 		return refusal
 	}
-	_, err = d.answer(ctx, newRecord(caller, tool, nil), nil, refusal)
+	_, err = d.answer(ctx, newRecord(ctx, caller, tool, nil), nil, refusal)
 	return err
 }
 
@@ -158,6 +166,9 @@ func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any
 		err = live
 	}
 	entry, err := d.close(ctx, rec, err)
+	if err == nil {
+		entry.Answered = out
+	}
 	failpoint.Reach(failpoint.CallDone)
 	var storing sync.WaitGroup
 	if rec.store != nil {
@@ -243,11 +254,12 @@ type record struct {
 	store    func(context.Context) // puts the result of a write into the journal; nil for none
 }
 
-func newRecord(caller identity.Caller, tool string, rules *policy.Policy) *record {
+func newRecord(ctx context.Context, caller identity.Caller, tool string, rules *policy.Policy) *record {
+	asked, _ := ctx.Value(askedKey{}).([]byte)
 	return &record{
 		entry: audit.Entry{
 			Time: time.Now(), Tenant: caller.Tenant, Person: caller.Person, Device: caller.Device, Session: caller.Session,
-			Stream: caller.Stream, Call: clip(caller.Call), Tool: tool, Address: caller.Address,
+			Stream: caller.Stream, Call: clip(caller.Call), Tool: tool, Address: caller.Address, Asked: asked,
 		},
 		caller: caller, policy: rules,
 	}

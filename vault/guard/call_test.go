@@ -29,7 +29,7 @@ func says(answer string, err error) func(context.Context, *guard.Wiki) (string, 
 func TestEachCallIsOnRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		got, err := read(as(t, ada()), r, func(context.Context, *guard.Wiki) (string, error) {
+		got, err := read(guard.Asking(as(t, ada()), []byte(`{"page":"1"}`)), r, func(context.Context, *guard.Wiki) (string, error) {
 			time.Sleep(1500 * time.Millisecond)
 			return "answer", nil
 		})
@@ -38,7 +38,7 @@ func TestEachCallIsOnRecord(t *testing.T) {
 		}
 		want := []audit.Entry{{
 			Time: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), Event: "call", Outcome: "ok", Tenant: "acme", Person: "p_ada", Device: "d", Session: "s_1",
-			Grant: "g_1", Stream: "st", Call: "7", Tool: "tool", Site: "acme", Address: "192.0.2.1", DurationMillis: 1500,
+			Grant: "g_1", Stream: "st", Call: "7", Tool: "tool", Site: "acme", Address: "192.0.2.1", DurationMillis: 1500, Asked: []byte(`{"page":"1"}`), Answered: "answer",
 		}}
 		if diff := cmp.Diff(want, r.audited); diff != "" {
 			t.Error(diff)

@@ -49,7 +49,7 @@ func (d *Door) Status(ctx context.Context) (Status, error) {
 	if d.cfg.Who != nil {
 		status.Who, _ = d.cfg.Who(ctx, caller) // only for display
 	}
-	rec := newRecord(caller, "coatcheck_status", d.cfg.Policy())
+	rec := newRecord(ctx, caller, "coatcheck_status", d.cfg.Policy())
 	out, err := d.cfg.Grants.Describe(ctx, caller.Person, caller.Tenant)
 	answered, err := d.answer(ctx, rec, out, err)
 	if err != nil {

@@ -69,15 +69,26 @@ func (s *Settings) check(r *reader) {
 	}
 	s.checkStore(r)
 	s.checkKeys(r)
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, s.Observability.Log) {
-		r.at("observability.log", "must be debug, info, warn or error")
-	}
+	s.checkObservability(r)
 	s.Identity.check(r)
 	if _, err := policy.New(s.Rules()); err != nil {
 		r.all("", err)
 	}
 	s.checkTenants(r)
 	s.checkAdmin(r)
+}
+
+func (s *Settings) checkObservability(r *reader) {
+	o := s.Observability
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, o.Log) {
+		r.at("observability.log", "must be debug, info, warn or error")
+	}
+	if !slices.Contains([]string{"metadata", "hashes", "full"}, o.Audit) {
+		r.at("observability.audit", "must be metadata, hashes or full")
+	}
+	if o.Attribution != "id" && o.Attribution != "hash" {
+		r.at("observability.attribution", "must be id or hash")
+	}
 }
 
 func (s *Settings) checkStore(r *reader) {

@@ -138,6 +138,10 @@ const (
 // Observability is what the vault says of itself.
 type Observability struct {
 	Log string `yaml:"log"` // debug, info (default), warn or error
+	// Audit is how much of calls audit records keep: metadata (default),
+	// hashes or full. Attribution is how they name people: id (default) or hash.
+	Audit       string `yaml:"audit"`
+	Attribution string `yaml:"attribution"`
 }
 
 // Audit is what proves the audit records from outside the store.
@@ -163,6 +167,8 @@ func (s *Settings) fill() {
 	text(&s.Store.URL, "sqlite:vault.db")
 	text(&s.Keys.KEK, "file:kek")
 	text(&s.Observability.Log, "info")
+	text(&s.Observability.Audit, "metadata")
+	text(&s.Observability.Attribution, "id")
 	s.Identity.fill()
 	for name, t := range s.Tenants {
 		text(&t.OAuth.Refresh, "lazy")

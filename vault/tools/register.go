@@ -11,6 +11,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 )
@@ -41,6 +42,7 @@ func register[In, Out any](s *mcp.Server, t *toolset, def tool[In, Out]) {
 	}, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		var out Out
 		var text string
+		ctx = guard.Asking(ctx, req.Params.Arguments)
 		in, err := args.Read(req.Params.Arguments)
 		if err == nil {
 			err = t.signedIn(ctx, !def.anonymous, func(ctx context.Context) (err error) {

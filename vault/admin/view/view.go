@@ -34,6 +34,9 @@ type Person struct {
 	Sessions int      `json:"live_sessions"`
 	Grants   int      `json:"live_grants"`
 	Used     Time     `json:"last_used,omitempty"`
+	// InRecords is what stands for the person in the audit records of each
+	// chain, where people are named by hash.
+	InRecords map[string]string `json:"in_records,omitempty"`
 }
 
 // PersonOf shows a person.
@@ -43,6 +46,12 @@ func PersonOf(k admin.Known, now time.Time) Person {
 	p.Sessions, p.Grants = k.Live(now)
 	for _, t := range k.Tenants() {
 		p.Tenants = append(p.Tenants, string(t))
+	}
+	for tenant, alias := range k.InRecords {
+		if p.InRecords == nil {
+			p.InRecords = map[string]string{}
+		}
+		p.InRecords[chain(string(tenant))] = string(alias)
 	}
 	seen := map[string]bool{"": true}
 	for _, g := range k.Grants {

@@ -2,9 +2,11 @@ package shim
 
 import (
 	"crypto/rand"
+	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
+	"github.com/coatcheck-mcp/coatcheck/shim/outbox"
 	"github.com/coatcheck-mcp/coatcheck/shim/signin"
 	"github.com/coatcheck-mcp/coatcheck/shim/words"
 )
@@ -30,7 +32,29 @@ func (s *stream) signInChanged(state signin.State) {
 		s.out.Post(question)
 		return
 	}
+	if c := s.askableLocked(); c != nil {
+		// The call comes again, under another id, when the person has the link.
+		s.replyLocked(c, words.AskInAnswer(c.id, rand.Text(), state.URL, text+"; open this link instead."))
+		c.cancelled = true
+		s.box.Put(&outbox.Message{Data: words.NotWanted(c.id)})
+		time.AfterFunc(0, s.flush) // which may wait for the link, for as long as a write may take
+		return
+	}
 	s.logLocked("warning", text+"; open this link: "+state.URL)
+}
+
+// askableLocked is a call of a tool, in the stateless revision, that waits at
+// the vault and whose client can show a link; nil if there is none.
+func (s *stream) askableLocked() *call {
+	if s.setup.promised {
+		return nil
+	}
+	for _, c := range s.open {
+		if c.kind == kindTool && c.message.Sent && s.waitedForLocked(c) && words.ParamsOf(c.message.Data).ShowsLinks() {
+			return c
+		}
+	}
+	return nil
 }
 
 // signInDone tells a client that was shown a link that it is no longer needed.

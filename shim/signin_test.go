@@ -117,4 +117,46 @@ func TestWithoutBrowserTheClientShowsTheLink(t *testing.T) {
 		}
 		contains(t, c.next().line, v.url+"/login/abc")
 	})
+	t.Run("in the stateless revision as the answer to a call", func(t *testing.T) {
+		call := func(id, tool string) string {
+			return fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"method":"tools/call","params":{"name":%q,"arguments":{"text":"x"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",`+
+				`"io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{},"url":{}}}}}}`, id, tool)
+		}
+		v, c, opened := startSignIn(t, noBrowser, discoverLine)
+		<-opened
+		v.frame(wire.Encode(wire.KindLoginDone, wire.LoginDone{}))
+		c.send("%s", call("5", "slow"))
+		for v.saw("tools/call") < 2 {
+			time.Sleep(time.Millisecond)
+		}
+		for deadline := time.Now().Add(5 * time.Second); len(opened) == 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			v.frame(wire.Encode(wire.KindLoginRequired, wire.LoginRequired{}))
+		}
+		m := c.next()
+		var result struct {
+			ResultType    string
+			InputRequests map[string]struct {
+				Method string
+				Params struct{ Mode, URL, Message string }
+			}
+		}
+		if err := json.Unmarshal(m.Result, &result); err != nil {
+			t.Fatalf("the call was answered %s: %v", m.line, err)
+		}
+		asked := result.InputRequests["sign-in"]
+		if string(m.ID) != "5" || result.ResultType != "input_required" || asked.Method != "elicitation/create" || asked.Params.Mode != "url" ||
+			asked.Params.URL != v.url+"/login/abc" || asked.Params.Message == "" {
+			t.Errorf("the call was answered %s", m.line)
+		}
+		for deadline := time.Now().Add(5 * time.Second); v.saw("notifications/cancelled") == 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the vault was not told that nobody waits")
+			}
+		}
+		v.frame(wire.Encode(wire.KindLoginDone, wire.LoginDone{OK: true}))
+		c.send("%s", call("6", "echo"))
+		if m := c.next(); string(m.ID) != "6" {
+			t.Errorf("after the sign-in: %s", m.line)
+		}
+	})
 }

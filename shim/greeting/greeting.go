@@ -158,6 +158,7 @@ func (b *Book) stateless() stateless {
 const (
 	MetaRevision     = "io.modelcontextprotocol/protocolVersion"
 	MetaServer       = "io.modelcontextprotocol/serverInfo"
+	MetaCapabilities = "io.modelcontextprotocol/clientCapabilities"
 	MetaLogLevel     = "io.modelcontextprotocol/logLevel"
 	MetaSubscription = "io.modelcontextprotocol/subscriptionId"
 )

@@ -145,6 +145,34 @@ func AskToOpen(name, url, message string) (question []byte, id string) {
 	}), id
 }
 
+// AskInAnswer answers a call with a question instead of a result, as the
+// stateless revision does: the client shows a link and makes the call again.
+func AskInAnswer(call, name, url, message string) []byte {
+	return Success(call, encode(map[string]any{
+		"resultType": "input_required",
+		"inputRequests": map[string]any{"sign-in": map[string]any{
+			"method": elicit,
+			"params": map[string]any{"mode": "url", "elicitationId": ownQuestion + name, "url": url, "message": message},
+		}},
+	}))
+}
+
+// ShowsLinks reports whether the client of a request of the stateless revision
+// can show a URL to the person.
+func (p Params) ShowsLinks() bool {
+	var can struct {
+		Elicitation map[string]json.RawMessage `json:"elicitation"`
+	}
+	_ = json.Unmarshal(p.Meta[greeting.MetaCapabilities], &can) // absent, or no such thing: no
+	_, yes := can.Elicitation["url"]
+	return yes
+}
+
+// NotWanted takes a request back, whose id is JSON text.
+func NotWanted(id string) []byte {
+	return notification(Cancelled, map[string]any{"requestId": json.RawMessage(id)})
+}
+
 // Own reports whether id, as JSON text, is that of a question of the shim.
 func Own(id []byte) bool {
 	return len(id) > len(ownQuestion) && string(id[1:1+len(ownQuestion)]) == ownQuestion

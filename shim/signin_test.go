@@ -124,6 +124,7 @@ func TestWithoutBrowserTheClientShowsTheLink(t *testing.T) {
 		}
 		v, c, opened := startSignIn(t, noBrowser, discoverLine)
 		<-opened
+		c.quiet(300 * time.Millisecond) // until the shim knows that no browser opened
 		v.frame(wire.Encode(wire.KindLoginDone, wire.LoginDone{}))
 		c.send("%s", call("5", "slow"))
 		for v.saw("tools/call") < 2 {

@@ -162,7 +162,7 @@ func (x auditProveCmd) Run(ctx context.Context, p program, c *cli) error {
 }
 
 type auditExportCmd struct {
-	Format string `enum:"jsonl,cef" default:"jsonl" help:"jsonl: JSON Lines with all that a chain is made of; cef: Common Event Format for a SIEM"`
+	Format string `enum:"jsonl,cef,ocsf" default:"jsonl" help:"jsonl: JSON Lines with all that a chain is made of; cef: Common Event Format for a SIEM; ocsf: JSON Lines in the Open Cybersecurity Schema Framework, with the chain"`
 	Tenant string `placeholder:"NAME" help:"Only this tenant's chain (default: all)"`
 	After  int64  `placeholder:"SEQ" help:"Only the records of each chain after this number"`
 }

@@ -31,13 +31,16 @@ type Export struct {
 	Format  Format
 	Tenants []identity.TenantID // whose chains
 	After   int64               // only later records of each
-	Version string              // of the vault, for CEF
+	Version string              // of the vault, for CEF and Append
+	// Append appends a record as one line without its end, in a format of
+	// another package; Format is not looked at then.
+	Append func(b []byte, r *Record, version string) ([]byte, error)
 }
 
 // Export writes records, chain after chain, the oldest first. It keeps a page
 // of them in memory, however many there are, and returns how many it wrote.
 func (l *Log) Export(ctx context.Context, w io.Writer, x Export) (count int64, err error) {
-	if x.Format != JSONLines && x.Format != CEF {
+	if x.Append == nil && x.Format != JSONLines && x.Format != CEF {
 		return 0, fmt.Errorf("exporting audit records: there is no format %q", x.Format)
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
@@ -66,6 +69,9 @@ func (l *Log) Export(ctx context.Context, w io.Writer, x Export) (count int64, e
 }
 
 func (x Export) line(b []byte, r *Record) ([]byte, error) {
+	if x.Append != nil {
+		return x.Append(b, r, x.Version)
+	}
 	if x.Format == CEF {
 		return appendCEF(b, r, x.Version), nil
 	}

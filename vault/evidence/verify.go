@@ -10,6 +10,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/ocsf"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
@@ -77,7 +78,7 @@ func (k *Keeper) Verify(ctx context.Context) (AuditReport, error) {
 
 // AuditExport says which records are exported, and how.
 type AuditExport struct {
-	Format  string // "jsonl" or "cef"
+	Format  string // "jsonl", "cef" or "ocsf"
 	Tenant  string // whose chain; "" for all
 	After   int64  // only later records of each
 	Version string // of this program
@@ -102,7 +103,11 @@ func (k *Keeper) ExportAudit(ctx context.Context, w io.Writer, x AuditExport) er
 	if err := k.cfg.Record(ctx, audit.Entry{Event: "audit.exported", Objects: []string{what}}); err != nil {
 		return err
 	}
-	if _, err := k.audit.Export(ctx, w, audit.Export{Format: audit.Format(x.Format), Tenants: tenants, After: x.After, Version: x.Version}); err != nil {
+	how := audit.Export{Format: audit.Format(x.Format), Tenants: tenants, After: x.After, Version: x.Version}
+	if x.Format == "ocsf" {
+		how.Append = ocsf.Append
+	}
+	if _, err := k.audit.Export(ctx, w, how); err != nil {
 		return fmt.Errorf("exporting: %w", err)
 	}
 	return nil

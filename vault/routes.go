@@ -14,38 +14,10 @@ import (
 // readyTimeout bounds all checks of one look at readiness.
 const readyTimeout = 3 * time.Second
 
-// keysAskedEvery spares key services, which allow a few hundred questions a
-// second and charge for each: anybody may ask whether a vault is ready.
-const keysAskedEvery = 5 * time.Second
-
 // check is one thing that must work for the vault to be ready.
 type check struct {
 	Name string
 	Do   func(context.Context) error
-}
-
-// sparing returns do with its answer kept for a while. Those who ask at once
-// wait for one question. What it said to somebody who left is not kept.
-func sparing(kept time.Duration, do func(context.Context) error) func(context.Context) error {
-	turn := make(chan struct{}, 1) // guards the next two
-	var last error
-	var asked time.Time
-	return func(ctx context.Context) error {
-		select {
-		case turn <- struct{}{}:
-			defer func() { <-turn }()
-		case <-ctx.Done():
-			return do(ctx)
-		}
-		if !asked.IsZero() && time.Since(asked) < kept {
-			return last
-		}
-		err := do(ctx)
-		if ctx.Err() == nil {
-			last, asked = err, time.Now()
-		}
-		return err
-	}
 }
 
 // routes is every path of the vault.

@@ -112,33 +112,70 @@ const (
 	NoSense                    // what answers is not the service that the address promises
 )
 
+// String continues a sentence that begins with the service.
+func (t Trouble) String() string {
+	what, _ := t.words()
+	return what
+}
+
+// words are what is the matter and what to do.
+func (t Trouble) words() (what, todo string) {
+	switch t {
+	case NoAnswer:
+	case Busy:
+		return "has too much to do", "Try again in a minute; if that does not help, look at its quota"
+	case NotSignedIn:
+		return "does not accept the vault's credentials", "Look at them"
+	case NotAllowed:
+		return "refused: the vault may not use this key", "Let the vault encrypt and decrypt with it"
+	case NoSuchKey:
+		return "does not have this key or the version of it that is needed", "Check the address of the key-encryption key; if the key was deleted, recover it"
+	case KeyDisabled:
+		return "says that this key or the version of it that is needed is disabled", "Enable it there"
+	case KeyUnfit:
+		return "says that this key is not of a kind that can wrap keys", "Name another key"
+	case NoSense:
+		return "does not answer as such a service does", "Check the address of the key-encryption key, and what lies between"
+	}
+	return "does not answer", "Check that it runs and can be reached from the vault"
+}
+
+// troubled is the cause in what [ServiceError] returns.
+type troubled struct {
+	trouble Trouble
+	cause   error
+}
+
+// Error implements error.
+func (t *troubled) Error() string {
+	if t.cause == nil {
+		return "no more is known"
+	}
+	return t.cause.Error()
+}
+
+// Unwrap gives the cause.
+func (t *troubled) Unwrap() error { return t.cause }
+
 // ServiceError is a user error with the code Unavailable that says what is
-// the matter with the key service or key of that name. A hint that is not
+// the matter with the key service of a key of that name. A hint that is not
 // empty takes the place of the general one. The cause is for the log: nothing
 // that a service says may be in it.
 func ServiceError(name string, trouble Trouble, hint string, cause error) error {
-	what, todo := "The key service "+name+" does not answer", "Check that it runs and can be reached from the vault"
-	switch trouble {
-	case NoAnswer:
-	case Busy:
-		what, todo = "The key service "+name+" has too much to do", "Try again in a minute; if that does not help, look at its quota"
-	case NotSignedIn:
-		what, todo = "The key service "+name+" does not accept the vault's credentials", "Look at them"
-	case NotAllowed:
-		what, todo = "The key service "+name+" refused: the vault may not use this key", "Let the vault encrypt and decrypt with it"
-	case NoSuchKey:
-		what, todo = "The key service "+name+" does not have this key or the version of it that is needed", "Check the address of the key-encryption key; if the key was deleted, recover it"
-	case KeyDisabled:
-		what, todo = "The key "+name+" or the version of it that is needed is disabled", "Enable it at the key service"
-	case KeyUnfit:
-		what, todo = "The key "+name+" is not of a kind that can wrap keys", "Name another key"
-	case NoSense:
-		what, todo = "The key service "+name+" does not answer as such a service does", "Check the address of the key-encryption key, and what lies between"
-	}
+	what, todo := trouble.words()
 	if hint != "" {
 		todo = hint
 	}
-	return usererr.Wrap(cause, usererr.Unavailable, what, todo)
+	return usererr.Wrap(&troubled{trouble, cause}, usererr.Unavailable, "The key service "+name+" "+what, todo)
+}
+
+// TroubleOf finds what is the matter in an error of [ServiceError].
+func TroubleOf(err error) (Trouble, bool) {
+	found, ok := errors.AsType[*troubled](err)
+	if !ok {
+		return 0, false
+	}
+	return found.trouble, true
 }
 
 // Unreached is what may be logged of an error of a key service's client, if it

@@ -11,6 +11,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
+	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/signin/company"
 	"github.com/coatcheck-mcp/coatcheck/vault/signin/oidc"
 )
@@ -23,13 +24,18 @@ func (v *assembly) wireCompany(k keys, client *http.Client, rules *policy.Policy
 		return nil
 	}
 	people := s.People()
+	end := upstream{db: v.db, log: v.log, app: v.app, kek: func(context.Context) (seal.KEK, error) { return k.kek, nil }}
 	provider, err := oidc.New(s.Identity.OIDC.Config(s.Network.PublicURL, people.NeedGroups(), client))
 	if err != nil {
 		return err
 	}
 	v.company = company.New(company.Config{
-		Provider: provider, Store: v.db, Box: k.signIn, Sessions: v.sessions, Audit: v.audit, Seen: v.seen, Expel: v.expel,
+		Provider: provider, Store: v.db, Box: k.signIn, Sessions: v.sessions, Audit: v.audit, Seen: v.seen,
+		Expel: func(ctx context.Context, person identity.PersonID, tenant identity.TenantID) error {
+			return v.expel(ctx, admin.Scope{Person: person, Tenant: tenant}, end.take)
+		},
 		People: people, Policy: func() *policy.Policy { return rules }, Recheck: s.Identity.OIDC.Recheck, Log: v.log,
+		Demands: s.Anomalies.MayStepUp(),
 	})
 	return nil
 }
@@ -51,9 +57,15 @@ func (v *assembly) seen(ctx context.Context, id string, until time.Time) (bool, 
 	return false, err
 }
 
-// expel takes all access to a tenant from a person, in one step.
-func (v *assembly) expel(ctx context.Context, person identity.PersonID, tenant identity.TenantID) error {
-	done, err := v.db.Desk().Revoke(ctx, admin.Scope{Person: person, Tenant: tenant}, time.Now())
+// expel takes all access to a tenant from a person, in one step, and attempts
+// to end the grant at Atlassian as well.
+func (v *assembly) expel(ctx context.Context, scope admin.Scope, take admin.Upstream) error {
+	reach, err := v.db.Desk().Affected(ctx, scope)
+	if err != nil {
+		return err
+	}
+	send := take(ctx, reach.Grants)
+	done, err := v.db.Desk().Revoke(ctx, scope, time.Now())
 	if err != nil {
 		return err
 	}
@@ -65,6 +77,13 @@ func (v *assembly) expel(ctx context.Context, person identity.PersonID, tenant i
 		err = errors.Join(err, v.audit.Record(ctx, audit.Entry{
 			Time: time.Now(), Event: "session.revoked", Outcome: "ok", Tenant: s.Tenant, Person: s.Person, Device: s.Device, Session: s.ID, Detail: why,
 		}))
+	}
+	if send != nil {
+		for id, failure := range send(ctx) {
+			if failure != nil {
+				v.log.WarnContext(ctx, "a grant could not be ended at Atlassian", "grant", id, "err", failure)
+			}
+		}
 	}
 	return err
 }

@@ -17,7 +17,9 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/testenv"
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/signin/oidc/oidctest"
 )
 
 // tab is a page of a real browser that notes what the browser complains about.
@@ -206,6 +208,7 @@ func TestInARealBrowser(t *testing.T) {
 		"choosing":   inBrowserChoosing,
 		"odd pages":  inBrowserOddPages,
 		"onward":     inBrowserOnward,
+		"company":    inBrowserCompany,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, browser) })
 	}
@@ -292,6 +295,47 @@ func inBrowserOnward(t *testing.T, browser context.Context) {
 	b.open(still.URL)
 	b.heading("On the way to Atlassian")
 	b.shoot("onward")
+}
+
+// inBrowserCompany signs in with the company first, chooses among what the
+// groups allow, does it again without consent, and shows anew who it is.
+func inBrowserCompany(t *testing.T, browser context.Context) {
+	b := profile(t, browser)
+	idp := oidctest.New(t, "", adas())
+	r := newRig(t, rigOptions{company: "Acme Corporation", idp: idp, tenants: []identity.TenantID{"acme", "acme-labs"}})
+	d := r.device()
+	s := d.shim("one")
+	b.open(s.start().URL)
+	b.shoot("company-consent")
+	b.click("button.primary")
+	b.heading("Where do you want to work?")
+	b.click("input[value=acme-labs]")
+	b.shoot("company-choice")
+	b.click("button.primary")
+	b.atAtlassian("allow")
+	if done, problem := s.finish(); !done.OK {
+		t.Fatalf("finishing said %+v", problem)
+	}
+	b.heading("You are signed in")
+	b.shoot("company-success")
+
+	now, err := r.keeper.Current(t.Context(), d.id)
+	if err != nil || now.Tenant != "acme-labs" {
+		t.Fatalf("the session is %+v, %v", now, err)
+	}
+	_ = r.company.Require(t.Context(), identity.Caller{Session: now.ID, Device: d.id}, "confluence_update_page")
+	s = d.shim("two")
+	start := s.ask()
+	start.Tenant = "acme-labs" // as the shim is told
+	s.post(wire.LoginStartPath, start, &s.started)
+	b.open(s.started.URL)
+	b.heading("Confirm that it is you")
+	b.shoot("company-stepup")
+	b.click("button.primary")
+	if done, problem := s.finish(); !done.OK {
+		t.Fatalf("finishing the step-up said %+v", problem)
+	}
+	b.heading("Thank you")
 }
 
 // inBrowserOddPages shows the rest of the pages.

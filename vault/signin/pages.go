@@ -144,6 +144,9 @@ func (h *Handler) question(r *http.Request, v consent.Visit) question {
 	}
 	for _, tenant := range v.Tenants {
 		c := choice{Name: string(tenant.ID), Sites: strings.Join(tenant.Sites, ", ")}
+		if v.Login.Tenant == "" && v.Company && len(v.Tenants) > 1 {
+			continue // the person's groups decide
+		}
 		if v.Login.Tenant == "" && !v.Company {
 			q.Choices = append(q.Choices, c)
 		} else {

@@ -133,7 +133,7 @@ func (p *Provider) fromGraph(ctx context.Context, access string) ([]string, erro
 	case status/100 != 2:
 		return nil, noGroups(fmt.Errorf("asking Graph for groups: answered %d", status))
 	case said.Value == nil || said.Next != "":
-		return nil, noGroups(errors.New("Graph did not tell all groups"))
+		return nil, noGroups(errors.New("there are more groups than Graph told"))
 	}
 	groups, _, err := bound(said.Value)
 	return groups, err

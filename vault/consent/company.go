@@ -41,12 +41,9 @@ type Brought struct {
 // vouchTime is how long the company's sign-in may take to answer the vault.
 const vouchTime = 17 * time.Second
 
-func (l Login) trip(s secrets) Trip {
+func trip(l Login, s secrets) Trip {
 	return Trip{State: secret.New(s.State), Nonce: secret.New(s.Nonce), Verifier: secret.New(s.Verifier), StepUp: l.Details.StepUp != ""}
 }
-
-// lost reports whether the vault that asked the company who it was is gone.
-func (l Login) lost() bool { return l.Phase == Vouching && time.Now().After(l.Details.BusyUntil) }
 
 // signIn is who signed in with the company; nil before, and without it.
 func (s secrets) signIn() *identity.SignIn {
@@ -99,7 +96,7 @@ func (d *Desk) ReturnCompany(ctx context.Context, back Callback) (Returned, erro
 	// A browser that leaves must not spend the code for nothing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), vouchTime)
 	defer cancel()
-	who, why := d.cfg.Company.Back(ctx, taken.trip(s), Brought{Code: secret.New(back.Code), Issuer: back.Issuer, HasIssuer: back.HasIssuer})
+	who, why := d.cfg.Company.Back(ctx, trip(taken, s), Brought{Code: secret.New(back.Code), Issuer: back.Issuer, HasIssuer: back.HasIssuer})
 	to.Login, err = d.change(ctx, Find{ID: taken.ID}, func(l *Login) (bool, error) {
 		to.Loopback, to.URL, to.Code = "", "", false
 		if l.Phase != Vouching || !l.Details.BusyUntil.Equal(taken.Details.BusyUntil) {
@@ -133,7 +130,7 @@ func (d *Desk) fromCompany(l *Login, back Callback) error {
 		return d.end(l, Failed, usererr.New(usererr.Unavailable, "Your company's sign-in did not complete", askAgain))
 	}
 	l.Phase, l.Details.BusyUntil = Vouching, time.Now().Add(vouchTime+pollEvery)
-	l.outlive(l.Details.BusyUntil)
+	l.Outlive(l.Details.BusyUntil)
 	return nil
 }
 

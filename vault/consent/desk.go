@@ -9,6 +9,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
+	"github.com/coatcheck-mcp/coatcheck/vault/consent/login"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/starts"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
@@ -40,7 +41,7 @@ const purpose = "login" // of sealed values
 // What people can do when a login went wrong.
 const (
 	tellAdministrator = "Tell the administrator of the vault"
-	askAgain          = "Ask your assistant again to start a new sign-in"
+	askAgain          = login.AskAgain
 )
 
 // Sealer encrypts what is stored. A *seal.Box is one.

@@ -75,7 +75,7 @@ func (d *Desk) Finish(ctx context.Context, claim Claim) (Finished, error) {
 	mine := false
 	taken := f.Login
 	f.Login, err = d.change(ctx, Find{ID: taken.ID}, func(l *Login) (bool, error) {
-		if mine = l.finishedBy(taken); mine {
+		if mine = l.FinishedBy(taken); mine {
 			l.Phase, l.Code, l.Details.Result = Granted, nil, result
 		}
 		return mine, nil
@@ -86,19 +86,13 @@ func (d *Desk) Finish(ctx context.Context, claim Claim) (Finished, error) {
 	return f, err
 }
 
-// finishedBy reports whether the request that took the login as taken still is
-// the one that finishes it.
-func (l Login) finishedBy(taken Login) bool {
-	return l.Phase == Finishing && l.Details.BusyUntil.Equal(taken.Details.BusyUntil)
-}
-
 // undo takes back the grant of a login that ended while its code was redeemed,
 // and says how it ended.
 func (d *Desk) undo(ctx context.Context, f Finished, taken Login, result Result) (Finished, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime) // Finish may have used up its time
 	defer cancel()
 	f.Fresh = false
-	why := f.Login.outcome()
+	why := f.Login.Outcome()
 	if why == nil { // another request took over, or has already finished
 		why = errLong(nil)
 	}
@@ -177,7 +171,7 @@ func (d *Desk) take(l *Login, f *Finished) error {
 	now := time.Now()
 	switch l.Phase {
 	case Done, Refused, Failed, Expired:
-		return l.outcome()
+		return l.Outcome()
 	case Open, AtCompany, Vouching, Choosing, Asking:
 		return errNotYours() // there is no ticket before Parked
 	case Finishing, Granted:
@@ -195,32 +189,9 @@ func (d *Desk) take(l *Login, f *Finished) error {
 		l.Phase = Finishing
 	}
 	l.Details.BusyUntil = now.Add(busyTime)
-	l.outlive(l.Details.BusyUntil.Add(spareTime))
+	l.Outlive(l.Details.BusyUntil.Add(spareTime))
 	f.Fresh = true
 	return nil
-}
-
-// outcome is why a login that is over led to no session; nil if it did, or is
-// not over.
-func (l Login) outcome() error {
-	switch l.Phase {
-	case Refused:
-		return usererr.New(usererr.Refused, "The sign-in was declined", askAgain)
-	case Failed:
-		return l.Details.Reason.Err()
-	case Expired:
-		return usererr.New(usererr.Timeout, "The sign-in was not completed in time", askAgain)
-	case Open, AtCompany, Vouching, Choosing, Asking, Parked, Finishing, Granted, Done:
-	}
-	return nil
-}
-
-// outlive keeps the login from expiring before until: what has come so far
-// must not be swept away under whoever finishes it.
-func (l *Login) outlive(until time.Time) {
-	if l.Expires.Before(until) {
-		l.Expires = until
-	}
 }
 
 // redeem turns the parked code into a stored grant.
@@ -290,7 +261,7 @@ func (d *Desk) settle(ctx context.Context, f Finished, cause error) (Finished, e
 	}
 	var err error
 	if !final && why.Code == usererr.Unavailable && f.Login.Details.Tries+1 < maxTries {
-		f.Login, err = d.change(ctx, Find{ID: f.Login.ID}, func(l *Login) (bool, error) { return l.putBack(taken), nil })
+		f.Login, err = d.change(ctx, Find{ID: f.Login.ID}, func(l *Login) (bool, error) { return l.PutBack(taken, time.Now().Add(ticketLife)), nil })
 		return f, errors.Join(err, why)
 	}
 	if why.Code == usererr.Unavailable {
@@ -298,29 +269,16 @@ func (d *Desk) settle(ctx context.Context, f Finished, cause error) (Finished, e
 		why = usererr.Wrap(cause, usererr.Refused, why.Message, why.Hint)
 	}
 	f.Login, err = d.change(ctx, Find{ID: taken.ID}, func(l *Login) (bool, error) {
-		if f.Ended = l.finishedBy(taken); !f.Ended {
+		if f.Ended = l.FinishedBy(taken); !f.Ended {
 			return false, nil
 		}
 		return true, d.end(l, Failed, why)
 	})
 	f.Ended = f.Ended && err == nil
-	if over := f.Login.outcome(); err == nil && !f.Ended && over != nil {
+	if over := f.Login.Outcome(); err == nil && !f.Ended && over != nil {
 		return f, over // it ended meanwhile, for another reason
 	}
 	return f, errors.Join(err, why)
-}
-
-// putBack is the edit that lets the shim try once more.
-func (l *Login) putBack(taken Login) bool {
-	if !l.finishedBy(taken) {
-		return false
-	}
-	l.Phase = Parked
-	l.Details.Tries++
-	l.Details.BusyUntil = time.Time{}
-	l.Details.TicketUntil = time.Now().Add(ticketLife)
-	l.outlive(l.Details.TicketUntil)
-	return true
 }
 
 // Complete notes that the person of a granted login has a session. An error
@@ -332,7 +290,7 @@ func (d *Desk) Complete(ctx context.Context, id identity.LoginID, session identi
 		case l.Phase == Done && l.Details.Result.Session == session:
 			return false, nil
 		case l.Phase != Granted:
-			if why := l.outcome(); why != nil {
+			if why := l.Outcome(); why != nil {
 				return false, why
 			}
 			return false, errNotYours()

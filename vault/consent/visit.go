@@ -2,7 +2,6 @@ package consent
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,19 +33,6 @@ const (
 	maxState = 128
 	denied   = "access_denied" // RFC 6749 §4.1.2.1
 )
-
-// Ref is a short public name of the login that tells the cookies of several
-// logins in one browser apart.
-func (l Login) Ref() string { return hex.EncodeToString(l.Link)[:12] }
-
-// Clicked reports whether anybody has gone on from the login's page.
-func (l Login) Clicked() bool { return len(l.Details.Cookie) > 0 }
-
-// Company reports whether the company said who the person is.
-func (l Login) Company() bool { return l.Details.Vouched }
-
-// Mine reports whether the browser that sent cookie is the one that went on.
-func (l Login) Mine(cookie string) bool { return proof.Matches(cookie, l.Details.Cookie) }
 
 // Visit is a browser looking at a login's page.
 type Visit struct {
@@ -89,7 +75,7 @@ func (d *Desk) Visit(ctx context.Context, link string, look bool) (Visit, error)
 			return Visit{}, err
 		}
 	}
-	if l.lost() {
+	if l.Lost() {
 		l.Phase = AtCompany // the person may click again
 	}
 	s, err := d.open(l)
@@ -158,7 +144,7 @@ func (d *Desk) Continue(ctx context.Context, link string, click Click) (Onward, 
 	}
 	on.Login, on.Cookie, on.Link = l, secret.New(s.Cookie), secret.New(link)
 	if on.Company = l.Phase == AtCompany; on.Company {
-		on.URL, err = d.cfg.Company.Away(ctx, l.trip(s))
+		on.URL, err = d.cfg.Company.Away(ctx, trip(l, s))
 	} else if l.Phase == Asking && on.URL == "" { // once more
 		var app *atlassian.App
 		if app, err = d.app(l.Tenant); err == nil {
@@ -190,7 +176,7 @@ func (d *Desk) goOn(ctx context.Context, l *Login, s *secrets, tenant identity.T
 func (d *Desk) clicked(l Login, form, cookie string) (secrets, error) {
 	switch {
 	case l.Phase == Open, l.Phase == AtCompany, l.Phase == Choosing, l.Phase == Asking:
-	case l.lost():
+	case l.Lost():
 	default:
 		return secrets{}, ErrUsed
 	}
@@ -338,6 +324,6 @@ func (d *Desk) park(ctx context.Context, l *Login, code string, to *Returned) er
 	l.Phase = Parked
 	l.Details.Chosen, l.Details.Ticket = start.ID, proof.Hash(ticket)
 	l.Details.TicketUntil = time.Now().Add(life)
-	l.outlive(l.Details.TicketUntil)
+	l.Outlive(l.Details.TicketUntil)
 	return nil
 }

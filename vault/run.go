@@ -72,7 +72,7 @@ func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var parts sync.WaitGroup
-	failed := make(chan error, 7)
+	failed := make(chan error, 9)
 	run := func(name string, part func(context.Context) error) {
 		parts.Go(func() { // ends with life
 			if err := part(life); err != nil && life.Err() == nil {
@@ -87,6 +87,7 @@ func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.
 		run("company sign-ins", v.company.Run)
 	}
 	run("administration", v.desk.Run)
+	v.anomalies.run(run)
 	if v.notary != nil {
 		run("audit checkpoints", v.notary.Run)
 	}

@@ -47,22 +47,23 @@ type Config struct {
 
 // assembly is a vault whose parts are wired and not yet running.
 type assembly struct {
-	cfg      Config
-	log      *slog.Logger
-	db       *store.DB
-	sessions *session.Keeper
-	audit    *audit.Log
-	evidence *evidence.Keeper // of audit
-	notary   *audit.Notary    // once it runs; nil without checkpoints
-	desk     *admin.Desk
-	began    time.Time
-	grants   *grant.Keeper
-	gateway  *gateway.Gateway
-	signin   *signin.Handler
-	company  *company.Keeper // of its sign-ins; nil without
-	apps     map[identity.TenantID]*atlassian.App
-	checks   []check
-	address  func(*http.Request) netip.Addr // of a client
+	cfg       Config
+	log       *slog.Logger
+	db        *store.DB
+	sessions  *session.Keeper
+	audit     *audit.Log
+	evidence  *evidence.Keeper // of audit
+	notary    *audit.Notary    // once it runs; nil without checkpoints
+	desk      *admin.Desk
+	began     time.Time
+	grants    *grant.Keeper
+	gateway   *gateway.Gateway
+	signin    *signin.Handler
+	company   *company.Keeper // of its sign-ins; nil without
+	anomalies anomalies
+	apps      map[identity.TenantID]*atlassian.App
+	checks    []check
+	address   func(*http.Request) netip.Addr // of a client
 }
 
 // keys are the vault's own keys, all wrapped by the key-encryption key.
@@ -99,7 +100,7 @@ func assemble(ctx context.Context, cfg Config) (v *assembly, err error) {
 		return nil, err
 	}
 	v.audit = v.evidence.Log()
-	if err := v.connect(keys); err != nil {
+	if err := v.connect(ctx, keys); err != nil {
 		return nil, err
 	}
 	v.checks = []check{{"store", db.Ready}, {"keys", sparing(keysAskedEvery, keysWork(keys.kek, db))}}
@@ -142,8 +143,8 @@ func keyErrors(s *settings.Settings) func(purpose string, err error) error {
 	return func(purpose string, err error) error { return keyError(purpose, s.Keys.KEK, err) }
 }
 
-// connect makes the parts that need no I/O.
-func (v *assembly) connect(k keys) error {
+// connect makes the parts that need no I/O but for keys.
+func (v *assembly) connect(ctx context.Context, k keys) error {
 	s := v.cfg.Settings
 	client, err := egress(s)
 	if err != nil {
@@ -169,17 +170,20 @@ func (v *assembly) connect(k keys) error {
 		return err
 	}
 	v.administer(k.kek)
+	if err := v.watchPeople(ctx, k.kek, client); err != nil {
+		return err
+	}
 	nonces := dpop.NewNonces(k.nonce, nonceLife)
 	verifier := dpop.NewVerifier(dpop.VerifierConfig{Nonces: nonces, Replay: v.db})
 	v.gateway = gateway.New(gateway.Config{
 		Sessions: v.sessions, Verifier: verifier, Nonces: nonces, PublicURL: s.Network.PublicURL, Version: v.cfg.Version, Log: v.log,
-		Moved: v.grants.Purge, Address: v.address,
+		Moved: v.grants.Purge, LoginEnded: v.loginEnded, Address: v.address, Refused: v.refused(),
 	})
 	if err := v.wireCompany(k, client, rules); err != nil {
 		return err
 	}
 	door := guard.New(guard.Config{
-		Policy: func() *policy.Policy { return rules }, Grants: v.grants, Audit: v.audit, Journal: v.db,
+		Policy: func() *policy.Policy { return rules }, Grants: v.grants, Audit: v.recorder(), Journal: v.db,
 		JournalBox: k.journal, CursorBox: k.cursor, HTTP: client,
 		APIBase: func(t identity.TenantID) string { return s.Tenants[string(t)].OAuth.Endpoints.API },
 		Live:    v.gateway.Live, StepUp: v.stepUp, Who: v.who, Agent: "coatcheck-vault/" + v.cfg.Version, Log: v.log,
@@ -256,8 +260,8 @@ func (v *assembly) wireSignIn(k keys, nonces *dpop.Nonces, verifier *dpop.Verifi
 	}
 	var err error
 	v.signin, err = signin.New(signin.Config{
-		Desk: consent.NewDesk(cfg), Company: company, Sessions: v.sessions, Audit: v.audit, Streams: v.gateway, Verifier: verifier, Nonces: nonces,
-		PublicURL: v.cfg.Settings.Network.PublicURL, Log: v.log, Address: v.address, Everywhere: v.everywhere,
+		Desk: consent.NewDesk(cfg), Company: company, Sessions: v.sessions, Audit: v.recorder(), Streams: v.gateway, Verifier: verifier, Nonces: nonces,
+		PublicURL: v.cfg.Settings.Network.PublicURL, Log: v.log, Address: v.address, Everywhere: v.everywhere, Refused: v.refused(),
 	})
 	return err
 }

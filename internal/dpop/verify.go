@@ -41,8 +41,8 @@ func NewVerifier(cfg VerifierConfig) *Verifier {
 
 // Verify checks that proof is a good one for method at address, a URL that the
 // server knows itself by, and returns the thumbprint of the key. Its errors are
-// [ErrInvalid], [ErrNonce], [ErrReplayed], or what the replay store said when
-// it could not tell, which refuses as well.
+// [ErrInvalid], [ErrNonce], [ErrReplayed], which comes with the thumbprint, or
+// what the replay store said when it could not tell, which refuses as well.
 func (v *Verifier) Verify(ctx context.Context, proof, method, address string) (thumbprint string, err error) {
 	key, payload, err := open(proof)
 	if err != nil {
@@ -66,7 +66,7 @@ func (v *Verifier) Verify(ctx context.Context, proof, method, address string) (t
 	sum := sha256.Sum256([]byte(thumbprint + "\x00" + said.ID))
 	if err := v.replay.Remember(ctx, base64.RawURLEncoding.EncodeToString(sum[:]), until); err != nil {
 		if errors.Is(err, ErrReplayed) {
-			return "", ErrReplayed
+			return thumbprint, ErrReplayed
 		}
 		return "", fmt.Errorf("remembering a DPoP proof: %w", err)
 	}

@@ -109,6 +109,9 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (arrival, bool) 
 		case errors.Is(err, dpop.ErrNonce):
 		case errors.Is(err, dpop.ErrInvalid), errors.Is(err, dpop.ErrReplayed):
 			g.cfg.Log.Info("proof refused", "address", who.address, "err", err)
+			if thumbprint != "" {
+				g.cfg.Refused(identity.DeviceID(thumbprint), who.address)
+			}
 		default:
 			g.cfg.Log.Error("a proof cannot be checked", "address", who.address, "err", err)
 		}

@@ -98,8 +98,14 @@ type Config struct {
 	// Moved, if not nil, is called when something was revoked anywhere, before
 	// the streams are checked. It must not block.
 	Moved func()
+	// LoginEnded, if not nil, tells of the last login of a device that ended
+	// without a session, at whichever replica; false if the last one did not.
+	LoginEnded func(ctx context.Context, device identity.DeviceID) (identity.LoginID, wire.LoginDone, bool)
 	// Address finds the network address of a client; the peer's by default.
 	Address func(*http.Request) netip.Addr
+	// Refused, if not nil, hears of proofs that were no good and that somebody
+	// made who has, or had, the key of a device. It must not block.
+	Refused func(device identity.DeviceID, address string)
 
 	Linger       time.Duration // life of a stream without a link; default 2 min
 	DrainTimeout time.Duration // for calls under way in Drain; default 20 s
@@ -130,6 +136,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Address == nil {
 		c.Address = peer
+	}
+	if c.Refused == nil {
+		c.Refused = func(identity.DeviceID, string) {}
 	}
 	if c.MaxBuffered <= 0 {
 		c.MaxBuffered = DefaultMaxBuffered
@@ -187,7 +196,7 @@ func New(cfg Config) *Gateway {
 	}
 	g.streams = &stream.Config{
 		Host: host{g}, Verifier: cfg.Verifier, Nonces: cfg.Nonces, URL: strings.TrimSuffix(cfg.PublicURL, "/") + wire.ConnectPath,
-		Version: cfg.Version, Linger: cfg.Linger, Log: cfg.Log,
+		Version: cfg.Version, Linger: cfg.Linger, Log: cfg.Log, Refused: cfg.Refused,
 		Room:   &stream.Room{Limit: cfg.MaxBuffered, Share: wire.MaxUnacked},
 		Guests: &stream.Room{Limit: cfg.GuestBytes, Share: guestShare, Message: guestMessage},
 	}

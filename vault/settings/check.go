@@ -76,6 +76,7 @@ func (s *Settings) check(r *reader) {
 	}
 	s.checkTenants(r)
 	s.checkAdmin(r)
+	s.Anomalies.check(r)
 }
 
 func (s *Settings) checkObservability(r *reader) {
@@ -222,6 +223,7 @@ func (s *Settings) resolve(r *reader, env map[string]string) {
 		s.Identity.OIDC.Secret = value
 	}
 	s.resolveAdmin(r, env)
+	s.Anomalies.resolve(r, s.Dir, env)
 	if s.Store.Password != "" {
 		value, err := s.Store.Password.fetch(s.Dir, env)
 		if err != nil {

@@ -125,6 +125,12 @@ func set(v reflect.Value, text string) string {
 		default:
 			return "must be true or false"
 		}
+	case v.Kind() == reflect.Int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return "must be a whole number"
+		}
+		v.SetInt(int64(n))
 	case v.Kind() == reflect.Slice:
 		var list []string
 		for item := range strings.SplitSeq(text, ",") {

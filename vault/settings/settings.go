@@ -22,6 +22,7 @@ type Settings struct {
 	Observability Observability     `yaml:"observability"`
 	Audit         Audit             `yaml:"audit"`
 	Admin         Admin             `yaml:"admin"`
+	Anomalies     Anomalies         `yaml:"anomalies"`
 
 	// Dir is the folder that relative names in the settings start from: that
 	// of the settings file.
@@ -170,6 +171,7 @@ func (s *Settings) fill() {
 	text(&s.Observability.Audit, "metadata")
 	text(&s.Observability.Attribution, "id")
 	s.Identity.fill()
+	s.Anomalies.fill()
 	for name, t := range s.Tenants {
 		text(&t.OAuth.Refresh, "lazy")
 		text(&t.OAuth.Endpoints.Authorize, AtlassianAuthorize)

@@ -43,6 +43,8 @@ func show(leaf reflect.Value) string {
 		return text
 	case bool:
 		return strconv.FormatBool(value)
+	case int:
+		return strconv.Itoa(value)
 	case []string:
 		return "[" + strings.Join(value, ", ") + "]"
 	case Ref:

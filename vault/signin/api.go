@@ -44,6 +44,7 @@ func (h *Handler) api(serve apiFunc) http.Handler {
 			if !errors.Is(err, dpop.ErrNonce) {
 				h.cfg.Log.InfoContext(r.Context(), "a proof was refused", "path", r.URL.Path, "address", h.address(r), "err", err)
 			}
+			h.refused(identity.DeviceID(thumbprint), r)
 			dpop.Refuse(w, h.cfg.Nonces, err)
 			return
 		}
@@ -54,6 +55,14 @@ func (h *Handler) api(serve apiFunc) http.Handler {
 		}
 		h.answer(w, r, serve(r, identity.DeviceID(thumbprint)))
 	})
+}
+
+// refused tells that a device brought a proof or ticket that was no good; ""
+// is nobody's.
+func (h *Handler) refused(device identity.DeviceID, r *http.Request) {
+	if h.cfg.Refused != nil && device != "" {
+		h.cfg.Refused(device, h.address(r))
+	}
 }
 
 // errTooMuch is for a device or an address over its rate.
@@ -230,6 +239,9 @@ func (h *Handler) finish(r *http.Request, device identity.DeviceID) reply {
 		Verifier: secret.New(body.Verifier),
 	})
 	page := h.pageURL(done.Link.Reveal())
+	if usererr.CodeOf(err) == usererr.Unauthorized {
+		h.refused(device, r)
+	}
 	if done.Ended {
 		h.ended(ctx, done.Login, "")
 	}
@@ -258,6 +270,9 @@ func (h *Handler) signedIn(ctx context.Context, l consent.Login, company *identi
 			err = errors.Join(err, h.cfg.Sessions.End(ctx, l.Device)) // nobody is signed in unrecorded
 		}
 	}
+	if errors.Is(err, session.ErrSuspended) {
+		return h.suspended(ctx, l, err)
+	}
 	if err != nil {
 		return errors.Join(usererr.Wrap(err, usererr.Unavailable, "The vault could not store the sign-in", "Try again in a moment"),
 			h.cfg.Desk.Release(ctx, l.ID))
@@ -268,6 +283,17 @@ func (h *Handler) signedIn(ctx context.Context, l consent.Login, company *identi
 	h.cfg.Log.InfoContext(ctx, "a person signed in", "login", l.ID, "person", s.Person, "device", l.Device, "session", s.ID)
 	h.cfg.Streams.LoginDone(l.Device, wire.LoginDone{OK: true})
 	return nil
+}
+
+// suspended ends the login of a person who may have no session now, and says
+// whom to ask.
+func (h *Handler) suspended(ctx context.Context, l consent.Login, err error) error {
+	why := usererr.Wrap(err, usererr.Denied, "Your access is suspended, since something unusual was done in your name", "Ask the administrator of the vault")
+	failed, ended, err := h.cfg.Desk.Fail(ctx, l.ID, why)
+	if ended {
+		h.ended(ctx, failed, "the person is suspended")
+	}
+	return errors.Join(why, err)
 }
 
 // begin makes the session. What the company said is stored first: there is no

@@ -97,6 +97,9 @@ type Config struct {
 	Everywhere func(ctx context.Context, s session.Session, address string) (wire.LoggedOut, error)
 	// Address finds the network address of a client; the peer's by default.
 	Address func(*http.Request) netip.Addr
+	// Refused, if not nil, hears of proofs and tickets that were no good and
+	// that a device brought. It must not block.
+	Refused func(device identity.DeviceID, address string)
 }
 
 // Handler serves the sign-in.

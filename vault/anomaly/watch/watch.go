@@ -137,11 +137,40 @@ func (w *Watch) Observe(e audit.Entry) {
 	if kindOf(e) == 0 {
 		return
 	}
+	// Only what is needed waits.
+	kept := audit.Entry{
+		Time: e.Time, Event: e.Event, Outcome: e.Outcome, Tenant: e.Tenant, Person: e.Person, Device: e.Device, Session: e.Session,
+		Stream: e.Stream, Call: e.Call, Tool: e.Tool, Site: e.Site, Objects: e.Objects, Address: e.Address,
+	}
 	select {
-	case w.queue <- e:
+	case w.queue <- kept:
 	default:
 		w.dropped.Add(1)
 	}
+}
+
+// Beside returns an auditor that records with a and has w observe what was
+// recorded.
+func (w *Watch) Beside(a Auditor) Auditor { return tap{a, w} }
+
+type tap struct {
+	Auditor
+	watch *Watch
+}
+
+// Record implements [Auditor].
+func (t tap) Record(ctx context.Context, e audit.Entry) error {
+	err := t.Auditor.Record(ctx, e)
+	if err == nil {
+		t.watch.Observe(e)
+	}
+	return err
+}
+
+// Refused observes that a proof or ticket of a device was no good. It never
+// waits.
+func (w *Watch) Refused(device identity.DeviceID, address string) {
+	w.Observe(audit.Entry{Time: time.Now(), Event: Refused, Outcome: "denied", Device: device, Address: address})
 }
 
 // Dropped counts what there was no time for.

@@ -1,8 +1,10 @@
 package stream
 
 import (
+	"errors"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
 )
@@ -78,6 +80,9 @@ func (s *Stream) prove(l *Link, proof string) {
 		s.mu.Unlock()
 		if !good {
 			s.cfg.Log.Warn("renewed proof refused", "device", s.device, "stream", s.id, "err", err)
+			if s.cfg.Refused != nil && (err == nil || errors.Is(err, dpop.ErrInvalid) || errors.Is(err, dpop.ErrReplayed)) {
+				s.cfg.Refused(s.device, l.address)
+			}
 			s.expire(l)
 		}
 	})

@@ -54,6 +54,8 @@ type Config struct {
 	Room     *Room         // of those who are signed in
 	Guests   *Room         // of the others
 	Log      *slog.Logger
+	// Refused hears of proofs on links that were no good. It must not block.
+	Refused func(device identity.DeviceID, address string)
 	// Answer answers the calls of tools that need nothing else of the SDK;
 	// optional. It is set before the first stream is there.
 	Answer mcp.MethodHandler

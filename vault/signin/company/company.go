@@ -65,6 +65,9 @@ type Said struct {
 	// counts failures to ask it since.
 	Checked time.Time `json:"checked,omitzero"`
 	Tries   int       `json:"tries,omitempty"`
+	// Demanded is when a fresh sign-in was asked for, whatever the tool: the
+	// session is good for nothing else from then on.
+	Demanded time.Time `json:"demanded,omitzero"`
 }
 
 // kept is what asking again needs.
@@ -136,6 +139,9 @@ type Config struct {
 	// Policy gives the rules that are in force now.
 	Policy  func() *policy.Policy
 	Recheck time.Duration // how often the provider is asked about each session
+	// Demands says that [Keeper.Demand] may be called, at any vault. Otherwise
+	// calls that need no fresh sign-in are not looked at.
+	Demands bool
 	Log     *slog.Logger
 }
 

@@ -138,7 +138,7 @@ func (k *Keeper) merge(ctx context.Context, r Row) error {
 		if err != nil {
 			return err
 		}
-		r.StepUp, r.Version = now.StepUp, now.Version
+		r.StepUp, r.Version, r.Said.Demanded = now.StepUp, now.Version, now.Said.Demanded
 		if err := k.cfg.Store.SignInSave(ctx, r); !errors.Is(err, ErrMoved) {
 			return err
 		}

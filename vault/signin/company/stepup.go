@@ -26,18 +26,21 @@ const (
 // of the device, at whichever vault, will ask for that.
 func (k *Keeper) Require(ctx context.Context, caller identity.Caller, tool string) error {
 	rules := k.cfg.Policy()
-	if !rules.NeedsStepUp(tool) {
+	needs := rules.NeedsStepUp(tool)
+	if !needs && !k.cfg.Demands {
 		return nil
 	}
 	for {
 		r, err := k.cfg.Store.SignInGet(ctx, caller.Session)
 		now := time.Now()
 		switch {
+		case errors.Is(err, ErrNone) && !needs:
+			return nil
 		case errors.Is(err, ErrNone):
 			return usererr.Wrap(policy.ErrStepUp, usererr.Denied, "This needs a sign-in with your company, and this session has none", "Run “coatcheck logout”, then ask again")
 		case err != nil:
 			return usererr.Wrap(err, usererr.Unavailable, "The vault cannot look up how you signed in", "Try again in a minute")
-		case rules.SteppedUp(r.signIn(), now) == nil:
+		case r.Said.Demanded.IsZero() && (!needs || rules.SteppedUp(r.signIn(), now) == nil):
 			return nil
 		case now.Sub(r.StepUp) < stepUpNoted:
 			return errStepUp(rules)
@@ -47,6 +50,22 @@ func (k *Keeper) Require(ctx context.Context, caller identity.Caller, tool strin
 			return errStepUp(rules)
 		} else if !errors.Is(err, ErrMoved) {
 			return usererr.Wrap(err, usererr.Unavailable, "The vault cannot ask for a fresh sign-in", "Try again in a minute")
+		}
+	}
+}
+
+// Demand makes the next call of a session, and all that follow, need a fresh
+// sign-in, which is a session of its own. [ErrNone] if there is no company
+// sign-in behind the session.
+func (k *Keeper) Demand(ctx context.Context, id identity.SessionID) error {
+	for {
+		r, err := k.cfg.Store.SignInGet(ctx, id)
+		if err != nil || !r.Said.Demanded.IsZero() {
+			return err
+		}
+		r.Said.Demanded = time.Now()
+		if err := k.cfg.Store.SignInSave(ctx, r); !errors.Is(err, ErrMoved) {
+			return err
 		}
 	}
 }

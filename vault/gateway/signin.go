@@ -45,6 +45,10 @@ func (g *Gateway) await(ctx context.Context, at here, wait *stream.Wait) (identi
 	defer deadline.Stop()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
+	before, _, over := g.ended(ctx, at.stream.Device())
+	if !over {
+		before = "" // what is under way may end yet
+	}
 	progress := time.NewTicker(progressEvery)
 	defer progress.Stop()
 	for step := 1; ; {
@@ -57,6 +61,10 @@ func (g *Gateway) await(ctx context.Context, at here, wait *stream.Wait) (identi
 			return identity.Caller{}, errOpen()
 		case <-look.C:
 			g.look(ctx, at.stream)
+			// So may a refusal: whoever waits here has not heard of it.
+			if id, done, ok := g.ended(ctx, at.stream.Device()); ok && id != before {
+				g.LoginDone(at.stream.Device(), done)
+			}
 		case <-progress.C:
 			at.tell(ctx, step)
 			step++
@@ -87,6 +95,16 @@ func (g *Gateway) look(ctx context.Context, s *stream.Stream) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	_ = g.check(ctx, s.Device(), s) // unless it was read, nothing has changed
+}
+
+// ended tells of the last login of device that ended without a session.
+func (g *Gateway) ended(ctx context.Context, device identity.DeviceID) (identity.LoginID, wire.LoginDone, bool) {
+	if g.cfg.LoginEnded == nil {
+		return "", wire.LoginDone{}, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return g.cfg.LoginEnded(ctx, device)
 }
 
 // Start implements tools.SignIn: it asks the shim to sign in and does not wait.

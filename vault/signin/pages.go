@@ -45,15 +45,14 @@ func (h *Handler) page(serve http.HandlerFunc) http.Handler {
 func (h *Handler) ended(ctx context.Context, l consent.Login, detail string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime) // the browser may have gone
 	defer cancel()
-	record, done := entry(l, "login.failed", "error"), wire.LoginDone{}
+	record := entry(l, "login.failed", "error")
 	switch l.Phase {
 	case consent.Refused:
 		record.Event, record.Outcome, record.Code = "login.refused", "denied", string(usererr.Refused)
-		done.Message = declined
 	case consent.Failed:
-		record.Code, done.Message, done.Hint = string(l.Details.Reason.Code), l.Details.Reason.Message, l.Details.Reason.Hint
+		record.Code = string(l.Details.Reason.Code)
 	default:
-		record.Code, done.Message = string(usererr.Timeout), "The sign-in was not completed in time"
+		record.Code = string(usererr.Timeout)
 	}
 	record.Detail = detail
 	// What no person ever looked at, anybody may have begun: the chain, which
@@ -64,7 +63,22 @@ func (h *Handler) ended(ctx context.Context, l consent.Login, detail string) {
 		}
 	}
 	h.cfg.Log.InfoContext(ctx, "a login ended", "login", l.ID, "device", l.Device, "event", record.Event, "code", record.Code)
+	done, _ := Told(l)
 	h.cfg.Streams.LoginDone(l.Device, done)
+}
+
+// Told is what those who wait for a login hear of its end without a session;
+// false if it has none.
+func Told(l consent.Login) (wire.LoginDone, bool) {
+	switch l.Phase {
+	case consent.Refused:
+		return wire.LoginDone{Message: declined}, true
+	case consent.Failed:
+		return wire.LoginDone{Message: l.Details.Reason.Message, Hint: l.Details.Reason.Hint}, true
+	case consent.Expired:
+		return wire.LoginDone{Message: "The sign-in was not completed in time"}, true
+	}
+	return wire.LoginDone{}, false
 }
 
 // cookieName is of one login, so that two in one browser (a laptop and a

@@ -68,12 +68,20 @@ func Open(_ context.Context, at keyurl.Key, way *http.Transport) (seal.Service, 
 		return nil, usererr.Wrap(err, usererr.Settings, "The environment has no usable credentials for "+at.Name,
 			"Set AZURE_TENANT_ID, AZURE_CLIENT_ID and a secret or certificate, or use a managed identity")
 	}
+	options.Transport = direct{seal.ServiceClient(way).Transport}
 	keys, err := azkeys.NewClient("https://"+at.Host, credential, &azkeys.ClientOptions{ClientOptions: options})
 	if err != nil {
 		return nil, fmt.Errorf("making a client for Key Vault: %w", err)
 	}
 	return &keyService{at, keys}, nil
 }
+
+// direct has no redirects at all. [http.Client] rewinds a body before it asks
+// whether to follow one, and the library's bodies may still be read then.
+type direct struct{ way http.RoundTripper }
+
+// Do implements policy.Transporter.
+func (d direct) Do(r *http.Request) (*http.Response, error) { return d.way.RoundTrip(r) }
 
 func credentials(identity string, options azcore.ClientOptions) (azcore.TokenCredential, error) {
 	switch identity {

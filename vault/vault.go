@@ -177,7 +177,7 @@ func (v *assembly) connect(ctx context.Context, k keys) error {
 	verifier := dpop.NewVerifier(dpop.VerifierConfig{Nonces: nonces, Replay: v.db})
 	v.gateway = gateway.New(gateway.Config{
 		Sessions: v.sessions, Verifier: verifier, Nonces: nonces, PublicURL: s.Network.PublicURL, Version: v.cfg.Version, Log: v.log,
-		Moved: v.grants.Purge, LoginEnded: v.loginEnded, LoginEnded: v.loginEnded, Address: v.address, Refused: v.refused(),
+		Moved: v.grants.Purge, LoginEnded: v.loginEnded, Address: v.address, Refused: v.refused(),
 	})
 	if err := v.wireCompany(k, client, rules); err != nil {
 		return err

@@ -101,9 +101,6 @@ type Config struct {
 	// LoginEnded, if not nil, tells of the last login of a device that ended
 	// without a session, at whichever replica; false if the last one did not.
 	LoginEnded func(ctx context.Context, device identity.DeviceID) (identity.LoginID, wire.LoginDone, bool)
-	// LoginEnded, if not nil, tells of the last login of a device that ended
-	// without a session, at whichever replica; false if the last one did not.
-	LoginEnded func(ctx context.Context, device identity.DeviceID) (identity.LoginID, wire.LoginDone, bool)
 	// Address finds the network address of a client; the peer's by default.
 	Address func(*http.Request) netip.Addr
 	// Refused, if not nil, hears of proofs that were no good and that somebody

@@ -33,7 +33,7 @@ type company struct {
 	issuer string
 }
 
-// newCompany starts the vault first: the provider may be away then.
+// newCompany starts three vaults first: the provider may be away then.
 func newCompany(t *testing.T, opt stage.Options) *company {
 	t.Helper()
 	npm := testenv.NPM(t)
@@ -47,7 +47,7 @@ func newCompany(t *testing.T, opt stage.Options) *company {
   oidc: {issuer: %q, client_id: vault, client_secret: "env:ACME_COMPANY_SECRET", recheck: 2s}
   step_up: {tools: [confluence_create_page], max_age: 5m, acr: [mfa]}
 `, c.issuer)
-	c.world = newWorld(t, opt)
+	c.world = newReplicas(t, newPostgres(t), opt)
 	_, port, _ := strings.Cut(address, ":")
 	config, err := json.Marshal(map[string]any{"npm": npm, "port": port, "vault": c.VaultURL, "secret": stage.CompanySecret, "people": []account{
 		{ID: "ada", Name: "Ada Berger", Groups: []string{"staff", "wiki-users"}}, {ID: "eve", Name: "Eve Guest", Groups: []string{"guests"}},
@@ -124,7 +124,7 @@ func (c *company) audited(event string) int {
 }
 
 // TestTheCompanysSignIn goes through a third-party identity provider in a real
-// browser: a first device with Atlassian's consent, a second one without, a
+// browser, to whichever of three vaults comes next: a first device with Atlassian's consent, a second one without, a
 // call that needs a second factor, somebody of no group, and an account that
 // loses its group.
 func TestTheCompanysSignIn(t *testing.T) {

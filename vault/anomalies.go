@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/anomaly"
 	"github.com/coatcheck-mcp/coatcheck/vault/anomaly/watch"
 	"github.com/coatcheck-mcp/coatcheck/vault/anomaly/webhook"
@@ -134,4 +135,21 @@ func (v *assembly) tell(_ context.Context, e audit.Entry, a anomaly.Alarm) (stri
 		return "", errors.New("too many notices wait for the webhook")
 	}
 	return "", nil
+}
+
+// Restore lifts the suspension of a person, who can then sign in again.
+func (a *Admin) Restore(ctx context.Context, person identity.PersonID) error {
+	now := time.Now()
+	until, err := a.db.PersonSuspended(ctx, person)
+	if err != nil {
+		return err
+	}
+	if !until.After(now) {
+		return usererr.New(usererr.NotFound, "The person "+string(person)+" is not suspended", "See who was with: coatcheck-vault audit list --event person.suspended")
+	}
+	if err := a.record(ctx, audit.Entry{Event: "person.restored", Person: person}); err != nil {
+		return err
+	}
+	_, err = a.db.PersonSuspend(ctx, person, now, time.Time{})
+	return err
 }

@@ -15,9 +15,10 @@ import (
 )
 
 type peopleCmd struct {
-	List   peopleListCmd   `cmd:"" help:"List the people who have a session or a grant, or had one"`
-	Show   peopleShowCmd   `cmd:"" help:"Show one person with all sessions and grants"`
-	Revoke peopleRevokeCmd `cmd:"" help:"Take all access of a person away now: sessions, grants, keys and tokens"`
+	List    peopleListCmd    `cmd:"" help:"List the people who have a session or a grant, or had one"`
+	Show    peopleShowCmd    `cmd:"" help:"Show one person with all sessions and grants"`
+	Revoke  peopleRevokeCmd  `cmd:"" help:"Take all access of a person away now: sessions, grants, keys and tokens"`
+	Restore peopleRestoreCmd `cmd:"" help:"Let a person sign in again whom an anomaly suspended"`
 }
 
 type peopleListCmd struct {

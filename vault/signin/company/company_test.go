@@ -104,7 +104,7 @@ func inTime(t *testing.T, test func(t *testing.T, r *rig)) {
 		}
 		r := &rig{t: t, db: db, provider: &provider{}, sessions: session.New(session.Config{Store: db}), audit: audit.New(audit.Config{Sink: db})}
 		r.cfg = company.Config{
-			Provider: r.provider, Store: db, Box: box, Sessions: r.sessions, Audit: r.audit,
+			Provider: r.provider, Store: db.SignIns(), Box: box, Sessions: r.sessions, Audit: r.audit, Demands: true,
 			Seen: func(context.Context, string, time.Time) (bool, error) { return false, nil },
 			Expel: func(_ context.Context, p identity.PersonID, _ identity.TenantID) error {
 				r.expelled = append(r.expelled, p)
@@ -175,7 +175,7 @@ func TestAskingAgain(t *testing.T) {
 		if diff := cmp.Diff([]string{"refresh-CANARY-0", "refresh-CANARY-1", "refresh-CANARY-2"}, r.provider.sent()); diff != "" || !r.lives(s) {
 			t.Errorf("lives %v, sent %s", r.lives(s), diff)
 		}
-		row, err := r.db.SignInGet(t.Context(), s.ID)
+		row, err := r.db.SignIns().SignInGet(t.Context(), s.ID)
 		if err != nil || bytes.Contains(row.Sealed, []byte("CANARY")) || bytes.Contains(row.Sealed, []byte("staff")) || time.Since(row.Said.Checked) > 2*time.Minute {
 			t.Errorf("%+v, %v", row, err)
 		}
@@ -303,7 +303,7 @@ func TestSessionsFromBefore(t *testing.T) {
 		if r.lives(old) || !r.lives(kept) {
 			t.Errorf("the old one lives: %v, the new one: %v", r.lives(old), r.lives(kept))
 		}
-		if _, err := r.db.SignInGet(t.Context(), ended.ID); !errors.Is(err, company.ErrNone) {
+		if _, err := r.db.SignIns().SignInGet(t.Context(), ended.ID); !errors.Is(err, company.ErrNone) {
 			t.Errorf("what was kept of a session that has ended: %v", err)
 		}
 		if diff := cmp.Diff([]string{"session.revoked"}, r.events()); diff != "" {
@@ -349,6 +349,41 @@ func TestRequire(t *testing.T) {
 		r.signIn("d1", "", "staff") // a new session, under a new id
 		if who, err := r.Wanted(ctx, "d1"); who != "" || err != nil {
 			t.Errorf("after the sign-in: %v, %v", who, err)
+		}
+	})
+}
+
+// TestDemand: a session that was asked for a fresh sign-in is good for nothing
+// else, whatever the tool, and the session that follows is good for all.
+func TestDemand(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		s := r.signIn("d1", "", "staff")
+		caller := identity.Caller{Session: s.ID, Device: "d1", Person: s.Person, Tenant: s.Tenant}
+		if err := r.Require(ctx, caller, "confluence_search"); err != nil {
+			t.Errorf("before: %v", err)
+		}
+		if err := errors.Join(r.Demand(ctx, s.ID), r.Demand(ctx, s.ID)); err != nil {
+			t.Fatal(err)
+		}
+		for _, tool := range []string{"confluence_search", "confluence_update_page"} {
+			if err := r.Require(ctx, caller, tool); !errors.Is(err, policy.ErrStepUp) || usererr.CodeOf(err) != usererr.SignIn {
+				t.Errorf("%s: %v", tool, err)
+			}
+		}
+		if who, err := r.Wanted(ctx, "d1"); who != "p_ada" || err != nil {
+			t.Errorf("the next login is of %v, %v", who, err)
+		}
+		caller.Session = r.signIn("d1", "", "staff").ID
+		if err := r.Require(ctx, caller, "confluence_search"); err != nil {
+			t.Errorf("after the sign-in: %v", err)
+		}
+		caller.Session = "s_older"
+		if err := r.Require(ctx, caller, "confluence_search"); err != nil {
+			t.Errorf("a session without the company: %v", err)
+		}
+		if err := r.Demand(ctx, "s_older"); !errors.Is(err, company.ErrNone) {
+			t.Errorf("asking it: %v", err)
 		}
 	})
 }

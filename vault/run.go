@@ -52,6 +52,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	v.retention, err = v.evidence.Retention(ctx)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	server := &http.Server{
 		Handler:           v.routes(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -72,7 +76,7 @@ func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var parts sync.WaitGroup
-	failed := make(chan error, 9)
+	failed := make(chan error, 10)
 	run := func(name string, part func(context.Context) error) {
 		parts.Go(func() { // ends with life
 			if err := part(life); err != nil && life.Err() == nil {
@@ -90,6 +94,9 @@ func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.
 	v.anomalies.run(run)
 	if v.notary != nil {
 		run("audit checkpoints", v.notary.Run)
+	}
+	if v.retention != nil {
+		run("audit retention", v.retention.Run)
 	}
 	run("http", func(context.Context) error { // ends with Shutdown
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

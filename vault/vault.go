@@ -15,6 +15,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/admin"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/retain"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
 	"github.com/coatcheck-mcp/coatcheck/vault/evidence"
@@ -54,6 +55,7 @@ type assembly struct {
 	audit     *audit.Log
 	evidence  *evidence.Keeper // of audit
 	notary    *audit.Notary    // once it runs; nil without checkpoints
+	retention *retain.Keeper   // once it runs; nil where records are kept for ever
 	desk      *admin.Desk
 	began     time.Time
 	grants    *grant.Keeper

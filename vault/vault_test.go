@@ -18,6 +18,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/demo/stage"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault"
+	"github.com/coatcheck-mcp/coatcheck/vault/evidence"
 	"github.com/coatcheck-mcp/coatcheck/vault/admin"
 	"github.com/coatcheck-mcp/coatcheck/vault/settings"
 )
@@ -223,7 +224,7 @@ func TestAdmin(t *testing.T) {
 		}
 	}
 	// What was refused is not on record.
-	if report, err := a.VerifyAudit(t.Context()); report.Records != 0 || err != nil {
+	if report, err := a.VerifyAudit(t.Context(), evidence.AuditSources{}); report.Records != 0 || err != nil {
 		t.Errorf("VerifyAudit = %+v, %v", report, err)
 	}
 	// No key is made by looking.

@@ -78,35 +78,52 @@ func (l auditListCmd) read(ctx context.Context, a *vault.Admin) ([]admin.Record,
 
 type auditVerifyCmd struct {
 	Checkpoints string `placeholder:"FILE" help:"Also compare with the checkpoints in this file, which find a chain that was cut off or written anew"`
-	Key         string `placeholder:"VKEY" help:"Key that the checkpoints are signed with (default: this vault's own)"`
+	Objects     string `placeholder:"FOLDER" help:"Also compare with the checkpoints in this folder of audit objects, and check the records that were exported there before they were dropped"`
+	Key         string `placeholder:"VKEY" help:"Key that checkpoints and segments are signed with (default: this vault's own)"`
 }
 
 // Run verifies all chains.
 func (v auditVerifyCmd) Run(ctx context.Context, p program, c *cli) error {
-	if v.Checkpoints == "" {
-		if v.Key != "" {
-			return usererr.New(usererr.Settings, "The option --key says who signed checkpoints, and there are none", "Name their file with --checkpoints")
+	from := evidence.AuditSources{Objects: v.Objects, Key: v.Key}
+	if v.Checkpoints != "" {
+		file, err := os.Open(v.Checkpoints)
+		if err != nil {
+			return usererr.Wrap(err, usererr.Settings, "The file of checkpoints cannot be read", "Name it with --checkpoints")
 		}
-		return p.admin(ctx, c, func(a *vault.Admin) error {
-			report, err := a.VerifyAudit(ctx)
-			if err != nil {
-				return err
-			}
-			return p.say("%d records, all intact.", report.Records)
-		})
+		defer func() { _ = file.Close() }() // only read
+		from.Checkpoints = file
 	}
-	file, err := os.Open(v.Checkpoints)
-	if err != nil {
-		return usererr.Wrap(err, usererr.Settings, "The file of checkpoints cannot be read", "Name it with --checkpoints")
-	}
-	defer func() { _ = file.Close() }() // only read
 	return p.admin(ctx, c, func(a *vault.Admin) error {
-		report, err := a.VerifyAuditAgainst(ctx, file, v.Key)
+		report, err := a.VerifyAudit(ctx, from)
 		if err != nil {
 			return err
 		}
-		return errors.Join(p.say("%d records, all intact, compared with %d checkpoints.", report.Records, report.Checkpoints), p.signed(report))
+		if v.Checkpoints == "" && v.Objects == "" {
+			return errors.Join(p.say("%d records, all intact.", report.Records), p.dropped(report))
+		}
+		return errors.Join(p.say("%d records, all intact, compared with %d checkpoints.", report.Records, report.Checkpoints), p.dropped(report), p.signed(report))
 	})
+}
+
+// dropped says which chains have lost their begin, and what was exported of it.
+func (p program) dropped(report evidence.AuditReport) (err error) {
+	for _, c := range report.Chains {
+		if c.Dropped > 0 {
+			err = errors.Join(err, p.say("The chain of %s begins with record %d, behind a signed segment: what was before is older than observability.retention.",
+				first(string(c.Tenant), "the vault itself"), c.Dropped+1))
+		}
+	}
+	if report.Archive.Segments > 0 {
+		err = errors.Join(err, p.say("%d exported records in %d segments, all intact.", report.Archive.Records, report.Archive.Segments))
+	}
+	return err
+}
+
+func first(text, other string) string {
+	if text != "" {
+		return text
+	}
+	return other
 }
 
 // signed says how far the checkpoints reach.

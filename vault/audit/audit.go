@@ -78,6 +78,8 @@ type Sink interface {
 	AuditHead(ctx context.Context, tenant identity.TenantID) (Head, error)
 	// AuditHeads returns the ends of all chains.
 	AuditHeads(ctx context.Context) (map[identity.TenantID]Head, error)
+	// AuditSegments lists the sealed segments of a chain in order.
+	AuditSegments(ctx context.Context, tenant identity.TenantID) ([]Segment, error)
 	// AuditTenants lists the chains that exist.
 	AuditTenants(ctx context.Context) ([]identity.TenantID, error)
 }

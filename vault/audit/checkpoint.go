@@ -31,7 +31,15 @@ const (
 type Checkpoint struct {
 	Tenant identity.TenantID
 	Head
-	Line int // of the file, at which it begins
+	Line int    // of the file, at which it begins
+	Name string // where it is, if it is no part of a file
+}
+
+func (c Checkpoint) where() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	return fmt.Sprintf("checkpoint in line %d", c.Line)
 }
 
 // Key signs checkpoints.

@@ -17,6 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/cef"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/export"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
@@ -30,7 +32,7 @@ func TestJSONLinesCanBeCheckedAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	count, err := r.Export(t.Context(), &out, audit.Export{Format: audit.JSONLines, Tenants: []identity.TenantID{"", "acme"}})
+	count, err := export.Write(t.Context(), r.Log, &out, export.Options{Format: export.JSONLines, Tenants: []identity.TenantID{"", "acme"}})
 	if err != nil || count != 1503 {
 		t.Fatalf("%d records, %v", count, err)
 	}
@@ -55,7 +57,7 @@ func TestJSONLinesCanBeCheckedAnywhere(t *testing.T) {
 		last[e.Tenant] = e.Hash
 	}
 	out.Reset()
-	if count, err := r.Export(t.Context(), &out, audit.Export{Format: audit.JSONLines, Tenants: []identity.TenantID{"acme"}, After: 1499}); count != 2 || err != nil {
+	if count, err := export.Write(t.Context(), r.Log, &out, export.Options{Format: export.JSONLines, Tenants: []identity.TenantID{"acme"}, After: 1499}); count != 2 || err != nil {
 		t.Errorf("after 1499: %d, %v", count, err)
 	}
 }
@@ -64,17 +66,18 @@ func TestATamperedRecordIsExportedAsItIs(t *testing.T) {
 	r := newRig(t)
 	r.fill(t, "acme", 1)
 	r.forge(t).exec("UPDATE audit SET body = $1, event = $2", []byte("\xff\x00"), "a|b\nc")
-	export := func(format audit.Format) string {
+	exported := func(x export.Options) string {
+		x.Tenants, x.Version = []identity.TenantID{"acme"}, "1"
 		var out bytes.Buffer
-		if _, err := r.Export(t.Context(), &out, audit.Export{Format: format, Tenants: []identity.TenantID{"acme"}, Version: "1"}); err != nil {
+		if _, err := export.Write(t.Context(), r.Log, &out, x); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()
 	}
-	if got := export(audit.JSONLines); !strings.Contains(got, `"body_base64":"/wA="`) || strings.Contains(got, `"body":`) {
+	if got := exported(export.Options{Format: export.JSONLines}); !strings.Contains(got, `"body_base64":"/wA="`) || strings.Contains(got, `"body":`) {
 		t.Error(got)
 	}
-	if got := export(audit.CEF); !strings.HasPrefix(got, `CEF:0|Coatcheck|coatcheck-vault|1|a\|b c|a\|b c|5|rt=`) || !strings.Contains(got, "msg=an audit record is not readable") {
+	if got := exported(export.Options{Append: cef.Append}); !strings.HasPrefix(got, `CEF:0|Coatcheck|coatcheck-vault|1|a\|b c|a\|b c|5|rt=`) || !strings.Contains(got, "msg=an audit record is not readable") {
 		t.Error(got)
 	}
 }
@@ -115,7 +118,7 @@ func TestCEF(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out bytes.Buffer
-			if _, err := r.Export(t.Context(), &out, audit.Export{Format: audit.CEF, Tenants: []identity.TenantID{test.entry.Tenant}, Version: "v1|2"}); err != nil {
+			if _, err := export.Write(t.Context(), r.Log, &out, export.Options{Append: cef.Append, Tenants: []identity.TenantID{test.entry.Tenant}, Version: "v1|2"}); err != nil {
 				t.Fatal(err)
 			}
 			got := strings.Replace(out.String(), hex.EncodeToString(all[0].Hash), "HASH", 1)
@@ -137,7 +140,7 @@ func FuzzCEF(f *testing.F) {
 		}
 		s.list[0].Event = event // by somebody with the database
 		var out bytes.Buffer
-		if _, err := log.Export(t.Context(), &out, audit.Export{Format: audit.CEF, Tenants: []identity.TenantID{""}, Version: "1"}); err != nil {
+		if _, err := export.Write(t.Context(), log, &out, export.Options{Append: cef.Append, Tenants: []identity.TenantID{""}, Version: "1"}); err != nil {
 			t.Fatal(err)
 		}
 		line := strings.TrimSuffix(out.String(), "\n")
@@ -160,17 +163,17 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("full") }
 func TestExportFails(t *testing.T) {
 	r := newRig(t)
 	r.fill(t, "acme", 1)
-	x := audit.Export{Format: audit.CEF, Tenants: []identity.TenantID{"acme"}}
-	if _, err := r.Export(t.Context(), full{}, x); err == nil {
+	x := export.Options{Append: cef.Append, Tenants: []identity.TenantID{"acme"}}
+	if _, err := export.Write(t.Context(), r.Log, full{}, x); err == nil {
 		t.Error("written to a full disk")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := r.Export(ctx, &bytes.Buffer{}, x); !errors.Is(err, context.Canceled) {
+	if _, err := export.Write(ctx, r.Log, &bytes.Buffer{}, x); !errors.Is(err, context.Canceled) {
 		t.Errorf("Export = %v", err)
 	}
 	x.Format = "xml"
-	if _, err := r.Export(t.Context(), &bytes.Buffer{}, x); err == nil {
+	if _, err := export.Write(t.Context(), r.Log, &bytes.Buffer{}, x); err == nil {
 		t.Error("exported as XML")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/objects"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
@@ -28,12 +29,15 @@ const (
 // by another key, or it holds something else.
 var ErrNotary = errors.New("the file holds something other than checkpoints by this vault's key")
 
-// NotaryConfig is what a [Notary] needs. Everything is required.
+// NotaryConfig is what a [Notary] needs. Everything else is required.
 type NotaryConfig struct {
-	Log    *Log
-	Key    *Key
-	File   string // that checkpoints are appended to
-	Logger *slog.Logger
+	Log *Log
+	Key *Key
+	// File is what checkpoints are appended to, Objects gets one object for
+	// each. There must be one of the two.
+	File    string
+	Objects objects.Store
+	Logger  *slog.Logger
 }
 
 // Notary signs the ends of the chains and keeps the checkpoints in a file, for
@@ -41,7 +45,7 @@ type NotaryConfig struct {
 // a chain that was changed behind the vault's back gets no new checkpoint.
 type Notary struct {
 	cfg  NotaryConfig
-	file *os.File
+	file *os.File // nil without one
 
 	mu     sync.Mutex                 // for those who ask; only Run writes
 	signed map[identity.TenantID]Head // last; guarded by mu
@@ -59,12 +63,21 @@ func (n *Notary) Key() string { return n.cfg.Key.Verifier() }
 
 // NewNotary opens the file or makes it, and reads where the last checkpoints
 // are. [ErrNotary] means that it is another's file.
-func NewNotary(cfg NotaryConfig) (*Notary, error) {
+func NewNotary(ctx context.Context, cfg NotaryConfig) (*Notary, error) {
+	n := &Notary{cfg: cfg, signed: map[identity.TenantID]Head{}}
+	if cfg.Objects != nil {
+		if err := n.resumeObjects(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.File == "" {
+		return n, nil
+	}
 	file, err := os.OpenFile(cfg.File, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the file of audit checkpoints: %w", err)
 	}
-	n := &Notary{cfg: cfg, file: file, signed: map[identity.TenantID]Head{}}
+	n.file = file
 	if err := n.resume(); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -92,7 +105,7 @@ func (n *Notary) resume() error {
 	for _, end := range ends {
 		c, wrong := openNote(end.text, end.line, n.cfg.Key.verifier)
 		if wrong == nil {
-			n.signed[c.Tenant] = c.Head
+			n.signed[c.Tenant] = later(n.signed[c.Tenant], c.Head)
 		} else if !errors.Is(wrong, errTorn) {
 			err = errors.Join(err, wrong)
 		}
@@ -113,6 +126,9 @@ func (n *Notary) Run(ctx context.Context) error {
 		case <-tick.C:
 		case <-ctx.Done():
 			n.round(context.WithoutCancel(ctx), notaryLast)
+			if n.file == nil {
+				return nil
+			}
 			return n.file.Close()
 		}
 	}
@@ -137,7 +153,7 @@ func (n *Notary) round(ctx context.Context, timeout time.Duration) {
 		err := n.sign(ctx, tenant, heads[tenant])
 		if broken, ok := errors.AsType[*BrokenError](err); ok {
 			n.failed(ctx, "an audit chain was changed behind the vault's back, so its end is not signed", "tenant", tenant,
-				"record", broken.Seq, "what", broken.What, "do", "coatcheck-vault audit verify --checkpoints "+n.cfg.File)
+				"record", broken.Seq, "what", broken.What, "do", "coatcheck-vault audit verify, with --checkpoints or --objects")
 		} else if err != nil {
 			n.failed(ctx, "an audit checkpoint could not be made", "tenant", tenant, "error", err)
 		}
@@ -166,15 +182,29 @@ func (n *Notary) sign(ctx context.Context, tenant identity.TenantID, head Head) 
 		// it here would hold up each start.
 		last.Seq = head.Seq - 1
 	}
-	if err := n.cfg.Log.follows(ctx, tenant, last, head); err != nil {
+	err := n.cfg.Log.follows(ctx, tenant, last, head)
+	if _, broken := errors.AsType[*BrokenError](err); broken && known {
+		// What was signed last may have been dropped since.
+		if end, ok := n.dropped(ctx, tenant); ok && end.Seq > last.Seq && end.Seq < head.Seq {
+			err = n.cfg.Log.follows(ctx, tenant, end, head)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	text, err := n.cfg.Key.Sign(tenant, head)
 	if err != nil {
 		return err
 	}
-	if err := n.write(text); err != nil {
-		return fmt.Errorf("writing the file of audit checkpoints: %w", err)
+	if n.cfg.Objects != nil {
+		if err := n.put(ctx, tenant, head, text); err != nil {
+			return fmt.Errorf("writing an object with an audit checkpoint: %w", err)
+		}
+	}
+	if n.file != nil {
+		if err := n.write(text); err != nil {
+			return fmt.Errorf("writing the file of audit checkpoints: %w", err)
+		}
 	}
 	n.mu.Lock()
 	n.signed[tenant] = head
@@ -203,7 +233,7 @@ func (n *Notary) write(text []byte) error {
 func (l *Log) follows(ctx context.Context, tenant identity.TenantID, last, head Head) error {
 	var check checker
 	at := last
-	err := l.pages(ctx, tenant, last.Seq, func(page []Record) (bool, error) {
+	err := l.Pages(ctx, tenant, last.Seq, func(page []Record) (bool, error) {
 		for i := range page {
 			r := &page[i]
 			if at.Hash == nil {

@@ -49,7 +49,7 @@ func newNotary(t testing.TB, r *rig) *notary {
 
 func (n *notary) round(t testing.TB) {
 	t.Helper()
-	one, err := audit.NewNotary(n.cfg)
+	one, err := audit.NewNotary(context.Background(), n.cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func TestBadCheckpoints(t *testing.T) {
 	}
 	t.Run("going on with another's file", func(t *testing.T) {
 		n.append(t, "\n"+foreign.text(t))
-		if _, err := audit.NewNotary(n.cfg); !errors.Is(err, audit.ErrNotary) {
+		if _, err := audit.NewNotary(context.Background(), n.cfg); !errors.Is(err, audit.ErrNotary) {
 			t.Errorf("NewNotary = %v", err)
 		}
 	})
@@ -297,7 +297,7 @@ func TestACheckpointEachMinute(t *testing.T) {
 			}
 		}
 		record()
-		n, err := audit.NewNotary(audit.NotaryConfig{Log: log, Key: newKey(t, 7), File: file, Logger: slog.New(slog.DiscardHandler)})
+		n, err := audit.NewNotary(t.Context(), audit.NotaryConfig{Log: log, Key: newKey(t, 7), File: file, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}

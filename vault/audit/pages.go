@@ -21,10 +21,10 @@ type stretch struct {
 	done        chan struct{} // closed once records and err are set
 }
 
-// pages calls each with the records of tenant's chain after a number, in their
+// Pages calls each with the records of tenant's chain after a number, in their
 // order and some at a time, until there are no more or each wants none. What
 // comes next is read meanwhile.
-func (l *Log) pages(ctx context.Context, tenant identity.TenantID, after int64, each func([]Record) (more bool, err error)) error {
+func (l *Log) Pages(ctx context.Context, tenant identity.TenantID, after int64, each func([]Record) (more bool, err error)) error {
 	end, err := l.cfg.Sink.AuditHead(ctx, tenant)
 	if err != nil {
 		return err

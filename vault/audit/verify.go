@@ -22,6 +22,7 @@ const maxBroken = 20
 type Chain struct {
 	Tenant  identity.TenantID
 	Records int64 // that were read
+	Dropped int64 // that were before them, in sealed segments
 	Broken  int64 // of them; missing stretches count once
 	Head    Head  // the last record
 	// Signed is the last record that a checkpoint confirms, 0 for none.
@@ -50,12 +51,26 @@ func (e *BrokenError) Error() string {
 // one that was there. What is wrong comes back as joined [BrokenError]s, at
 // most 20 of a chain; another error means that it could not be read to the end.
 func (l *Log) Verify(ctx context.Context, signed ...Checkpoint) ([]Chain, error) {
+	return l.VerifyWith(ctx, Proof{Signed: signed})
+}
+
+// Proof is what chains are held against.
+type Proof struct {
+	Signed []Checkpoint
+	// Key returns the verifier key of sealed segments; it is asked only if
+	// there are some.
+	Key func(context.Context) (vkey string, err error)
+}
+
+// VerifyWith is Verify for chains that may have lost their begin: they may
+// begin behind the end of a segment that the vault sealed and dropped.
+func (l *Log) VerifyWith(ctx context.Context, proof Proof) ([]Chain, error) {
 	tenants, err := l.cfg.Sink.AuditTenants(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("verifying the audit log: %w", err)
 	}
 	byTenant := map[identity.TenantID][]Checkpoint{}
-	for _, c := range signed {
+	for _, c := range proof.Signed {
 		byTenant[c.Tenant] = append(byTenant[c.Tenant], c)
 		if !slices.Contains(tenants, c.Tenant) {
 			tenants = append(tenants, c.Tenant) // all of it is gone
@@ -64,9 +79,14 @@ func (l *Log) Verify(ctx context.Context, signed ...Checkpoint) ([]Chain, error)
 	var chains []Chain
 	var wrong []error
 	for _, tenant := range tenants {
-		list := byTenant[tenant]
+		w := walk{chain: Chain{Tenant: tenant}}
+		ends, err := l.segments(ctx, &w, proof)
+		if err != nil {
+			return chains, fmt.Errorf("verifying the audit log: %w", err)
+		}
+		list := append(byTenant[tenant], ends...)
 		slices.SortStableFunc(list, func(a, b Checkpoint) int { return cmp.Compare(a.Seq, b.Seq) })
-		w := walk{chain: Chain{Tenant: tenant}, signed: list}
+		w.signed = list
 		if err := l.walkAll(ctx, &w); err != nil {
 			return chains, fmt.Errorf("verifying the audit log: %w", err)
 		}
@@ -81,7 +101,52 @@ type walk struct {
 	wrong     []error
 	signed    []Checkpoint // that are still ahead, in order
 	rewritten bool         // the last checkpoint did not fit
+	floor     Head         // the end of the last segment that was dropped
 	check     checker
+}
+
+// segments checks the sealed segments of a chain, notes where it may begin, and
+// returns their ends, which are as good as checkpoints.
+func (l *Log) segments(ctx context.Context, w *walk, proof Proof) ([]Checkpoint, error) {
+	list, err := l.cfg.Sink.AuditSegments(ctx, w.chain.Tenant)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	if proof.Key == nil {
+		return nil, errors.New("there are sealed segments and no key to check them with")
+	}
+	vkey, err := proof.Key(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err = sound(list, vkey)
+	if broken, ok := errors.AsType[*BrokenError](err); ok {
+		w.report(broken.Seq, broken.What)
+	} else if err != nil {
+		return nil, err
+	}
+	var ends []Checkpoint
+	for _, s := range list {
+		ends = append(ends, Checkpoint{Tenant: s.Tenant, Head: s.Head, Name: fmt.Sprintf("seal of segment %d-%d", s.First, s.Seq)})
+		if !s.Dropped.IsZero() {
+			w.floor = s.Head
+		}
+	}
+	return ends, nil
+}
+
+// begin takes the end of what was dropped for what came before r, the first
+// record that is there. Part of the last segment may still be there: dropping
+// it was interrupted.
+func (w *walk) begin(r *Record) {
+	switch {
+	case w.floor.Seq == 0 || r.Seq <= 1:
+		return
+	case r.Seq <= w.floor.Seq:
+		w.chain.Head, w.chain.Dropped = Head{r.Seq - 1, r.Prev}, r.Seq-1
+	default:
+		w.chain.Head, w.chain.Dropped, w.chain.Signed = w.floor, w.floor.Seq, w.floor.Seq
+	}
 }
 
 func (l *Log) walkAll(ctx context.Context, w *walk) error {
@@ -90,7 +155,7 @@ func (l *Log) walkAll(ctx context.Context, w *walk) error {
 	if err != nil {
 		return err
 	}
-	err = l.pages(ctx, w.chain.Tenant, math.MinInt64, func(page []Record) (bool, error) {
+	err = l.Pages(ctx, w.chain.Tenant, math.MinInt64, func(page []Record) (bool, error) {
 		for i := range page {
 			w.step(&page[i])
 			if page[i].Seq == end.Seq && !bytes.Equal(page[i].Hash, end.Hash) {
@@ -104,7 +169,10 @@ func (l *Log) walkAll(ctx context.Context, w *walk) error {
 	}
 	last, known := end.Seq, ""
 	if n := len(w.signed); n > 0 && w.signed[n-1].Seq > last {
-		last, known = w.signed[n-1].Seq, fmt.Sprintf(", which the checkpoint in line %d signed", w.signed[n-1].Line)
+		last, known = w.signed[n-1].Seq, fmt.Sprintf(", which the %s signed", w.signed[n-1].where())
+	}
+	if w.chain.Records == 0 {
+		w.begin(&Record{Head: Head{Seq: math.MaxInt64}})
 	}
 	if w.chain.Head.Seq < last {
 		w.report(w.chain.Head.Seq+1, fmt.Sprintf("it and what follows is missing, to record %d%s", last, known))
@@ -114,7 +182,9 @@ func (l *Log) walkAll(ctx context.Context, w *walk) error {
 
 // step checks one record against the one before it.
 func (w *walk) step(r *Record) {
-	w.chain.Records++
+	if w.chain.Records++; w.chain.Records == 1 {
+		w.begin(r)
+	}
 	switch what := w.check.flaw(r, w.chain.Head.Hash); {
 	case r.Seq > w.chain.Head.Seq+1:
 		w.report(w.chain.Head.Seq+1, fmt.Sprintf("it is missing, and so is what follows, to record %d", r.Seq-1))
@@ -137,7 +207,7 @@ func (w *walk) compare(r *Record) {
 			w.chain.Signed, w.rewritten = c.Seq, false
 		case !w.rewritten:
 			w.rewritten = true
-			w.report(r.Seq, fmt.Sprintf("it is not the record that the checkpoint in line %d signed: something was changed from record %d on", c.Line, w.chain.Signed+1))
+			w.report(r.Seq, fmt.Sprintf("it is not the record that the %s signed: something was changed from record %d on", c.where(), w.chain.Signed+1))
 		}
 	}
 }

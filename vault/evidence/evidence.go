@@ -13,13 +13,15 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit/keyed"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/objects"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/retain"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/settings"
 )
 
 // Store keeps records and the keys around them.
 type Store interface {
-	audit.Sink
+	retain.Store
 	seal.KeyStore
 }
 
@@ -68,7 +70,7 @@ func (k *Keeper) Open(ctx context.Context) error {
 			return k.cfg.KeyError(hashKey, err)
 		}
 	}
-	if k.cfg.Settings.Audit.Checkpoints != "" {
+	if s := k.cfg.Settings; s.Audit.Checkpoints != "" || s.Audit.Objects != "" || s.Observability.Retention != 0 {
 		_, err := k.Signer(ctx)
 		return err
 	}
@@ -106,23 +108,64 @@ func (k *Keeper) AuditKey(ctx context.Context) (string, error) {
 	return key.Verifier(), nil
 }
 
-// Notary opens the file of audit checkpoints; nil without one.
-func (k *Keeper) Notary(ctx context.Context) (*audit.Notary, error) {
-	name := k.cfg.Settings.Audit.Checkpoints
+// objects opens the folder of audit.objects; nil without one.
+func (k *Keeper) objects() (objects.Store, error) {
+	name := k.cfg.Settings.Audit.Objects
 	if name == "" {
 		return nil, nil
+	}
+	dir, err := objects.NewDir(k.cfg.Settings.Path(name))
+	if err != nil {
+		return nil, usererr.Wrap(err, usererr.Settings, "The folder "+name+" of audit.objects cannot be used", "Make it, or mount what should be there")
+	}
+	return dir, nil
+}
+
+// Notary opens what gets audit checkpoints; nil if nothing does.
+func (k *Keeper) Notary(ctx context.Context) (*audit.Notary, error) {
+	name, file := k.cfg.Settings.Audit.Checkpoints, ""
+	store, err := k.objects()
+	if err != nil || store == nil && name == "" {
+		return nil, err
+	}
+	if name != "" {
+		file = k.cfg.Settings.Path(name)
 	}
 	signer, err := k.Signer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	n, err := audit.NewNotary(audit.NotaryConfig{Log: k.audit, Key: signer, File: k.cfg.Settings.Path(name), Logger: k.cfg.Log})
+	n, err := audit.NewNotary(ctx, audit.NotaryConfig{Log: k.audit, Key: signer, File: file, Objects: store, Logger: k.cfg.Log})
 	switch {
 	case errors.Is(err, audit.ErrNotary):
-		return nil, usererr.Wrap(err, usererr.Settings, "The file "+name+" of audit.checkpoints holds something other than checkpoints by this vault's key",
-			"Keep it and name another file. Nothing was overwritten")
+		return nil, usererr.Wrap(err, usererr.Settings, "What is at "+first(name, k.cfg.Settings.Audit.Objects)+" of the settings audit is something other than checkpoints by this vault's key",
+			"Keep it and name another place. Nothing was overwritten")
 	case err != nil:
-		return nil, usererr.Wrap(err, usererr.Settings, "The file "+name+" of audit.checkpoints cannot be opened", "Let it be a file that the vault may read and append to")
+		return nil, usererr.Wrap(err, usererr.Settings, "The place for checkpoints, "+first(name, k.cfg.Settings.Audit.Objects)+", cannot be opened", "Let it be one that the vault may read and add to")
 	}
 	return n, nil
+}
+
+func first(name, other string) string {
+	if name != "" {
+		return name
+	}
+	return other
+}
+
+// Retention returns what drops old records; nil if nothing does.
+func (k *Keeper) Retention(ctx context.Context) (*retain.Keeper, error) {
+	keep := k.cfg.Settings.Observability.Retention
+	if keep == 0 {
+		return nil, nil
+	}
+	store, err := k.objects()
+	if err != nil {
+		return nil, err
+	}
+	signer, err := k.Signer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return retain.New(retain.Config{Log: k.audit, Store: k.cfg.Store, Key: signer, Keep: keep, Logger: k.cfg.Log, Objects: store}), nil
 }

@@ -7,10 +7,15 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/cef"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/export"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/objects"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit/ocsf"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/retain"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
@@ -21,59 +26,101 @@ type AuditReport struct {
 	// Checkpoints were held against them; Torn ones had been cut short when
 	// they were written and prove nothing.
 	Checkpoints, Torn int
+	// Archive is what was exported before it was dropped, if that was checked.
+	Archive retain.Archived
 }
 
-// VerifyAudit checks all chains. [audit.BrokenError] in its error names the
-// record at which a chain is broken.
-func (k *Keeper) VerifyAudit(ctx context.Context) (AuditReport, error) {
-	return k.verify(ctx, AuditReport{}, nil)
+// AuditSources is what records are held against. The zero value is nothing but
+// the records themselves.
+type AuditSources struct {
+	Checkpoints io.Reader // a file of checkpoints
+	Objects     string    // a folder of audit objects
+	Key         string    // verifies both; "" means this vault's own
 }
 
-// VerifyAuditAgainst checks all chains, and that they still have what the
-// checkpoints in a file say. The verifier key "" means this vault's own.
-func (k *Keeper) VerifyAuditAgainst(ctx context.Context, file io.Reader, key string) (AuditReport, error) {
-	if key == "" {
-		var err error
-		if key, err = k.AuditKey(ctx); err != nil {
-			return AuditReport{}, err
+// VerifyAudit checks all chains, and that they still have what the sources say.
+// A chain may begin behind a segment that the vault sealed. [audit.BrokenError]
+// in its error names the record at which a chain is broken.
+func (k *Keeper) VerifyAudit(ctx context.Context, from AuditSources) (report AuditReport, err error) {
+	key := func(ctx context.Context) (string, error) {
+		if from.Key != "" {
+			return from.Key, nil
+		}
+		return k.AuditKey(ctx)
+	}
+	if _, _, err := audit.ReadCheckpoints(strings.NewReader(""), from.Key); from.Key != "" && err != nil {
+		return report, plain(err)
+	}
+	var list []audit.Checkpoint
+	if from.Checkpoints != nil || from.Objects != "" {
+		vkey, err := key(ctx)
+		if err == nil {
+			list, err = report.sources(ctx, from, vkey)
+		}
+		if err != nil {
+			return report, plain(err)
 		}
 	}
-	list, torn, err := audit.ReadCheckpoints(file, key)
-	if wrong, ok := errors.AsType[*audit.CheckpointError](err); ok {
-		return AuditReport{}, usererr.New(usererr.Settings, "The checkpoints cannot be relied on: "+wrong.Error(),
-			"Take the file and the key from where the vault itself cannot change them; coatcheck-vault audit key prints the key")
-	} else if err != nil {
-		return AuditReport{}, err
-	}
-	return k.verify(ctx, AuditReport{Checkpoints: len(list), Torn: torn}, list)
-}
-
-func (k *Keeper) verify(ctx context.Context, report AuditReport, list []audit.Checkpoint) (AuditReport, error) {
-	var err error
-	report.Chains, err = k.audit.Verify(ctx, list...)
+	report.Checkpoints = len(list)
+	report.Chains, err = k.audit.VerifyWith(ctx, audit.Proof{Signed: list, Key: key})
 	for _, c := range report.Chains {
 		report.Records += c.Records
 	}
-	if _, broken := errors.AsType[*audit.BrokenError](err); broken {
-		return report, usererr.Wrap(err, usererr.Internal, "The audit records are not intact: "+err.Error(),
+	return report, plain(err)
+}
+
+// sources reads what is outside the store.
+func (r *AuditReport) sources(ctx context.Context, from AuditSources, vkey string) (list []audit.Checkpoint, err error) {
+	if from.Checkpoints != nil {
+		if list, r.Torn, err = audit.ReadCheckpoints(from.Checkpoints, vkey); err != nil {
+			return nil, err
+		}
+	}
+	if from.Objects == "" {
+		return list, nil
+	}
+	dir, err := objects.NewDir(from.Objects)
+	if err != nil {
+		return nil, usererr.Wrap(err, usererr.Settings, "The folder of audit objects cannot be read", "Name it with --objects")
+	}
+	more, torn, err := audit.ReadObjects(ctx, dir, vkey)
+	if err != nil {
+		return nil, err
+	}
+	r.Archive, err = retain.VerifyArchive(ctx, dir, vkey)
+	r.Torn += torn + r.Archive.Torn
+	return append(list, more...), err
+}
+
+// plain says in plain words what is wrong with records or with what proves them.
+func plain(err error) error {
+	if wrong, ok := errors.AsType[*audit.CheckpointError](err); ok {
+		return usererr.New(usererr.Settings, "The checkpoints cannot be relied on: "+wrong.Error(),
+			"Take them and the key from where the vault itself cannot change them; coatcheck-vault audit key prints the key")
+	}
+	if _, broken := errors.AsType[*audit.BrokenError](err); broken || errors.Is(err, audit.ErrSegment) {
+		return usererr.Wrap(err, usererr.Internal, "The audit records are not intact: "+err.Error(),
 			"Keep the database as it is and find out who had access to it")
 	}
-	return report, err
+	return err
 }
 
 // Verify checks all chains, and that they still have what this vault's own
 // checkpoints say, if there are any.
 func (k *Keeper) Verify(ctx context.Context) (AuditReport, error) {
-	name := k.cfg.Settings.Audit.Checkpoints
-	if name == "" {
-		return k.VerifyAudit(ctx)
+	var from AuditSources
+	if name := k.cfg.Settings.Audit.Checkpoints; name != "" {
+		file, err := os.Open(k.cfg.Settings.Path(name))
+		if err != nil {
+			return AuditReport{}, usererr.Wrap(err, usererr.Settings, "The file of audit.checkpoints cannot be read", "Look where it is")
+		}
+		defer func() { _ = file.Close() }() // only read
+		from.Checkpoints = file
 	}
-	file, err := os.Open(k.cfg.Settings.Path(name))
-	if err != nil {
-		return AuditReport{}, usererr.Wrap(err, usererr.Settings, "The file of audit.checkpoints cannot be read", "Look where it is")
+	if name := k.cfg.Settings.Audit.Objects; name != "" {
+		from.Objects = k.cfg.Settings.Path(name)
 	}
-	defer func() { _ = file.Close() }() // only read
-	return k.VerifyAuditAgainst(ctx, file, "")
+	return k.VerifyAudit(ctx, from)
 }
 
 // AuditExport says which records are exported, and how.
@@ -103,11 +150,14 @@ func (k *Keeper) ExportAudit(ctx context.Context, w io.Writer, x AuditExport) er
 	if err := k.cfg.Record(ctx, audit.Entry{Event: "audit.exported", Objects: []string{what}}); err != nil {
 		return err
 	}
-	how := audit.Export{Format: audit.Format(x.Format), Tenants: tenants, After: x.After, Version: x.Version}
-	if x.Format == "ocsf" {
+	how := export.Options{Format: export.Format(x.Format), Tenants: tenants, After: x.After, Version: x.Version}
+	switch x.Format {
+	case "cef":
+		how.Append = cef.Append
+	case "ocsf":
 		how.Append = ocsf.Append
 	}
-	if _, err := k.audit.Export(ctx, w, how); err != nil {
+	if _, err := export.Write(ctx, k.audit, w, how); err != nil {
 		return fmt.Errorf("exporting: %w", err)
 	}
 	return nil

@@ -90,6 +90,12 @@ func (s *Settings) checkObservability(r *reader) {
 	if o.Attribution != "id" && o.Attribution != "hash" {
 		r.at("observability.attribution", "must be id or hash")
 	}
+	if o.Retention != 0 && o.Retention < 2*day {
+		r.at("observability.retention", "must be at least 2d, such as 400d; without it records are kept for ever")
+	}
+	if o.Retention != 0 && s.Audit.Objects == "" {
+		s.Warnings = append(s.Warnings, "observability.retention drops old audit records, and audit.objects names no folder that gets them before: then they are gone")
+	}
 }
 
 func (s *Settings) checkStore(r *reader) {

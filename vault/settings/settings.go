@@ -143,6 +143,9 @@ type Observability struct {
 	// hashes or full. Attribution is how they name people: id (default) or hash.
 	Audit       string `yaml:"audit"`
 	Attribution string `yaml:"attribution"`
+	// Retention is how long audit records are kept at least, before whole days
+	// of them are sealed and dropped; for ever by default.
+	Retention time.Duration `yaml:"retention"`
 }
 
 // Audit is what proves the audit records from outside the store.
@@ -150,6 +153,9 @@ type Audit struct {
 	// Checkpoints is a file that signed ends of the chains are appended to;
 	// none by default.
 	Checkpoints string `yaml:"checkpoints"`
+	// Objects is a folder that gets an object for each of them, and each segment
+	// of records before it is dropped; none by default.
+	Objects string `yaml:"objects"`
 }
 
 const day = 24 * time.Hour

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,8 +132,10 @@ func raw(t testing.TB, file string) *sql.DB {
 func TestAuditRowsAreAppendOnly(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "vault.db")
 	db := openAt(t, "sqlite:"+file)
-	appendRecord(t, db, "acme", "one")
+	sealTwo(t, db)
 	appendOnly(t, raw(t, file),
+		"INSERT OR REPLACE INTO audit_segments SELECT tenant, first_seq, last_seq, prev, hash, since, until, note, 1 FROM audit_segments",
+		"INSERT INTO audit_segments SELECT tenant, 2, 2, hash, hash, since, until, note, 1 FROM audit_segments",
 		"INSERT OR REPLACE INTO audit_heads SELECT tenant, seq, x'00' FROM audit_heads",
 		"INSERT OR REPLACE INTO audit SELECT tenant, seq, at, 'forged', body, prev, hash FROM audit",
 		"UPDATE audit_heads SET seq = seq + 2")
@@ -141,15 +144,27 @@ func TestAuditRowsAreAppendOnly(t *testing.T) {
 func TestAuditRowsAreAppendOnlyOnAServer(t *testing.T) {
 	url := testenv.Postgres(t)
 	db := openAt(t, url)
-	appendRecord(t, db, "acme", "one")
+	sealTwo(t, db)
 	other, err := sql.Open("pgx", url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = other.Close() })
-	appendOnly(t, other, "TRUNCATE audit", "TRUNCATE audit_heads",
-		"INSERT INTO audit SELECT tenant, seq + 2, at, 'forged', body, prev, hash FROM audit",
+	appendOnly(t, other, "TRUNCATE audit", "TRUNCATE audit_heads", "TRUNCATE audit_segments",
+		"INSERT INTO audit_segments SELECT tenant, 2, 2, hash, hash, since, until, note, 1 FROM audit_segments",
+		"INSERT INTO audit SELECT tenant, seq + 20, at, 'forged', body, prev, hash FROM audit",
 		"INSERT INTO audit SELECT tenant, seq, at, 'forged', body, prev, hash FROM audit ON CONFLICT (tenant, seq) DO UPDATE SET event = 'forged'")
+}
+
+// sealTwo makes a chain of which one record is sealed and none is dropped.
+func sealTwo(t *testing.T, db *store.DB) {
+	t.Helper()
+	for i := range 3 {
+		appendRecord(t, db, "acme", fmt.Sprint("e", i+1))
+	}
+	if err := db.AuditSeal(t.Context(), segment(1, 1, "")); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // appendOnly wants that the statements are refused, and those that any
@@ -159,6 +174,8 @@ func appendOnly(t *testing.T, db *sql.DB, statements ...string) {
 	for _, statement := range append(statements,
 		"UPDATE audit SET event = 'x'", "DELETE FROM audit", "DELETE FROM audit_heads",
 		"UPDATE audit_heads SET seq = 0", "UPDATE audit_heads SET tenant = 'x', seq = seq + 1",
+		"UPDATE audit_segments SET dropped = 1, hash = prev", "UPDATE audit_segments SET note = prev", "UPDATE audit_segments SET dropped = 0",
+		"DELETE FROM audit_segments", "DELETE FROM audit WHERE seq <= 2",
 	) {
 		if _, err := db.ExecContext(t.Context(), statement); err == nil {
 			t.Errorf("%s: allowed", statement)

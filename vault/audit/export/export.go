@@ -1,4 +1,5 @@
-package audit
+// Package export writes audit records for elsewhere.
+package export
 
 import (
 	"bufio"
@@ -9,45 +10,48 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
 // Format is how records are exported.
 type Format string
 
-// The formats.
+// The formats of this package.
 const (
 	// JSONLines is one JSON object a line with all that a chain is made of, so
 	// that it can be checked anywhere: the hash of a record is SHA-256 over
 	// "coatcheck audit record v1", prev, tenant and body, each behind its
 	// length in 8 bytes (big endian), and the 8 bytes of seq.
 	JSONLines Format = "jsonl"
-	// CEF is ArcSight's Common Event Format, which most SIEMs read.
-	CEF Format = "cef"
 )
 
-// Export says what is exported, and how.
-type Export struct {
+// Options say what is exported, and how.
+type Options struct {
 	Format  Format
 	Tenants []identity.TenantID // whose chains
 	After   int64               // only later records of each
-	Version string              // of the vault, for CEF and Append
+	Last    int64               // and none after this; 0 for all
+	Version string              // of the vault, for Append
 	// Append appends a record as one line without its end, in a format of
 	// another package; Format is not looked at then.
-	Append func(b []byte, r *Record, version string) ([]byte, error)
+	Append func(b []byte, r *audit.Record, version string) ([]byte, error)
 }
 
-// Export writes records, chain after chain, the oldest first. It keeps a page
+// Write writes records of log, chain after chain, the oldest first. It keeps a page
 // of them in memory, however many there are, and returns how many it wrote.
-func (l *Log) Export(ctx context.Context, w io.Writer, x Export) (count int64, err error) {
-	if x.Append == nil && x.Format != JSONLines && x.Format != CEF {
+func Write(ctx context.Context, log *audit.Log, w io.Writer, x Options) (count int64, err error) {
+	if x.Append == nil && x.Format != JSONLines {
 		return 0, fmt.Errorf("exporting audit records: there is no format %q", x.Format)
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
 	var line []byte
 	for _, tenant := range x.Tenants {
-		err := l.pages(ctx, tenant, x.After, func(page []Record) (bool, error) {
+		err := log.Pages(ctx, tenant, x.After, func(page []audit.Record) (bool, error) {
 			for i := range page {
+				if x.Last > 0 && page[i].Seq > x.Last {
+					return false, nil
+				}
 				if line, err = x.line(line[:0], &page[i]); err != nil {
 					return false, err
 				}
@@ -68,12 +72,9 @@ func (l *Log) Export(ctx context.Context, w io.Writer, x Export) (count int64, e
 	return count, nil
 }
 
-func (x Export) line(b []byte, r *Record) ([]byte, error) {
+func (x Options) line(b []byte, r *audit.Record) ([]byte, error) {
 	if x.Append != nil {
 		return x.Append(b, r, x.Version)
-	}
-	if x.Format == CEF {
-		return appendCEF(b, r, x.Version), nil
 	}
 	return appendJSON(b, r)
 }
@@ -93,7 +94,7 @@ type exported struct {
 	Bytes []byte `json:"body_base64,omitempty"`
 }
 
-func appendJSON(b []byte, r *Record) ([]byte, error) {
+func appendJSON(b []byte, r *audit.Record) ([]byte, error) {
 	e := exported{
 		Tenant: r.Tenant, Seq: r.Seq, Time: r.Time.UTC().Format("2006-01-02T15:04:05.000Z"), Event: r.Event,
 		Prev: hex.EncodeToString(r.Prev), Hash: hex.EncodeToString(r.Hash), Body: string(r.Body),

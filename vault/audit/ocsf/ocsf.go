@@ -61,7 +61,9 @@ func kindOf(e *audit.Entry) kind {
 		return kind{entityManagement, update, "Update", "grant"}
 	case "grant.revoked", "grant.superseded", "grant.revoked_upstream":
 		return kind{entityManagement, remove, "Delete", "grant"}
-	case "revocation.ordered", "person.expelled":
+	case "person.restored":
+		return kind{entityManagement, create, "Create", "access"}
+	case "revocation.ordered", "person.expelled", "person.suspended":
 		return kind{entityManagement, remove, "Delete", "access"}
 	case "keys.rotate", "keys.rotated":
 		return kind{entityManagement, update, "Update", "keys"}

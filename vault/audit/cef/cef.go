@@ -1,11 +1,16 @@
-package audit
+// Package cef writes audit records in ArcSight's Common Event Format, which
+// most SIEMs read.
+package cef
 
 import (
 	"encoding/hex"
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 )
 
 // How long values may be in characters (ArcSight's extension dictionary).
@@ -15,12 +20,12 @@ const (
 	cefCustom = 4000
 )
 
-// appendCEF appends r as CEF:0. What has no key of its own in the dictionary
+// Append appends r as CEF:0. What has no key of its own in the dictionary
 // of CEF goes into the custom texts, with labels.
-func appendCEF(b []byte, r *Record, version string) []byte {
+func Append(b []byte, r *audit.Record, version string) ([]byte, error) {
 	e, err := r.Entry()
 	if err != nil {
-		e = Entry{Outcome: "error", Detail: err.Error()} // verifying says where
+		e = audit.Entry{Outcome: "error", Detail: err.Error()} // verifying says where
 	}
 	b = append(b, "CEF:0|Coatcheck|coatcheck-vault|"...)
 	for _, text := range []string{version, r.Event, strings.ReplaceAll(r.Event, ".", " "), severity(r.Event, e.Outcome)} {
@@ -47,7 +52,7 @@ func appendCEF(b []byte, r *Record, version string) []byte {
 	if e.DurationMillis > 0 {
 		x.labelled("cn1", "duration in ms", strconv.FormatInt(e.DurationMillis, 10))
 	}
-	return x.b
+	return x.b, nil
 }
 
 // severity is from 0 to 10: what was refused and what was taken away is what a
@@ -141,4 +146,10 @@ func escapeExtension(b []byte, text string) []byte {
 		}
 	}
 	return b
+}
+
+// commands tells the characters that do something instead of showing
+// something.
+func commands(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }

@@ -1,0 +1,225 @@
+// Package retain drops audit records that are older than they must be kept,
+// without breaking their chains: whole days of a chain are sealed with a
+// signature, exported if there is a place for that, and then dropped. What is
+// left begins behind a signed end.
+package retain
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/objects"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+)
+
+const (
+	every   = time.Hour
+	timeout = 20 * time.Minute
+	// maxSegment is how many records a segment has at most.
+	maxSegment = 50_000
+	page       = 1000
+
+	sealed, dropped = "audit.sealed", "audit.dropped"
+)
+
+// Store keeps segments. It forbids by itself to delete records of any other
+// stretch of a chain than one that was marked as dropped.
+type Store interface {
+	audit.Sink
+	// AuditSeal adds a segment behind the last one of its chain. One that is
+	// there already, by another replica, is no error.
+	AuditSeal(ctx context.Context, s audit.Segment) error
+	// AuditDrop marks the segment that ends with record last as dropped and
+	// deletes its records; a second time it goes on where the first was
+	// interrupted. All segments before it must be dropped.
+	AuditDrop(ctx context.Context, tenant identity.TenantID, last int64, at time.Time) error
+}
+
+// Config is what a [Keeper] needs. All but Objects is required.
+type Config struct {
+	Log    *audit.Log
+	Store  Store
+	Key    *audit.Key
+	Keep   time.Duration // how long records are kept at least
+	Logger *slog.Logger
+	// Objects gets each segment before it is dropped. Nil for none.
+	Objects objects.Store
+}
+
+// Keeper seals and drops.
+type Keeper struct{ cfg Config }
+
+// New returns a keeper.
+func New(cfg Config) *Keeper { return &Keeper{cfg} }
+
+// Run seals and drops each hour until ctx ends. What goes wrong is for whoever
+// watches the log: records stay longer, which harms nobody.
+func (k *Keeper) Run(ctx context.Context) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if err := k.Round(ctx); err != nil && ctx.Err() == nil {
+			k.cfg.Logger.ErrorContext(ctx, "old audit records were not all sealed and dropped", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Round seals what can be sealed and drops what is old enough, of each chain.
+// An [audit.BrokenError] says that a chain is not sound: of that one nothing
+// is sealed or dropped.
+func (k *Keeper) Round(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	tenants, err := k.cfg.Log.Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	for _, tenant := range tenants {
+		if failed := k.chain(ctx, tenant, now.Add(-k.cfg.Keep)); failed != nil {
+			err = errors.Join(err, fmt.Errorf("the chain of tenant %q: %w", tenant, failed))
+		}
+	}
+	return err
+}
+
+func (k *Keeper) chain(ctx context.Context, tenant identity.TenantID, until time.Time) error {
+	list, err := k.cfg.Store.AuditSegments(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	if list, err = k.seal(ctx, tenant, list, until); err != nil {
+		return err
+	}
+	gone := int64(0) // of the segments that were before
+	for _, s := range list {
+		if !s.Dropped.IsZero() {
+			gone = s.Seq
+			continue
+		}
+		if !s.Until.Before(until) {
+			break
+		}
+		if err := k.drop(ctx, s); err != nil {
+			return err
+		}
+		gone = 0 // all before is gone as well
+	}
+	if gone == 0 {
+		return nil
+	}
+	return k.cfg.Store.AuditDrop(ctx, tenant, gone, time.Now()) // if it was interrupted
+}
+
+// seal seals the whole days behind the last segment that are older than until,
+// but for the end of the chain, which must stay.
+func (k *Keeper) seal(ctx context.Context, tenant identity.TenantID, list []audit.Segment, until time.Time) ([]audit.Segment, error) {
+	var end audit.Head
+	if len(list) > 0 {
+		end = list[len(list)-1].Head
+	}
+	if err := k.close(ctx, tenant, until); err != nil {
+		return list, err
+	}
+	s := audit.Segment{Tenant: tenant, First: end.Seq + 1, Prev: end.Hash}
+	for {
+		records, err := k.cfg.Store.AuditRead(ctx, tenant, end.Seq, page)
+		if err != nil {
+			return list, err
+		}
+		for i := range records {
+			r := &records[i]
+			if what := r.Flaw(end.Hash); what != "" || r.Seq != end.Seq+1 {
+				return list, &audit.BrokenError{Tenant: tenant, Seq: end.Seq + 1, What: "it is missing or not sound, so it is neither sealed nor dropped: " + what}
+			}
+			if full(&s, end.Seq, r) {
+				s.Head = end
+				if s, err = k.cfg.Key.SignSegment(s); err != nil {
+					return list, err
+				}
+				if err := k.cfg.Store.AuditSeal(ctx, s); err != nil {
+					return list, err
+				}
+				list, s = append(list, s), audit.Segment{Tenant: tenant, First: r.Seq, Prev: end.Hash}
+			}
+			if !r.Time.Before(until) {
+				return list, nil
+			}
+			extend(&s, r)
+			end = r.Head
+		}
+		if len(records) < page {
+			return list, nil
+		}
+	}
+}
+
+// full reports whether s ends before r: with its day, or because it is long.
+func full(s *audit.Segment, last int64, r *audit.Record) bool {
+	if last < s.First {
+		return false
+	}
+	return day(r.Time).After(day(s.Since)) || r.Seq-s.First >= maxSegment
+}
+
+func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+
+// extend adds r to the span of s. Clocks of replicas differ, so that records
+// are not quite in the order of their times.
+func extend(s *audit.Segment, r *audit.Record) {
+	if r.Seq == s.First {
+		s.Since, s.Until = r.Time, r.Time
+	}
+	if r.Time.After(s.Until) {
+		s.Until = r.Time
+	}
+}
+
+// close adds a record to a chain where nothing has happened for so long that
+// its last record is old: the end of a chain cannot be sealed.
+func (k *Keeper) close(ctx context.Context, tenant identity.TenantID, until time.Time) error {
+	head, err := k.cfg.Store.AuditHead(ctx, tenant)
+	if err != nil || head.Seq == 0 {
+		return err
+	}
+	last, err := k.cfg.Store.AuditRead(ctx, tenant, head.Seq-1, 1)
+	if err != nil || len(last) == 0 || !last[0].Time.Before(until) || last[0].Event == sealed || last[0].Event == dropped {
+		return err
+	}
+	return k.cfg.Log.Record(ctx, audit.Entry{
+		Event: sealed, Outcome: "ok", Tenant: tenant, Objects: []string{fmt.Sprintf("records to %d", head.Seq)}, Detail: "nothing was recorded for so long that all of it is old",
+	})
+}
+
+// drop exports a segment, puts on record that it goes, and drops it.
+func (k *Keeper) drop(ctx context.Context, s audit.Segment) error {
+	// What was signed is what is there, or nothing goes.
+	if opened, err := audit.OpenSegment(s.Note, k.cfg.Key.Verifier()); err != nil || !bytes.Equal(opened.Hash, s.Hash) || opened.Seq != s.Seq || opened.First != s.First || opened.Tenant != s.Tenant {
+		return &audit.BrokenError{Tenant: s.Tenant, Seq: s.First, What: "its segment is not one that this vault's key signed"}
+	}
+	where := ""
+	if k.cfg.Objects != nil {
+		name, err := k.export(ctx, s)
+		if err != nil {
+			return fmt.Errorf("exporting records %d to %d: %w", s.First, s.Seq, err)
+		}
+		where = name
+	}
+	err := k.cfg.Log.Record(ctx, audit.Entry{
+		Event: dropped, Outcome: "ok", Tenant: s.Tenant, Objects: []string{fmt.Sprintf("records %d to %d", s.First, s.Seq)}, Detail: where,
+	})
+	if err != nil {
+		return err
+	}
+	return k.cfg.Store.AuditDrop(ctx, s.Tenant, s.Seq, time.Now())
+}

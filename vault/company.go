@@ -30,7 +30,7 @@ func (v *assembly) wireCompany(k keys, client *http.Client, rules *policy.Policy
 		return err
 	}
 	v.company = company.New(company.Config{
-		Provider: provider, Store: v.db, Box: k.signIn, Sessions: v.sessions, Audit: v.audit, Seen: v.seen,
+		Provider: provider, Store: v.db.SignIns(), Box: k.signIn, Sessions: v.sessions, Audit: v.audit, Seen: v.seen,
 		Expel: func(ctx context.Context, person identity.PersonID, tenant identity.TenantID) error {
 			return v.expel(ctx, admin.Scope{Person: person, Tenant: tenant}, end.take)
 		},

@@ -56,7 +56,7 @@ func (r *rig) addCompany(opt rigOptions, kek seal.KEK, desk *consent.DeskConfig)
 		r.t.Fatal(err)
 	}
 	r.company = company.New(company.Config{
-		Provider: provider, Store: r.db, Box: box, Sessions: r.keeper, Audit: r.audit, People: people, Policy: func() *policy.Policy { return rules },
+		Provider: provider, Store: r.db.SignIns(), Box: box, Sessions: r.keeper, Audit: r.audit, People: people, Policy: func() *policy.Policy { return rules },
 		Seen: func(ctx context.Context, id string, until time.Time) (bool, error) {
 			err := r.db.Remember(ctx, id, until)
 			return errors.Is(err, dpop.ErrReplayed), nil

@@ -15,6 +15,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/signin/rights"
 )
 
 // declined is what waiting calls hear of a refusal.
@@ -154,7 +155,7 @@ func (h *Handler) question(r *http.Request, v consent.Visit) question {
 		StepUp:  v.Login.Details.StepUp != "",
 	}
 	if !q.StepUp {
-		q.Rights = rights(v.Scopes)
+		q.Rights = rights.Of(v.Scopes)
 	}
 	for _, tenant := range v.Tenants {
 		c := choice{Name: string(tenant.ID), Sites: strings.Join(tenant.Sites, ", ")}

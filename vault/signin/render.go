@@ -9,6 +9,8 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/signin/rights"
 )
 
 //go:embed web
@@ -79,7 +81,7 @@ type question struct {
 	Choices      []choice // of tenants, if there is a choice
 	Company      bool     // its sign-in comes next
 	StepUp       bool     // the person signs in anew for something that needs it
-	Rights       []right
+	Rights       []rights.Right
 }
 
 // choice is a tenant to sign in to.

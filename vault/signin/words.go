@@ -2,71 +2,10 @@ package signin
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
 )
-
-// right is one thing that is asked for, in plain words.
-type right struct {
-	Words string
-	// Strong marks what changes or deletes something.
-	Strong bool
-}
-
-// meaning says what scopes allow, in the order in which people should read it.
-// A scope is matched by its beginning, without ":confluence".
-type meaning struct {
-	right
-	scopes []string
-}
-
-// meanings are in plain words what an administrator may put into a tenant's
-// scopes, classic and granular (reference: Atlassian's lists of both).
-func meanings() []meaning {
-	return []meaning{
-		{right{"Search Confluence for you", false}, []string{"search:"}},
-		{right{"Read the pages, blog posts and comments that you may see", false}, []string{
-			"read:page", "read:blogpost", "read:comment", "read:content", "read:hierarchical-content", "read:confluence-content", "read:custom-content",
-			"read:whiteboard", "read:database", "read:folder", "read:embed", "read:task", "read:template", "read:label", "read:analytics", "read:watcher",
-		}},
-		{right{"Read attached files", false}, []string{"read:attachment", "readonly:content.attachment"}},
-		{right{"See which spaces there are", false}, []string{"read:space", "read:confluence-space"}},
-		{right{"Read the names of people you work with", false}, []string{"read:user", "read:group", "read:confluence-user", "read:confluence-groups"}},
-		{right{"Create and change pages as you", true}, []string{
-			"write:page", "write:blogpost", "write:content", "write:confluence-content", "write:custom-content",
-			"write:whiteboard", "write:database", "write:folder", "write:embed", "write:template",
-		}},
-		{right{"Write comments as you", true}, []string{"write:comment"}},
-		{right{"Add labels, watches and tasks as you", true}, []string{"write:label", "write:watcher", "write:task", "write:confluence-props"}},
-		{right{"Attach files as you", true}, []string{"write:attachment", "write:confluence-file"}},
-		{right{"Change spaces and their settings as you", true}, []string{"write:space", "write:confluence-space", "write:configuration"}},
-		{right{"Delete what you may delete", true}, []string{"delete:"}},
-		{right{"Know which Atlassian account is yours", false}, []string{"read:me"}},
-		{right{"Stay connected until you take this back", false}, []string{"offline_access"}},
-	}
-}
-
-// rights says in plain words what scopes allow; what has no words yet is shown
-// as it is, never left out.
-func rights(scopes []string) []right {
-	rest := slices.Compact(slices.Sorted(slices.Values(scopes)))
-	var all []right
-	for _, m := range meanings() {
-		before := len(rest)
-		rest = slices.DeleteFunc(rest, func(scope string) bool {
-			return slices.ContainsFunc(m.scopes, func(prefix string) bool { return strings.HasPrefix(scope, prefix) })
-		})
-		if len(rest) < before {
-			all = append(all, m.right)
-		}
-	}
-	for _, scope := range rest {
-		all = append(all, right{Words: "Use the permission " + scope, Strong: true})
-	}
-	return all
-}
 
 // The ways on from a page.
 

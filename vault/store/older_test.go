@@ -91,7 +91,7 @@ func (k keepsake) put(t *testing.T, db *store.DB) {
 	fresh := k.Done
 	fresh.Result = nil
 	_, _, started := db.JournalStart(ctx, fresh, false)
-	err := errors.Join(db.SessionStart(ctx, k.Session), db.SignInPut(ctx, theSignIn()), began, kept, started, db.StartSave(ctx, k.Start),
+	err := errors.Join(db.SessionStart(ctx, k.Session), db.SignIns().SignInPut(ctx, theSignIn()), began, kept, started, db.StartSave(ctx, k.Start),
 		db.JournalFinish(ctx, k.Done.JournalKey, k.Done.Started, k.Done.Result), db.Remember(ctx, "proof", farOff),
 		db.HistorySave(ctx, watch.Row{Person: "p_ada", Sealed: []byte("sealed")}, consentDay))
 	if err != nil {
@@ -183,7 +183,7 @@ func TestOlderDatabases(t *testing.T) {
 					if from < 8 {
 						return
 					}
-					if got, err := db.SignInGet(t.Context(), "s_old"); err != nil || cmp.Diff(theSignIn(), got) != "" {
+					if got, err := db.SignIns().SignInGet(t.Context(), "s_old"); err != nil || cmp.Diff(theSignIn(), got) != "" {
 						t.Errorf("the company sign-in came back otherwise: %v\n%s", err, cmp.Diff(theSignIn(), got))
 					}
 					if from < 9 {

@@ -25,7 +25,7 @@ func signedIn(t *testing.T, db *store.DB, device identity.DeviceID, subject, sid
 		Session: s.ID, Device: s.Device, Person: s.Person, Tenant: s.Tenant, Issuer: "https://login.example.com", Subject: subject, SID: sid,
 		Said: company.Said{Time: at, ACR: []string{"high"}, Roles: []identity.Role{identity.Auditor}, Checked: at}, Sealed: []byte("sealed"), Created: at, Due: at.Add(time.Minute),
 	}
-	if err := errors.Join(db.SignInPut(t.Context(), r), db.SessionStart(t.Context(), s)); err != nil {
+	if err := errors.Join(db.SignIns().SignInPut(t.Context(), r), db.SessionStart(t.Context(), s)); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -43,23 +43,23 @@ func sessionsOf(rows []company.Row) []identity.SessionID {
 func TestSignIns(t *testing.T) {
 	onEach(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()
-		if _, err := db.SignInGet(ctx, "s_nobody"); !errors.Is(err, company.ErrNone) {
+		if _, err := db.SignIns().SignInGet(ctx, "s_nobody"); !errors.Is(err, company.ErrNone) {
 			t.Errorf("none: %v", err)
 		}
 		ada := signedIn(t, db, "d1", "ada", "sid1")
-		got, err := db.SignInGet(ctx, ada.Session)
+		got, err := db.SignIns().SignInGet(ctx, ada.Session)
 		if diff := cmp.Diff(ada, got); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)
 		}
 		ada.Said.Tries, ada.Sealed, ada.Due, ada.StepUp = 2, []byte("anew"), ada.Due.Add(time.Hour), ada.Created
-		if err := db.SignInSave(ctx, ada); err != nil {
+		if err := db.SignIns().SignInSave(ctx, ada); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.SignInSave(ctx, ada); !errors.Is(err, company.ErrMoved) {
+		if err := db.SignIns().SignInSave(ctx, ada); !errors.Is(err, company.ErrMoved) {
 			t.Errorf("saving an old version: %v", err)
 		}
 		ada.Version++
-		got, err = db.SignInGet(ctx, ada.Session)
+		got, err = db.SignIns().SignInGet(ctx, ada.Session)
 		if diff := cmp.Diff(ada, got); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)
 		}
@@ -81,26 +81,26 @@ func TestWhoseSignIns(t *testing.T) {
 			{"ada", "", []company.Row{one, two, bare}}, {"ada", "sid1", []company.Row{one, bare}}, {"", "sid1", []company.Row{one}},
 			{"", "sid3", []company.Row{ben}}, {"ben", "sid1", nil}, {"ben", "", []company.Row{ben}}, {"", "sid9", nil}, {"chloe", "", nil},
 		} {
-			got, err := db.SignInsOf(ctx, "https://login.example.com", test.subject, test.sid)
+			got, err := db.SignIns().SignInsOf(ctx, "https://login.example.com", test.subject, test.sid)
 			if diff := cmp.Diff(sessionsOf(test.want), sessionsOf(got)); err != nil || diff != "" {
 				t.Errorf("%q, %q: %v %s", test.subject, test.sid, err, diff)
 			}
 		}
-		if got, err := db.SignInsOf(ctx, "https://other.example", "ada", "sid1"); err != nil || len(got) > 0 {
+		if got, err := db.SignIns().SignInsOf(ctx, "https://other.example", "ada", "sid1"); err != nil || len(got) > 0 {
 			t.Errorf("of another issuer: %v, %v", got, err)
 		}
-		due, err := db.SignInsDue(ctx, one.Due.Add(-time.Second), 10)
+		due, err := db.SignIns().SignInsDue(ctx, one.Due.Add(-time.Second), 10)
 		if err != nil || len(due) > 0 {
 			t.Errorf("before their time: %v, %v", due, err)
 		}
 		later := one.Due.Add(time.Minute)
-		if due, err = db.SignInsDue(ctx, later, 10); err != nil || len(due) != 4 {
+		if due, err = db.SignIns().SignInsDue(ctx, later, 10); err != nil || len(due) != 4 {
 			t.Errorf("%d are due, %v", len(due), err)
 		}
-		if due, err = db.SignInsDue(ctx, later, 2); err != nil || len(due) != 2 {
+		if due, err = db.SignIns().SignInsDue(ctx, later, 2); err != nil || len(due) != 2 {
 			t.Errorf("%d of at most two are due, %v", len(due), err)
 		}
-		if due, err = db.SignInsDue(ctx, later.Add(3*time.Hour), 10); err != nil || len(due) > 0 {
+		if due, err = db.SignIns().SignInsDue(ctx, later.Add(3*time.Hour), 10); err != nil || len(due) > 0 {
 			t.Errorf("after the sessions' time: %v, %v", due, err)
 		}
 	})
@@ -115,17 +115,17 @@ func TestSignInsAreTidied(t *testing.T) {
 		if err := errors.Join(db.SessionStart(ctx, stray), db.SessionRevoke(ctx, ended.Session, time.Now())); err != nil {
 			t.Fatal(err)
 		}
-		if strays, err := db.SignInsTidy(ctx, kept.Created); err != nil || len(strays) > 0 {
+		if strays, err := db.SignIns().SignInsTidy(ctx, kept.Created); err != nil || len(strays) > 0 {
 			t.Errorf("what has just been: %v, %v", strays, err)
 		}
-		strays, err := db.SignInsTidy(ctx, kept.Created.Add(time.Minute))
+		strays, err := db.SignIns().SignInsTidy(ctx, kept.Created.Add(time.Minute))
 		if diff := cmp.Diff([]session.Session{stray}, strays); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)
 		}
-		if _, err := db.SignInGet(ctx, kept.Session); err != nil {
+		if _, err := db.SignIns().SignInGet(ctx, kept.Session); err != nil {
 			t.Error(err)
 		}
-		if _, err := db.SignInGet(ctx, ended.Session); !errors.Is(err, company.ErrNone) {
+		if _, err := db.SignIns().SignInGet(ctx, ended.Session); !errors.Is(err, company.ErrNone) {
 			t.Errorf("of a session that has ended: %v", err)
 		}
 	})

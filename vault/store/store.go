@@ -26,6 +26,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/store/engine"
 	"github.com/coatcheck-mcp/coatcheck/vault/store/postgres"
 	"github.com/coatcheck-mcp/coatcheck/vault/store/rows"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/signins"
 	"github.com/coatcheck-mcp/coatcheck/vault/store/sqlite"
 )
 
@@ -175,4 +176,9 @@ func moment(ms int64) time.Time { return rows.Moment(ms) }
 // Desk is the part of the store that administration needs.
 func (db *DB) Desk() *desk.Desk {
 	return desk.New(desk.Config{Read: db.read, Write: db.write, Bump: bumpEpoch, Scrub: db.engine.Scrub})
+}
+
+// SignIns is the part of the store that keeps sign-ins with the company.
+func (db *DB) SignIns() *signins.Store {
+	return signins.New(signins.Config{Read: db.read, Write: db.write, Scrub: db.engine.Scrub})
 }

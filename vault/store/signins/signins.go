@@ -1,4 +1,6 @@
-package store
+// Package signins is the part of the store that keeps what the company's
+// identity provider said of the person of each session.
+package signins
 
 import (
 	"context"
@@ -14,30 +16,47 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/store/rows"
 )
 
-var _ company.Store = (*DB)(nil)
+var _ company.Store = (*Store)(nil)
+
+// Config is what it has of the store. Everything is required.
+type Config struct {
+	Read  func() *sql.DB
+	Write func(ctx context.Context, op func(ctx context.Context, tx *sql.Tx) error) error
+	// Scrub sees to it that overwritten bytes do not stay on the disk.
+	Scrub func()
+}
+
+// Store implements [company.Store]. Its methods may be called from many
+// goroutines.
+type Store struct{ cfg Config }
+
+// New returns a store.
+func New(cfg Config) *Store { return &Store{cfg} }
 
 const (
+	// cleanAtOnce bounds how many rows one cleaning takes away.
+	cleanAtOnce   = 5000
 	signInColumns = "session, device, person, tenant, issuer, subject, sid, said, sealed, created, due, step_up, version"
 	// signInLives is for rows whose session has not ended.
 	signInLives = " AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = signins.session AND revoked = 0 AND until > $1 AND idle_until > $1)"
 )
 
 // SignInPut implements [company.Store].
-func (db *DB) SignInPut(ctx context.Context, r company.Row) error {
+func (s *Store) SignInPut(ctx context.Context, r company.Row) error {
 	said, err := json.Marshal(r.Said)
 	if err != nil {
 		return fmt.Errorf("storing a company sign-in: %w", err)
 	}
-	return db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return s.cfg.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO signins ("+signInColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-			r.Session, r.Device, r.Person, r.Tenant, r.Issuer, r.Subject, r.SID, string(said), r.Sealed, millis(r.Created), millis(r.Due), millis(r.StepUp), r.Version)
+			r.Session, r.Device, r.Person, r.Tenant, r.Issuer, r.Subject, r.SID, string(said), r.Sealed, rows.Millis(r.Created), rows.Millis(r.Due), rows.Millis(r.StepUp), r.Version)
 		return err
 	})
 }
 
 // SignInGet implements [company.Store].
-func (db *DB) SignInGet(ctx context.Context, id identity.SessionID) (company.Row, error) {
-	r, err := scanSignIn(db.read().QueryRowContext(ctx, "SELECT "+signInColumns+" FROM signins WHERE session = $1", id))
+func (s *Store) SignInGet(ctx context.Context, id identity.SessionID) (company.Row, error) {
+	r, err := scanSignIn(s.cfg.Read().QueryRowContext(ctx, "SELECT "+signInColumns+" FROM signins WHERE session = $1", id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return company.Row{}, company.ErrNone
 	}
@@ -45,14 +64,14 @@ func (db *DB) SignInGet(ctx context.Context, id identity.SessionID) (company.Row
 }
 
 // SignInSave implements [company.Store]. Whose it is does not change.
-func (db *DB) SignInSave(ctx context.Context, r company.Row) error {
+func (s *Store) SignInSave(ctx context.Context, r company.Row) error {
 	said, err := json.Marshal(r.Said)
 	if err != nil {
 		return fmt.Errorf("storing a company sign-in: %w", err)
 	}
-	return db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return s.cfg.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		done, err := tx.ExecContext(ctx, "UPDATE signins SET said = $3, sealed = $4, due = $5, step_up = $6, version = version + 1 WHERE session = $1 AND version = $2",
-			r.Session, r.Version, string(said), r.Sealed, millis(r.Due), millis(r.StepUp))
+			r.Session, r.Version, string(said), r.Sealed, rows.Millis(r.Due), rows.Millis(r.StepUp))
 		if err != nil {
 			return err
 		}
@@ -64,8 +83,8 @@ func (db *DB) SignInSave(ctx context.Context, r company.Row) error {
 }
 
 // SignInsDue implements [company.Store].
-func (db *DB) SignInsDue(ctx context.Context, now time.Time, limit int) ([]company.Row, error) {
-	found, err := db.read().QueryContext(ctx, "SELECT "+signInColumns+" FROM signins WHERE due <= $1"+signInLives+" ORDER BY due, session LIMIT $2", millis(now), limit)
+func (s *Store) SignInsDue(ctx context.Context, now time.Time, limit int) ([]company.Row, error) {
+	found, err := s.cfg.Read().QueryContext(ctx, "SELECT "+signInColumns+" FROM signins WHERE due <= $1"+signInLives+" ORDER BY due, session LIMIT $2", rows.Millis(now), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -73,15 +92,15 @@ func (db *DB) SignInsDue(ctx context.Context, now time.Time, limit int) ([]compa
 }
 
 // SignInsOf implements [company.Store].
-func (db *DB) SignInsOf(ctx context.Context, issuer, subject, sid string) ([]company.Row, error) {
-	where, args := "issuer = $2 AND subject = $3", []any{millis(time.Now()), issuer, subject}
+func (s *Store) SignInsOf(ctx context.Context, issuer, subject, sid string) ([]company.Row, error) {
+	where, args := "issuer = $2 AND subject = $3", []any{rows.Millis(time.Now()), issuer, subject}
 	switch {
 	case sid != "" && subject != "":
 		where, args = where+" AND (sid = $4 OR sid = '')", append(args, sid)
 	case sid != "":
 		where, args = "issuer = $2 AND sid = $3", []any{args[0], issuer, sid}
 	}
-	found, err := db.read().QueryContext(ctx, "SELECT "+signInColumns+" FROM signins WHERE "+where+signInLives+" ORDER BY session", args...)
+	found, err := s.cfg.Read().QueryContext(ctx, "SELECT "+signInColumns+" FROM signins WHERE "+where+signInLives+" ORDER BY session", args...)
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +109,11 @@ func (db *DB) SignInsOf(ctx context.Context, issuer, subject, sid string) ([]com
 
 // SignInsTidy implements [company.Store]. It takes away a bounded number at a
 // time.
-func (db *DB) SignInsTidy(ctx context.Context, before time.Time) ([]session.Session, error) {
+func (s *Store) SignInsTidy(ctx context.Context, before time.Time) ([]session.Session, error) {
 	var gone int64
-	err := db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := s.cfg.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		const over = "(SELECT session FROM signins WHERE created < $1 AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.id = signins.session AND revoked = 0 AND until > $1 AND idle_until > $1) LIMIT $2)"
-		done, err := tx.ExecContext(ctx, "DELETE FROM signins WHERE session IN "+over, millis(before), cleanAtOnce)
+		done, err := tx.ExecContext(ctx, "DELETE FROM signins WHERE session IN "+over, rows.Millis(before), cleanAtOnce)
 		if err != nil {
 			return err
 		}
@@ -102,13 +121,13 @@ func (db *DB) SignInsTidy(ctx context.Context, before time.Time) ([]session.Sess
 		return err
 	})
 	if gone > 0 {
-		db.engine.Scrub()
+		s.cfg.Scrub()
 	}
 	if err != nil {
 		return nil, err
 	}
 	const strays = " FROM sessions WHERE created < $1 AND revoked = 0 AND until > $1 AND idle_until > $1 AND NOT EXISTS (SELECT 1 FROM signins WHERE signins.session = sessions.id) LIMIT $2"
-	found, err := db.read().QueryContext(ctx, "SELECT "+rows.Session+strays, millis(before), cleanAtOnce)
+	found, err := s.cfg.Read().QueryContext(ctx, "SELECT "+rows.Session+strays, rows.Millis(before), cleanAtOnce)
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +144,6 @@ func scanSignIn(row rows.Scanner) (company.Row, error) {
 	if err := json.Unmarshal([]byte(said), &r.Said); err != nil {
 		return company.Row{}, errors.New("a stored company sign-in is not readable")
 	}
-	r.Created, r.Due, r.StepUp = moment(created), moment(due), moment(stepUp)
+	r.Created, r.Due, r.StepUp = rows.Moment(created), rows.Moment(due), rows.Moment(stepUp)
 	return r, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
 	"github.com/coatcheck-mcp/coatcheck/vault/evidence"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/network"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/settings"
 	"github.com/coatcheck-mcp/coatcheck/vault/store"
@@ -55,7 +56,7 @@ func OpenAdmin(ctx context.Context, cfg Config) (*Admin, error) {
 // none. Without the company's way out there are none.
 func appsOf(s *settings.Settings) func(identity.TenantID) (*atlassian.App, bool) {
 	made := sync.OnceValue(func() map[identity.TenantID]*atlassian.App {
-		client, err := egress(s)
+		client, err := network.Egress(s)
 		if err != nil {
 			return nil
 		}

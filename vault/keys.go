@@ -12,6 +12,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/network"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal/kek"
 	"github.com/coatcheck-mcp/coatcheck/vault/settings"
@@ -49,7 +50,7 @@ func openRing(ctx context.Context, s *settings.Settings, db *store.DB, create bo
 
 // openKEK opens a key of any kind, as [kek.Open].
 func openKEK(ctx context.Context, s *settings.Settings, url string, create bool) (seal.KEK, error) {
-	way, err := keyEgress(s)
+	way, err := network.KeyEgress(s)
 	if err != nil {
 		return nil, err
 	}

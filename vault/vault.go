@@ -23,6 +23,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/network"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
@@ -148,7 +149,7 @@ func keyErrors(s *settings.Settings) func(purpose string, err error) error {
 // connect makes the parts that need no I/O but for keys.
 func (v *assembly) connect(ctx context.Context, k keys) error {
 	s := v.cfg.Settings
-	client, err := egress(s)
+	client, err := network.Egress(s)
 	if err != nil {
 		return err
 	}
@@ -156,7 +157,7 @@ func (v *assembly) connect(ctx context.Context, k keys) error {
 	if err != nil {
 		return err
 	}
-	v.address = clientAddress(proxies)
+	v.address = network.ClientAddress(proxies)
 	rules, err := policy.New(s.Rules())
 	if err != nil {
 		return err

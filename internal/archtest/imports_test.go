@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 	"vault/seal":            {},
 	"vault/confluence":      {},
 	"vault/identity":        {},
+	"vault/network":         {"vault/settings", "vault/confluence"},
 	"vault/ratelimit":       {},
 	"internal/wire":         {},
 	"internal/wsconn":       {"internal/wire"},

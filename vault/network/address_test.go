@@ -1,13 +1,15 @@
-package vault
+package network_test
 
 import (
 	"net/http"
 	"net/netip"
 	"testing"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/network"
 )
 
 func TestClientAddress(t *testing.T) {
-	find := clientAddress([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+	find := network.ClientAddress([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 	for _, tt := range []struct {
 		peer      string
 		forwarded []string

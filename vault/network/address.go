@@ -1,4 +1,4 @@
-package vault
+package network
 
 import (
 	"net"
@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// clientAddress finds out from where a request came. What a trusted proxy
+// ClientAddress finds out from where a request came. What a trusted proxy
 // says is believed, from the right, up to the first address that is not a
 // trusted proxy's; what anybody else says is not.
-func clientAddress(trusted []netip.Prefix) func(*http.Request) netip.Addr {
+func ClientAddress(trusted []netip.Prefix) func(*http.Request) netip.Addr {
 	known := func(ip netip.Addr) bool {
 		return slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
 	}

@@ -1,4 +1,6 @@
-package vault
+// Package network is what lies around the vault: the ways out, and the addresses
+// of those who come in.
+package network
 
 import (
 	"crypto/tls"
@@ -13,9 +15,9 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/settings"
 )
 
-// egress returns the one way out to Atlassian. It follows no redirect: a token
+// Egress returns the one way out to Atlassian. It follows no redirect: a token
 // goes only where it was meant to.
-func egress(s *settings.Settings) (*http.Client, error) {
+func Egress(s *settings.Settings) (*http.Client, error) {
 	transport, err := way(s)
 	if err != nil {
 		return nil, err
@@ -53,10 +55,10 @@ func way(s *settings.Settings) (*http.Transport, error) {
 	return transport, nil
 }
 
-// keyEgress is the way to key services: the one to Atlassian, except that
+// KeyEgress is the way to key services: the one to Atlassian, except that
 // what is on this machine or its own link is asked directly. There the clouds
 // hand out credentials, and a proxy would ask for its own.
-func keyEgress(s *settings.Settings) (*http.Transport, error) {
+func KeyEgress(s *settings.Settings) (*http.Transport, error) {
 	transport, err := way(s)
 	if err != nil {
 		return nil, err

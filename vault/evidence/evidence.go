@@ -136,21 +136,18 @@ func (k *Keeper) Notary(ctx context.Context) (*audit.Notary, error) {
 		return nil, err
 	}
 	n, err := audit.NewNotary(ctx, audit.NotaryConfig{Log: k.audit, Key: signer, File: file, Objects: store, Logger: k.cfg.Log})
+	setting := "audit.checkpoints"
+	if name == "" {
+		name, setting = k.cfg.Settings.Audit.Objects, "audit.objects"
+	}
 	switch {
 	case errors.Is(err, audit.ErrNotary):
-		return nil, usererr.Wrap(err, usererr.Settings, "What is at "+first(name, k.cfg.Settings.Audit.Objects)+" of the settings audit is something other than checkpoints by this vault's key",
-			"Keep it and name another place. Nothing was overwritten")
+		return nil, usererr.Wrap(err, usererr.Settings, name+" of "+setting+" holds something other than checkpoints by this vault's key",
+			"Keep it and name another. Nothing was overwritten")
 	case err != nil:
-		return nil, usererr.Wrap(err, usererr.Settings, "The place for checkpoints, "+first(name, k.cfg.Settings.Audit.Objects)+", cannot be opened", "Let it be one that the vault may read and add to")
+		return nil, usererr.Wrap(err, usererr.Settings, name+" of "+setting+" cannot be opened", "Let it be one that the vault may read and add to")
 	}
 	return n, nil
-}
-
-func first(name, other string) string {
-	if name != "" {
-		return name
-	}
-	return other
 }
 
 // Retention returns what drops old records; nil if nothing does.

@@ -18,8 +18,8 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/demo/stage"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault"
-	"github.com/coatcheck-mcp/coatcheck/vault/evidence"
 	"github.com/coatcheck-mcp/coatcheck/vault/admin"
+	"github.com/coatcheck-mcp/coatcheck/vault/evidence"
 	"github.com/coatcheck-mcp/coatcheck/vault/settings"
 )
 

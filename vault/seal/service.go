@@ -149,7 +149,7 @@ type troubled struct {
 // Error implements error.
 func (t *troubled) Error() string {
 	if t.cause == nil {
-		return "no more is known"
+		return "what its client said may hold secrets and is not repeated"
 	}
 	return t.cause.Error()
 }

@@ -73,6 +73,7 @@ func TestShow(t *testing.T) {
 		"a private key":    {`["-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY----- end"]`, `["[redacted] end"]`},
 		"half a secret":    {`["` + strings.Repeat("x", 1010) + " " + jwt + `"]`, `["` + strings.Repeat("x", 1010) + ` [redacted]"]`},
 		"a long text":      {`["` + strings.Repeat("é", 600) + `"]`, `["` + strings.Repeat("é", 512) + `…"]`},
+		"a long secret":    {`["` + jwt + strings.Repeat("x", 20000) + ` and more"]`, `["[redacted]…"]`},
 		"a long number":    {`[` + strings.Repeat("9", 100) + `]`, `["…"]`},
 		"too deep":         {strings.Repeat("[", 20) + strings.Repeat("]", 20), strings.Repeat("[", 17) + `"…"` + strings.Repeat("]", 17)},
 		"not JSON":         {`{"a":1} x`, ``},

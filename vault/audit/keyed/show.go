@@ -16,6 +16,7 @@ const (
 	maxString  = 1 << 10
 	maxMembers = 100
 	maxDepth   = 16
+	maxSecret  = 8 << 10 // how long one may be to be found where a text is cut
 	// memberCost counts for each member and item: quotes, a colon, a comma.
 	memberCost = 8
 
@@ -103,9 +104,18 @@ func (s *shown) object(members map[string]any, depth int) any {
 // text bounds a text. Secrets are looked for before it is cut, so that half a
 // secret is not shown.
 func (s *shown) text(text string, limit int) string {
-	text = secretText.ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), hidden)
 	limit = min(limit, max(s.left, 0))
-	if s.left -= min(len(text), limit); len(text) <= limit {
+	long := len(text) > limit+maxSecret
+	if long { // bodies of pages are: what is far behind the cut is not looked at
+		text = text[:limit+maxSecret]
+	}
+	text = secretText.ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), hidden)
+	s.left -= min(len(text), limit)
+	switch {
+	case len(text) > limit:
+	case long:
+		return text + more
+	default:
 		return text
 	}
 	for limit > 0 && !utf8.RuneStart(text[limit]) {

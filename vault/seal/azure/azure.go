@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -80,8 +81,14 @@ func Open(_ context.Context, at keyurl.Key, way *http.Transport) (seal.Service, 
 // whether to follow one, and the library's bodies may still be read then.
 type direct struct{ way http.RoundTripper }
 
-// Do implements policy.Transporter.
-func (d direct) Do(r *http.Request) (*http.Response, error) { return d.way.RoundTrip(r) }
+// Do implements policy.Transporter. Its errors are those of [http.Client].
+func (d direct) Do(r *http.Request) (*http.Response, error) {
+	res, err := d.way.RoundTrip(r)
+	if err != nil {
+		return nil, &url.Error{Op: r.Method, URL: r.URL.Redacted(), Err: err}
+	}
+	return res, nil
+}
 
 func credentials(identity string, options azcore.ClientOptions) (azcore.TokenCredential, error) {
 	switch identity {

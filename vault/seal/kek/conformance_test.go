@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -348,6 +349,34 @@ func TestAServiceThatIsDown(t *testing.T) {
 		b.net.Unplug(false)
 		if _, err := b.Unwrap(t.Context(), wrapped, place); err != nil {
 			t.Errorf("up again: %v", err)
+		}
+	})
+}
+
+// TestAProxyThatDoesNotGetThere is a service that is down, whatever it says.
+func TestAProxyThatDoesNotGetThere(t *testing.T) {
+	services(t, func(t *testing.T, b *bench) {
+		if b.net == nil {
+			t.Skip("it is reached without a proxy")
+		}
+		way := b.net.Transport()
+		proxy, err := url.Parse(b.net.Proxy(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		way.DialContext, way.Proxy = nil, http.ProxyURL(proxy)
+		key, err := kek.Open(t.Context(), b.url, kek.Options{Transport: way})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrapped, err := key.Wrap(t.Context(), []byte("key"), place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.net.Unplug(true)
+		_, err = key.Unwrap(t.Context(), wrapped, place)
+		if trouble, ok := seal.TroubleOf(err); !ok || trouble != seal.NoAnswer {
+			t.Errorf("Unwrap = %v", err)
 		}
 	})
 }

@@ -172,7 +172,7 @@ func TestExportFails(t *testing.T) {
 	if _, err := export.Write(ctx, r.Log, &bytes.Buffer{}, x); !errors.Is(err, context.Canceled) {
 		t.Errorf("Export = %v", err)
 	}
-	x.Format = "xml"
+	x.Format, x.Append = "xml", nil
 	if _, err := export.Write(t.Context(), r.Log, &bytes.Buffer{}, x); err == nil {
 		t.Error("exported as XML")
 	}

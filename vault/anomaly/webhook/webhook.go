@@ -93,17 +93,17 @@ func (h *Hook) Dropped() int64 { return h.dropped.Load() }
 
 // Run sends until ctx ends. What waits then is lost; it is on record.
 func (h *Hook) Run(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil { // which a select alone would notice only by chance
 		select {
 		case n := <-h.queue:
 			h.deliver(ctx, n)
 		case <-ctx.Done():
-			if left := len(h.queue); left > 0 {
-				h.cfg.Log.WarnContext(ctx, "notices of alarms were not sent", "left", left)
-			}
-			return nil
 		}
 	}
+	if left := len(h.queue); left > 0 {
+		h.cfg.Log.WarnContext(ctx, "notices of alarms were not sent", "left", left)
+	}
+	return nil
 }
 
 // deliver sends a notice, again and again while that may help.

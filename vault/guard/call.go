@@ -170,12 +170,12 @@ func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any
 		entry.Answered = out
 	}
 	failpoint.Reach(failpoint.CallDone)
-	var storing sync.WaitGroup
-	if rec.store != nil {
-		storing.Go(func() { rec.store(ctx) }) // ends with ctx
+	var stored error
+	if record := func() { stored = d.cfg.Audit.Record(ctx, entry) }; rec.store == nil {
+		record()
+	} else {
+		together(record, func() { rec.store(ctx) })
 	}
-	stored := d.cfg.Audit.Record(ctx, entry)
-	storing.Wait()
 	if stored != nil {
 		d.cfg.Log.Error("the audit record was not stored, so the answer is withheld", "err", stored,
 			"tenant", rec.caller.Tenant, "person", rec.caller.Person, "stream", rec.caller.Stream, "call", rec.caller.Call)
@@ -190,6 +190,23 @@ func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any
 		return nil, &recorded{err}
 	}
 	return out, nil
+}
+
+// together does both at the same time; a panic of either is the caller's.
+func together(one, other func()) {
+	var both sync.WaitGroup
+	var failed any
+	both.Go(func() {
+		defer func() { failed = recover() }()
+		other()
+	})
+	func() {
+		defer both.Wait()
+		one()
+	}()
+	if failed != nil {
+		panic(failed)
+	}
 }
 
 // live refuses for a session that has ended.

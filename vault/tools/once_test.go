@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,7 +62,10 @@ func (r *rig) again(call string, w write, arguments object) answer {
 
 // killAt makes a hook that kills at the nth point, and counts the points.
 func killAt(n int, points *[]string) func(string) {
+	var mu sync.Mutex // a call may do two things at once
 	return func(point string) {
+		mu.Lock()
+		defer mu.Unlock()
 		*points = append(*points, point)
 		if len(*points)-1 == n {
 			panic(errKilled)
@@ -152,10 +157,11 @@ func stuck(t *testing.T, w write, n int) (last bool) {
 	r := newRig(t, atlassiansim.Options{})
 	arguments := w.arguments(r)
 	old := r.connect()
-	free, count := make(chan struct{}), 0
+	free := make(chan struct{})
+	var count atomic.Int64
 	var points []string
 	r.hook = func(point string) {
-		if count++; count-1 == n {
+		if int(count.Add(1))-1 == n {
 			points = append(points, point)
 			<-free
 		}
@@ -163,7 +169,7 @@ func stuck(t *testing.T, w write, n int) (last bool) {
 	ended := make(chan answer, 1)
 	go func() { ended <- old.call(w.tool, arguments) }()
 	synctest.Wait()
-	last = count <= n
+	last = int(count.Load()) <= n
 	r.hook = nil
 	first := r.again(fmt.Sprint(old.next), w, arguments)
 	check(t, r, w, first, points)

@@ -55,7 +55,6 @@ type rig struct {
 	awaits   int
 	awaitErr error
 	hook     func(point string) // called at each step of a call
-	points   sync.Mutex         // held while hook runs
 	requests []string
 	journal  *journal
 	doorHTTP *http.Client // how the door reaches Confluence

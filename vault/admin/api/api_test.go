@@ -231,11 +231,7 @@ func TestRecords(t *testing.T) {
 	if len(own.Items) != 1 || own.Items[0].Chain != "-" || own.Items[0].Entry.Event != "admin.look" || own.Items[0].Entry.By != "key:aud" {
 		t.Errorf("the vault's own chain: %+v", own)
 	}
-	var ends struct {
-		Key    string     `json:"checkpoint_key"`
-		Chains []view.End `json:"chains"`
-	}
-	ends = get[struct {
+	ends := get[struct {
 		Key    string     `json:"checkpoint_key"`
 		Chains []view.End `json:"chains"`
 	}](r, "/audit/chains")

@@ -121,7 +121,6 @@ type someone struct {
 	history *anomaly.History
 	version int64
 	due     time.Time // when it is stored; zero while there is nothing new
-	saved   time.Time
 }
 
 // New returns a watch. What it observes is looked at by [Watch.Run].

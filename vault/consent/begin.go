@@ -9,10 +9,10 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
-	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/proof"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/starts"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/remote"
 )
 
 // The holder of the tab counts as gone only some time after it got it, since
@@ -190,7 +190,7 @@ func (d *Desk) fresh(ask Ask, tenant identity.TenantID, now time.Time) (Login, e
 		Created: now,
 		Expires: now.Add(Life),
 		Link:    proof.Hash(s.Link),
-		Details: Details{Asker: Asker{Host: atlassian.Clean(ask.Asker.Host), User: atlassian.Clean(ask.Asker.User), Address: ask.Asker.Address}},
+		Details: Details{Asker: Asker{Host: remote.Clean(ask.Asker.Host), User: remote.Clean(ask.Asker.User), Address: ask.Asker.Address}},
 	}
 	return l, d.seal(&l, s)
 }

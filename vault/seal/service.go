@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/remote"
 )
 
 // serviceTime bounds what a key service is given for one key, with all that
@@ -184,13 +185,10 @@ func Unreached(err error) error {
 	if failed, ok := errors.AsType[*net.OpError](err); ok {
 		return failed
 	}
-	for _, known := range []error{context.DeadlineExceeded, context.Canceled, io.ErrUnexpectedEOF, io.EOF} {
+	for _, known := range []error{context.DeadlineExceeded, context.Canceled, remote.ErrTooLong, io.ErrUnexpectedEOF, io.EOF} {
 		if errors.Is(err, known) {
 			return known
 		}
-	}
-	if long, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return long
 	}
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		return fmt.Errorf("no answer (%T)", failed.Err)
@@ -206,20 +204,5 @@ const maxAnswer = 1 << 20
 // follows no redirect, which could take a credential elsewhere, and hands on
 // no endless answer, since the libraries read all there is.
 func ServiceClient(next http.RoundTripper) *http.Client {
-	return &http.Client{
-		Transport:     limited{next},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-type limited struct{ next http.RoundTripper }
-
-// RoundTrip implements [http.RoundTripper].
-func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := l.next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	res.Body = http.MaxBytesReader(nil, res.Body, maxAnswer)
-	return res, nil
+	return remote.Client(&http.Client{Transport: next}, maxAnswer, 0) // the libraries have times of their own
 }

@@ -5,19 +5,18 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/remote"
 )
 
 const (
 	resourcesPath = "/oauth/token/accessible-resources"
 	mePath        = "/me"
 	maxAccountID  = 128
-	maxShown      = 100 // runes of a text from elsewhere that people see
 )
 
 // resource is an entry of accessible-resources. Jira and Confluence of one
@@ -87,7 +86,7 @@ func (a *App) me(ctx context.Context, access secret.String) (identity.Person, er
 		return identity.Person{}, usererr.Wrap(fmt.Errorf("asking who it is: %w", err), usererr.Unavailable,
 			"Atlassian could not say whose account this is", askAgain)
 	}
-	if who.ID == "" || len(who.ID) > maxAccountID || Clean(who.ID) != who.ID {
+	if who.ID == "" || len(who.ID) > maxAccountID || remote.Clean(who.ID) != who.ID {
 		return identity.Person{}, usererr.New(usererr.Internal, "Atlassian did not say whose account this is", tellAdministrator)
 	}
 	if who.Status != "" && who.Status != "active" {
@@ -97,26 +96,7 @@ func (a *App) me(ctx context.Context, access secret.String) (identity.Person, er
 		ID:      identity.NewPersonID(a.cfg.Issuer, who.ID),
 		Issuer:  a.cfg.Issuer,
 		Subject: who.ID,
-		Name:    Clean(who.Name),
-		Email:   Clean(who.Email),
+		Name:    remote.Clean(who.Name),
+		Email:   remote.Clean(who.Email),
 	}, nil
-}
-
-// Clean makes a text that somebody else wrote fit to be shown on one line: no
-// control characters, nothing that turns writing around or hides it, not long.
-func Clean(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r), unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs), r == unicode.ReplacementChar:
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, ""))
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > maxShown {
-		text = string(runes[:maxShown-1]) + "…"
-	}
-	return text
 }

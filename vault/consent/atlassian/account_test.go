@@ -10,7 +10,6 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
-	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
@@ -86,20 +85,5 @@ func TestAccountsThatAreRefused(t *testing.T) {
 			}
 			clean(t, err)
 		})
-	}
-}
-
-func TestClean(t *testing.T) {
-	for in, want := range map[string]string{
-		"Ada Berger":                "Ada Berger",
-		"  a \t b\r\nc ":            "a b c",
-		"a\u202eb\u200bc\x00d\x1be": "abcde",
-		"\xff\xfea":                 "a",
-		strings.Repeat("ü", 200):    strings.Repeat("ü", 99) + "…",
-		"":                          "",
-	} {
-		if got := atlassian.Clean(in); got != want {
-			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
-		}
 	}
 }

@@ -2,12 +2,8 @@ package atlassian
 
 import (
 	"context"
-	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,6 +15,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
+	"github.com/coatcheck-mcp/coatcheck/vault/remote"
 )
 
 const (
@@ -32,56 +29,6 @@ const (
 	tellAdministrator = "Tell the administrator of the vault"
 	askAgain          = "Ask your assistant again to start a new sign-in"
 )
-
-var errTooLong = errors.New("the answer is too long")
-
-// bounded is a client whose answers have an end, in bytes and in time, and
-// that follows no redirect: the request carries a secret.
-func bounded(from *http.Client) *http.Client {
-	transport := from.Transport
-	if transport == nil {
-		transport = http.DefaultTransport
-	}
-	return &http.Client{
-		Transport:     limited{transport},
-		Timeout:       answerTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-type limited struct{ next http.RoundTripper }
-
-func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := l.next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	if res.ContentLength > maxAnswer {
-		_ = res.Body.Close()
-		return nil, errTooLong
-	}
-	res.Body = &limitedBody{res.Body, maxAnswer}
-	return res, nil
-}
-
-// limitedBody fails where io.LimitReader would pretend that all was read.
-type limitedBody struct {
-	io.ReadCloser
-	left int64
-}
-
-func (b *limitedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		var one [1]byte
-		if n, err := b.ReadCloser.Read(one[:]); n == 0 {
-			return 0, err
-		}
-		return 0, errTooLong
-	}
-	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
-	return n, err
-}
 
 // known are the error codes of RFC 6749 §5.2 and of Atlassian. Any other text
 // is the server's own and stays there.
@@ -123,28 +70,8 @@ func redeemError(err error) error {
 // reachError says what kept an answer from arriving or being read, without any
 // of its bytes.
 func reachError(err error) error {
-	switch {
-	case errors.Is(err, errTooLong):
-		return errTooLong
-	case errors.Is(err, context.DeadlineExceeded):
-		return context.DeadlineExceeded
-	case errors.Is(err, context.Canceled):
-		return context.Canceled
-	}
-	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
-		return errors.New("no answer in time")
-	}
-	if broken, ok := errors.AsType[*net.OpError](err); ok {
-		return fmt.Errorf("no connection: %s %s", broken.Op, broken.Net)
-	}
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return errors.New("no connection: its name does not resolve")
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return errors.New("no connection: its certificate is not trusted")
-	}
-	if _, ok := errors.AsType[*url.Error](err); ok {
-		return errors.New("the connection broke")
+	if known := remote.Unreached(err); known != nil {
+		return known
 	}
 	return errors.New("not an answer of a token endpoint")
 }
@@ -208,20 +135,7 @@ func refreshError(status int, said answer) error {
 // do sends req and reads a JSON answer into out, which a failing status leaves
 // as it is if its body is not JSON. Nothing that was received is in its errors.
 func (a *App) do(req *http.Request, out any) (status int, err error) {
-	req.Header.Set("Accept", "application/json")
-	res, err := a.http.Do(req)
-	if err != nil {
-		return 0, reachError(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return res.StatusCode, reachError(err)
-	}
-	if err := json.Unmarshal(text, out); err != nil && res.StatusCode/100 == 2 {
-		return res.StatusCode, errors.New("the answer is not the JSON that was expected")
-	}
-	return res.StatusCode, nil
+	return remote.JSON(a.http, req, out, reachError)
 }
 
 // get asks the API with an access token.

@@ -25,6 +25,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/remote"
 )
 
 // Atlassian's own endpoints, the defaults of [Config].
@@ -123,7 +124,7 @@ func New(cfg Config) (*App, error) {
 	cfg.Scopes = withOurs(cfg.Scopes)
 	return &App{
 		cfg:  cfg,
-		http: bounded(cfg.HTTP),
+		http: remote.Client(cfg.HTTP, maxAnswer, answerTimeout),
 		oauth: oauth2.Config{
 			ClientID:     cfg.ClientID,
 			ClientSecret: cfg.ClientSecret.Reveal(),

@@ -2,12 +2,8 @@ package oidc
 
 import (
 	"context"
-	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
+	"github.com/coatcheck-mcp/coatcheck/vault/remote"
 )
 
 const (
@@ -27,82 +24,44 @@ const (
 	keysBurst = 5
 )
 
-var (
-	errTooLong = errors.New("the answer is too long")
-	errKeys    = errors.New("the provider's keys were asked for too often")
-)
+var errKeys = errors.New("the provider's keys were asked for too often")
 
 type keysKey struct{}
 
 // askForKeys marks requests for the provider's keys.
 func askForKeys(ctx context.Context) context.Context { return context.WithValue(ctx, keysKey{}, true) }
 
-// bounded is a client whose answers have an end, in bytes and in time, and
-// that follows no redirect: requests carry secrets.
-func bounded(from *http.Client, keys *rate.Limiter) *http.Client {
-	transport := from.Transport
-	if transport == nil {
-		transport = http.DefaultTransport
+// client asks the provider, and for its keys not too often.
+func client(from *http.Client) *http.Client {
+	seldom := *from
+	if seldom.Transport == nil {
+		seldom.Transport = http.DefaultTransport
 	}
-	return &http.Client{
-		Transport:     limited{transport, keys},
-		Timeout:       answerTime,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	seldom.Transport = keysSeldom{seldom.Transport, rate.NewLimiter(keysRate, keysBurst)}
+	return remote.Client(&seldom, maxAnswer, answerTime)
 }
 
-type limited struct {
+type keysSeldom struct {
 	next http.RoundTripper
 	keys *rate.Limiter
 }
 
 // RoundTrip implements http.RoundTripper.
-func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Context().Value(keysKey{}) != nil && !l.keys.Allow() {
+func (k keysSeldom) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Context().Value(keysKey{}) != nil && !k.keys.Allow() {
 		return nil, errKeys
 	}
-	res, err := l.next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	res.Body = &limitedBody{res.Body, maxAnswer}
-	return res, nil
-}
-
-// limitedBody fails where io.LimitReader would pretend that all was read.
-type limitedBody struct {
-	io.ReadCloser
-	left int64
-}
-
-// Read implements io.Reader.
-func (b *limitedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, errTooLong
-	}
-	return n, err
+	return k.next.RoundTrip(r)
 }
 
 // reached says what kept an answer from arriving or being read, without any of
 // its bytes.
 func reached(err error) error {
-	for _, ours := range []error{errTooLong, errKeys, context.DeadlineExceeded, context.Canceled} {
-		if errors.Is(err, ours) {
-			return ours
-		}
+	if errors.Is(err, errKeys) {
+		return errKeys
 	}
-	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
-		return errors.New("no answer in time")
-	}
-	if broken, ok := errors.AsType[*net.OpError](err); ok {
-		return fmt.Errorf("no connection: %s %s", broken.Op, broken.Net)
-	}
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return errors.New("no connection: its name does not resolve")
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return errors.New("no connection: its certificate is not trusted")
+	if known := remote.Unreached(err); known != nil {
+		return known
 	}
 	return errors.New("the connection broke")
 }
@@ -110,20 +69,7 @@ func reached(err error) error {
 // send sends a request and reads a JSON answer into out, which a failing status
 // leaves as it is if its body is not JSON.
 func (p *Provider) send(req *http.Request, out any) (status int, err error) {
-	req.Header.Set("Accept", "application/json")
-	res, err := p.http.Do(req)
-	if err != nil {
-		return 0, reached(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return res.StatusCode, reached(err)
-	}
-	if err := json.Unmarshal(text, out); err != nil && res.StatusCode/100 == 2 {
-		return res.StatusCode, errors.New("the answer is not the JSON that was expected")
-	}
-	return res.StatusCode, nil
+	return remote.JSON(p.http, req, out, reached)
 }
 
 // tokens is what a token endpoint says, good or bad (RFC 6749 §5).

@@ -13,13 +13,13 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/remote"
 )
 
 const (
 	// Entra ID dates its tokens five minutes back.
 	backdated = 5 * time.Minute
 	maxID     = 512 // characters of an identifier; OpenID Connect allows 255
-	maxShown  = 100 // runes of a name
 	maxWords  = 32  // values of acr or amr
 )
 
@@ -171,9 +171,9 @@ func (p *Provider) issued(m *metadata, issuer, tenant string) bool {
 
 // person is who an ID token is about. Its errors are user errors.
 func (p *Provider) person(c *claims) (identity.Person, error) {
-	who := identity.Person{Issuer: c.token.Issuer, Subject: c.Subject, Name: clean(c.Name), Email: clean(c.Email)}
+	who := identity.Person{Issuer: c.token.Issuer, Subject: c.Subject, Name: remote.Clean(c.Name), Email: remote.Clean(c.Email)}
 	if who.Name == "" {
-		who.Name = clean(c.Username)
+		who.Name = remote.Clean(c.Username)
 	}
 	who.ID = identity.NewPersonID(who.Issuer, who.Subject)
 	if p.cfg.Kind == Entra {
@@ -215,19 +215,4 @@ func (p *Provider) signIn(ctx context.Context, m *metadata, c *claims, said toke
 // plain reports whether text can be an identifier.
 func plain(text string) bool {
 	return text != "" && len(text) <= maxID && !strings.ContainsFunc(text, unicode.IsControl)
-}
-
-// clean makes a text that somebody else wrote fit to be shown on one line.
-func clean(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs) || r == unicode.ReplacementChar {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, ""))
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > maxShown {
-		text = string(runes[:maxShown-1]) + "…"
-	}
-	return text
 }

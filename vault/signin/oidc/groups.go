@@ -12,6 +12,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/remote"
 )
 
 const (
@@ -42,7 +43,7 @@ func (p *Provider) fill(ctx context.Context, m *metadata, c *claims, said tokens
 			}
 			break
 		}
-		found.Person = identity.Person{Name: clean(more.Name), Email: clean(more.Email)}
+		found.Person = identity.Person{Name: remote.Clean(more.Name), Email: remote.Clean(more.Email)}
 		if !found.GroupsKnown {
 			found.Groups, found.GroupsKnown, err = more.groups(p.cfg.GroupsClaim)
 		}

@@ -26,8 +26,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 )
 
@@ -119,7 +117,7 @@ func New(cfg Config) (*Provider, error) {
 		return nil, errors.New("http: no HTTP client")
 	}
 	cfg = cfg.withDefaults()
-	return &Provider{cfg: cfg, http: bounded(cfg.HTTP, rate.NewLimiter(keysRate, keysBurst)), turn: make(chan struct{}, 1)}, nil
+	return &Provider{cfg: cfg, http: client(cfg.HTTP), turn: make(chan struct{}, 1)}, nil
 }
 
 func (c Config) withDefaults() Config {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
-	"mime"
 	"net/http"
 	"net/netip"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/jsonapi"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
 
@@ -70,30 +69,15 @@ func errTooMuch() error {
 	return usererr.New(usererr.RateLimited, "Too many requests at once", "Wait a moment, then try again")
 }
 
-// statusOf is the HTTP status of each code that may come up here.
+// statusOf is the HTTP status of a code.
 func statusOf(code usererr.Code) int {
 	switch code {
-	case usererr.BadInput:
-		return http.StatusBadRequest
-	case usererr.Unauthorized:
-		return http.StatusUnauthorized
-	case usererr.Denied, usererr.Refused, usererr.Scope, usererr.Revoked:
-		return http.StatusForbidden
-	case usererr.NotFound:
-		return http.StatusNotFound
-	case usererr.Conflict, usererr.Version:
+	case usererr.Version:
 		return http.StatusConflict
-	case usererr.Timeout:
+	case usererr.Timeout: // of the login
 		return http.StatusGone
-	case usererr.TooLarge:
-		return http.StatusRequestEntityTooLarge
-	case usererr.RateLimited:
-		return http.StatusTooManyRequests
-	case usererr.Unavailable:
-		return http.StatusServiceUnavailable
-	case usererr.Internal, usererr.Settings, usererr.SignIn, usererr.SignInOpen, usererr.Unknown:
 	}
-	return http.StatusInternalServerError
+	return jsonapi.Status(code)
 }
 
 // answer writes a reply. What is not meant for people goes to the log, under a
@@ -130,24 +114,10 @@ func (h *Handler) problem(r *http.Request, a reply) wire.Problem {
 	return wire.Problem{Code: string(why.Code), Message: why.Message, Hint: why.Hint, Page: a.page}
 }
 
-// read takes a JSON body.
+// read takes a JSON body, which only shims send.
 func read(r *http.Request, into any) error {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return usererr.New(usererr.BadInput, "The request is not JSON", "Update coatcheck")
-	}
-	dec := json.NewDecoder(r.Body)
-	err := dec.Decode(into)
-	if err == nil {
-		_, err = dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return usererr.New(usererr.TooLarge, "The request is too large", "Update coatcheck")
-	}
-	// The cause may quote the body: it is not kept.
-	return usererr.New(usererr.BadInput, "The request is not the JSON that was expected", "Update coatcheck")
+	const update = "Update coatcheck"
+	return jsonapi.Reader{NotJSON: update, TooLarge: update, Other: update}.Read(r, into)
 }
 
 // start is POST /v1/login/start.

@@ -12,13 +12,8 @@ import (
 
 // companyCallback is where the company's sign-in sends the browser.
 func (h *Handler) companyCallback(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet || ahead(r) {
-		w.WriteHeader(http.StatusServiceUnavailable) // only a person's own visit counts
-		return
-	}
-	back, ok := h.brought(r)
+	back, ok := h.came(w, r)
 	if !ok {
-		h.pages.note(w, stray())
 		return
 	}
 	to, err := h.cfg.Desk.ReturnCompany(r.Context(), back)

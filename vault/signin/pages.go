@@ -321,13 +321,8 @@ func (h *Handler) back(w http.ResponseWriter, r *http.Request, link string) {
 // callback is GET /callback/{tenant}, where the authorization server sends the
 // browser.
 func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet || ahead(r) {
-		w.WriteHeader(http.StatusServiceUnavailable) // only a person's own visit counts
-		return
-	}
-	back, ok := h.brought(r)
+	back, ok := h.came(w, r)
 	if !ok {
-		h.pages.note(w, stray())
 		return
 	}
 	to, err := h.cfg.Desk.Return(r.Context(), back)
@@ -344,6 +339,19 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.turnedAway(w, r, to.Login, err)
 	}
+}
+
+// came reads a callback, or answers one that is not a person's own visit or
+// brings what no authorization server sends.
+func (h *Handler) came(w http.ResponseWriter, r *http.Request) (back consent.Callback, ok bool) {
+	if r.Method != http.MethodGet || ahead(r) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return back, false
+	}
+	if back, ok = h.brought(r); !ok {
+		h.pages.note(w, stray())
+	}
+	return back, ok
 }
 
 // brought reads what a browser brings to a callback; false if no authorization

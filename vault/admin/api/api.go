@@ -22,6 +22,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/admin"
 	"github.com/coatcheck-mcp/coatcheck/vault/admin/view"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/jsonapi"
 	"github.com/coatcheck-mcp/coatcheck/vault/ratelimit"
 )
 
@@ -215,34 +216,10 @@ func (h *Handler) problem(r *http.Request, err error) (int, view.Problem) {
 	if known.Err != nil {
 		h.cfg.Log.WarnContext(r.Context(), "an administrative request was refused", "path", r.URL.Path, "code", known.Code, "err", err)
 	}
-	status := statusOf(known.Code)
+	status := jsonapi.Status(known.Code)
 	return status, problemOf(status, known)
 }
 
 func problemOf(status int, e *usererr.Error) view.Problem {
 	return view.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Message, Hint: e.Hint, Code: string(e.Code)}
-}
-
-// statusOf is the HTTP status of each code.
-func statusOf(code usererr.Code) int {
-	switch code {
-	case usererr.BadInput:
-		return http.StatusBadRequest
-	case usererr.Unauthorized:
-		return http.StatusUnauthorized
-	case usererr.Denied, usererr.Refused, usererr.Scope, usererr.Revoked:
-		return http.StatusForbidden
-	case usererr.NotFound:
-		return http.StatusNotFound
-	case usererr.Conflict:
-		return http.StatusConflict
-	case usererr.TooLarge:
-		return http.StatusRequestEntityTooLarge
-	case usererr.RateLimited:
-		return http.StatusTooManyRequests
-	case usererr.Unavailable, usererr.Timeout:
-		return http.StatusServiceUnavailable
-	case usererr.Internal, usererr.Settings, usererr.SignIn, usererr.SignInOpen, usererr.Unknown, usererr.Version:
-	}
-	return http.StatusInternalServerError
 }

@@ -1,16 +1,13 @@
 package api
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
-	"mime"
 	"net/http"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/admin"
 	"github.com/coatcheck-mcp/coatcheck/vault/admin/view"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/jsonapi"
 )
 
 // order is the body of POST /revocations.
@@ -59,21 +56,7 @@ func (h *Handler) revoke(r *http.Request, who admin.Actor) (any, error) {
 
 // read takes a JSON body without unknown members.
 func read(r *http.Request, into any) error {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return usererr.New(usererr.BadInput, "The request is not JSON", "Send it with Content-Type: application/json")
-	}
-	dec := json.NewDecoder(r.Body)
-	dec.DisallowUnknownFields()
-	err := dec.Decode(into)
-	if err == nil {
-		_, err = dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return usererr.New(usererr.TooLarge, "The request is too large", "Send less")
-	}
-	// The cause may quote the body: it is not kept.
-	return usererr.New(usererr.BadInput, "The request is not the JSON that was expected", "Look at "+Root+"/openapi.json")
+	return jsonapi.Reader{
+		Strict: true, NotJSON: "Send it with Content-Type: application/json", TooLarge: "Send less", Other: "Look at " + Root + "/openapi.json",
+	}.Read(r, into)
 }

@@ -60,11 +60,9 @@ func (d *Desk) Records(ctx context.Context, who Actor, q RecordQuery) (Page[Reco
 	if err != nil {
 		return Page[Record]{}, err
 	}
-	m := merge{desk: d, query: q, ends: from.Ends}
-	if m.ends == nil {
-		if m.ends, err = d.ends(ctx, q); err != nil {
-			return Page[Record]{}, err
-		}
+	m := merge{desk: d, query: q}
+	if m.ends, err = d.ends(ctx, q, from.Ends); err != nil {
+		return Page[Record]{}, err
 	}
 	if m.query.aliases, err = d.aliases(ctx, who, q.Person, slices.Collect(maps.Keys(m.ends))); err != nil {
 		return Page[Record]{}, err
@@ -77,8 +75,10 @@ func (d *Desk) Records(ctx context.Context, who Actor, q RecordQuery) (Page[Reco
 }
 
 // ends finds where reading begins: for each chain the number behind the last
-// record that may be of interest.
-func (d *Desk) ends(ctx context.Context, q RecordQuery) (map[identity.TenantID]int64, error) {
+// record that may be of interest, or where a cursor says that the page before
+// ended. A cursor is anybody's: it names no chain that the question does not,
+// since the question is what goes on record.
+func (d *Desk) ends(ctx context.Context, q RecordQuery, from map[identity.TenantID]int64) (map[identity.TenantID]int64, error) {
 	heads, err := d.cfg.Sink.AuditHeads(ctx)
 	if err != nil {
 		return nil, err
@@ -86,6 +86,12 @@ func (d *Desk) ends(ctx context.Context, q RecordQuery) (map[identity.TenantID]i
 	ends := map[identity.TenantID]int64{}
 	for tenant, head := range heads {
 		if named := identity.TenantID(q.Tenant); q.Tenant != "" && tenant != named && (q.Tenant != OwnChain || tenant != "") {
+			continue
+		}
+		if from != nil {
+			if end, ok := from[tenant]; ok {
+				ends[tenant] = min(end, head.Seq+1)
+			}
 			continue
 		}
 		if ends[tenant], err = d.endAt(ctx, tenant, head.Seq, q.Until); err != nil {

@@ -158,13 +158,13 @@ func (k *transit) ask(ctx context.Context, verb string, body transitBody) (trans
 	}
 	res, err := k.http.Do(req)
 	if err != nil {
-		return transitBody{}, ServiceError(k.name, NoAnswer, "", err)
+		return transitBody{}, ServiceError(k.name, NoAnswer, "", Unreached(err))
 	}
 	defer func() { _ = res.Body.Close() }() // it was only read
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	defer clear(answer)
 	if err != nil {
-		return transitBody{}, ServiceError(k.name, NoAnswer, "Try again: it broke off", err)
+		return transitBody{}, ServiceError(k.name, NoAnswer, "Try again: it broke off", Unreached(err))
 	}
 	if res.StatusCode != http.StatusOK {
 		return transitBody{}, k.refused(res.StatusCode, answer)

@@ -212,6 +212,8 @@ func TestTransitThatDoesNotAnswerAsItShould(t *testing.T) {
 			_, _ = io.WriteString(w, "{")
 			return true
 		}, "broke off"},
+		"garbage instead of HTTP":   {raw(t, "CANARY CANARY\r\n\r\n"), "does not answer"},
+		"garbage instead of chunks": {raw(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nCANARY\r\n"), "broke off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, host, dir := newEngine(t)
@@ -224,6 +226,20 @@ func TestTransitThatDoesNotAnswerAsItShould(t *testing.T) {
 				t.Errorf("asked %d times", len(e.asked))
 			}
 		})
+	}
+}
+
+// raw answers with bytes as they are.
+func raw(t *testing.T, answer string) func(http.ResponseWriter) bool {
+	return func(w http.ResponseWriter) bool {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return true
+		}
+		_, _ = io.WriteString(conn, answer) // the asker may have gone
+		_ = conn.Close()
+		return true
 	}
 }
 

@@ -16,13 +16,13 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/remote"
 )
 
 // Headers of a notice. The signature is "t=SECONDS,v1=HEX", where HEX is the
@@ -146,11 +146,13 @@ func (h *Hook) send(ctx context.Context, id string, body []byte) (again bool, er
 	req.Header.Set(DeliveryHeader, id)
 	req.Header.Set(SignatureHeader, Sign(h.cfg.Secret, time.Now(), body))
 	res, err := h.cfg.HTTP.Do(req)
-	if with, ok := errors.AsType[*url.Error](err); ok {
-		err = with.Err // the address may be as good as a password
-	}
 	if err != nil {
-		return true, err
+		// Its text has the address, which may be as good as a password, and may
+		// quote what was received.
+		if known := remote.Unreached(err); known != nil {
+			return true, known
+		}
+		return true, errors.New("no answer")
 	}
 	defer func() { _ = res.Body.Close() }() // it was only read
 	_, _ = io.CopyN(io.Discard, res.Body, maxAnswer)

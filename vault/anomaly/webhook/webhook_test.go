@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -139,6 +140,38 @@ func TestAgain(t *testing.T) {
 				synctest.Wait()
 				if tries < test.least || tries > test.most || last.Sub(began) > test.took {
 					t.Errorf("%d tries, the last after %v", tries, last.Sub(began))
+				}
+			})
+		})
+	}
+}
+
+// TestGarbageInsteadOfHTTP: nothing of what a stranger answers gets into the log.
+func TestGarbageInsteadOfHTTP(t *testing.T) {
+	for name, answer := range map[string]string{
+		"no HTTP":      "CANARY CANARY\r\n\r\n",
+		"a bad length": "HTTP/1.1 204 OK\r\nContent-Length: CANARY\r\n\r\n",
+		"a bad status": "HTTP/1.1 CANARY\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ours := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+					here, there := net.Pipe()
+					go func() { // until what is asked ends
+						_, _ = http.ReadRequest(bufio.NewReader(there))
+						_, _ = io.WriteString(there, answer)
+						_ = there.Close()
+					}()
+					return here, nil
+				}}
+				var log bytes.Buffer
+				hook := webhook.New(webhook.Config{URL: "http://hook.example/?token=CANARY", Secret: secret.New(key), HTTP: &http.Client{Transport: ours}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				hook.Tell(notice)
+				_ = hook.Run(ctx)
+				if !strings.Contains(log.String(), "not delivered") || strings.Contains(log.String(), "CANARY") {
+					t.Errorf("the log: %s", &log)
 				}
 			})
 		})

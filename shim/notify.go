@@ -43,18 +43,14 @@ func (s *stream) signInChanged(state signin.State) {
 	s.logLocked("warning", text+"; open this link: "+state.URL)
 }
 
-// askableLocked is a call of a tool, in the stateless revision, that waits at
-// the vault and whose client can show a link; nil if there is none.
+// askableLocked is the call that waits for the sign-in at the vault, in the
+// stateless revision, if its client can show a link; else nil.
 func (s *stream) askableLocked() *call {
-	if s.setup.promised {
+	c := s.open[s.waiting]
+	if s.setup.promised || c == nil || c.kind != kindTool || !s.waitedForLocked(c) || !words.ParamsOf(c.message.Data).ShowsLinks() {
 		return nil
 	}
-	for _, c := range s.open {
-		if c.kind == kindTool && c.message.Sent && s.waitedForLocked(c) && words.ParamsOf(c.message.Data).ShowsLinks() {
-			return c
-		}
-	}
-	return nil
+	return c
 }
 
 // signInDone tells a client that was shown a link that it is no longer needed.

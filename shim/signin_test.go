@@ -126,12 +126,13 @@ func TestWithoutBrowserTheClientShowsTheLink(t *testing.T) {
 		<-opened
 		c.quiet(300 * time.Millisecond) // until the shim knows that no browser opened
 		v.frame(wire.Encode(wire.KindLoginDone, wire.LoginDone{}))
+		c.send("%s", call("4", "slow")) // which waits for something else
 		c.send("%s", call("5", "slow"))
-		for v.saw("tools/call") < 2 {
+		for v.saw("tools/call") < 3 {
 			time.Sleep(time.Millisecond)
 		}
 		for deadline := time.Now().Add(5 * time.Second); len(opened) == 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-			v.frame(wire.Encode(wire.KindLoginRequired, wire.LoginRequired{}))
+			v.frame(wire.Encode(wire.KindLoginRequired, wire.LoginRequired{Call: "5"}))
 		}
 		m := c.next()
 		var result struct {

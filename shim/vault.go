@@ -186,6 +186,11 @@ func (s *stream) Frame(ctx context.Context, kind wire.Kind, body []byte) error {
 		if err := wire.Decode(body, &required); err != nil {
 			return err
 		}
+		if required.Call != "" {
+			s.mu.Lock()
+			s.waiting = required.Call
+			s.mu.Unlock()
+		}
 		s.signin.Required(ctx, required.Tenant, false)
 	case wire.KindLoginDone:
 		var done wire.LoginDone

@@ -105,6 +105,9 @@ type Proof struct {
 // LoginRequired says that a call waits for a sign-in on this device.
 type LoginRequired struct {
 	Tenant string `json:"tenant,omitempty"`
+	// Call is the id of the call, as JSON text, if it has done nothing yet and
+	// can be made again under another one.
+	Call string `json:"call,omitempty"`
 }
 
 // LoginDone says how a sign-in ended. Message and Hint, what to do, are for

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
-	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 )
 
 const maxCode = 64 // bytes of what a person types
@@ -74,13 +73,10 @@ func (r *run) try(ctx context.Context, t typed) (done bool, err error) {
 		r.problems <- ""
 		return false, nil
 	}
-	finished, err := r.handIn(ctx, wire.LoginFinish{Start: r.starts[len(r.starts)-1], Ticket: t.code, Verifier: r.verifier.Reveal()})
+	_, err = r.handIn(ctx, r.starts[len(r.starts)-1], t.code)
 	if usererr.CodeOf(err) == usererr.BadInput {
 		r.problems <- usererr.Text(err, "")
 		return false, nil
-	}
-	if err == nil && !finished.OK {
-		err = outcome(wire.LoginDone{Message: finished.Message})
 	}
 	return true, err
 }

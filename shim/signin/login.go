@@ -204,26 +204,26 @@ func (r *run) finish(ctx context.Context, back arrival) error {
 		back.answer <- destination{title: failed, message: usererr.Text(err, "")}
 		return err
 	}
-	ask := wire.LoginFinish{Start: start, Ticket: back.ticket.Reveal(), Verifier: r.verifier.Reveal(), OS: runtime.GOOS, Version: buildinfo.Version()}
-	if key, err := r.in.cfg.Prover.Device(ctx); err == nil { // otherwise the request says why
-		ask.KeyClass = key.Class
-	}
-	finished, err := r.handIn(ctx, ask)
-	if err == nil && !finished.OK {
-		err = outcome(wire.LoginDone{Message: finished.Message})
-	}
+	finished, err := r.handIn(ctx, start, back.ticket.Reveal())
 	back.answer <- r.destination(finished.Page, err)
 	return err
 }
 
-// handIn tries again when the vault could not be reached, as it may just be
-// restarting. If it had finished already, the link tells.
-func (r *run) handIn(ctx context.Context, ask wire.LoginFinish) (finished wire.LoginFinished, err error) {
+// handIn hands a ticket in, and tries again when the vault could not be reached,
+// as it may just be restarting. If it had finished already, the link tells.
+func (r *run) handIn(ctx context.Context, start, ticket string) (finished wire.LoginFinished, err error) {
+	ask := wire.LoginFinish{Start: start, Ticket: ticket, Verifier: r.verifier.Reveal(), OS: runtime.GOOS, Version: buildinfo.Version()}
+	if key, err := r.in.cfg.Prover.Device(ctx); err == nil { // otherwise the request says why
+		ask.KeyClass = key.Class
+	}
 	for try := 1; ; try++ {
 		err = r.in.client.Post(ctx, wire.LoginFinishPath, ask, &finished)
 		said, answered := errors.AsType[*refused](err)
 		if answered {
 			finished.Page = said.page
+		}
+		if err == nil && !finished.OK {
+			return finished, outcome(wire.LoginDone{Message: finished.Message})
 		}
 		if err == nil || answered && said.why.Code != usererr.Unavailable || try == finishTries {
 			return finished, err

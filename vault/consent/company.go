@@ -174,6 +174,12 @@ func (d *Desk) toAtlassian(ctx context.Context, l *Login, s secrets, to *Returne
 	if err != nil {
 		return err
 	}
+	switch start, err := d.starts.Choose(ctx, l.ID, l.Details.Opener); {
+	case err != nil && !errors.Is(err, ErrNone):
+		return err
+	case err == nil && start.ByCode() && !d.byCode(l.Tenant):
+		return d.end(l, Failed, errNoCodes())
+	}
 	if s.SignIn != nil && !l.Details.Anew {
 		g, err := d.cfg.Grants.Describe(ctx, s.SignIn.Person.ID, l.Tenant)
 		switch code := usererr.CodeOf(err); {

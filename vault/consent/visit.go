@@ -39,6 +39,9 @@ type Visit struct {
 	Login Login
 	Form  secret.String // must come back with each form of the page
 	Code  secret.String // to show to the browser whose login it is; empty if there is none
+	// ByCode says that the last page will show a code: the process that asks is
+	// on another computer than the browser.
+	ByCode bool
 	// Company says that the company's sign-in comes first, and settles what
 	// there is to choose from.
 	Company bool
@@ -83,6 +86,13 @@ func (d *Desk) Visit(ctx context.Context, link string, look bool) (Visit, error)
 		return Visit{}, err
 	}
 	v := Visit{Login: l, Code: s.shown(l), Form: secret.New(s.Form), Company: d.cfg.Company != nil && s.SignIn == nil}
+	if !l.Phase.Over() {
+		start, err := d.starts.Choose(ctx, l.ID, l.Details.Opener)
+		if err != nil && !errors.Is(err, ErrNone) {
+			return Visit{}, err
+		}
+		v.ByCode = err == nil && start.ByCode()
+	}
 	tenants := []identity.TenantID{l.Tenant}
 	if l.Tenant == "" {
 		tenants = d.cfg.Tenants()

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
@@ -93,7 +94,7 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (arrival, bool) 
 		return who, false
 	}
 	if !fits(w, r) {
-		g.cfg.Log.Info("a shim of another version", "address", who.address, "speaks", wsconn.Offers(r))
+		g.cfg.Log.Info("a shim of another version", "address", who.address, "speaks", fmt.Sprintf("%.100s", strings.Join(wsconn.Offers(r), " ")))
 		return who, false
 	}
 	g.mu.Lock()

@@ -35,7 +35,11 @@ func (g *Gateway) Await(ctx context.Context) (identity.Caller, error) {
 	}
 	defer at.stream.Quit(wait, at.caller)
 	if first {
-		at.stream.Send(wire.Encode(wire.KindLoginRequired, wire.LoginRequired{Tenant: string(at.caller.Tenant)}))
+		required := wire.LoginRequired{Tenant: string(at.caller.Tenant)}
+		if !at.caller.Replayed { // else an earlier vault may have begun it
+			required.Call = at.caller.Call
+		}
+		at.stream.Send(wire.Encode(wire.KindLoginRequired, required))
 	}
 	return g.await(ctx, at, wait)
 }

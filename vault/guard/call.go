@@ -96,6 +96,7 @@ func (d *Door) do(ctx context.Context, a action) (any, error) {
 		return nil, err
 	}
 	rec := newRecord(ctx, caller, a.tool, d.cfg.Policy())
+	rec.begun = a.settle != nil && caller.Replayed
 	var out any
 	if err = d.stepUp(ctx, caller, a.tool); err != nil {
 		return d.answer(ctx, rec, nil, err)

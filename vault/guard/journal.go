@@ -78,7 +78,6 @@ type landed struct {
 func (d *Door) write(ctx context.Context, rec *record, a action) (any, error) {
 	ctx, cancel := patient(ctx)
 	defer cancel()
-	rec.begun = rec.caller.Replayed
 	key := JournalKey{rec.caller.Device, rec.caller.Stream, callName(rec.caller.Call)}
 	print := fingerprint(rec.caller, a)
 	f, first := d.flights.Join(key, string(print))

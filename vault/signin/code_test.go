@@ -114,6 +114,9 @@ func TestCodesThatAreNotAllowed(t *testing.T) {
 	r.restart(rigOptions{byCode: true})
 	page := s.start().URL
 	p := &person{r: r}
+	if _, text := p.get(page); !strings.Contains(text, "in a terminal on ada-server, just now") || !strings.Contains(text, "tell it to nobody") || strings.Contains(text, "on this computer") {
+		t.Errorf("the page says %s", text)
+	}
 	_, onward := p.click(page, "continue", nil)
 	r.restart(rigOptions{})
 	_, _ = p.get(p.atAtlassian(between(onward, `class="primary" href="`, `"`)))
@@ -122,6 +125,28 @@ func TestCodesThatAreNotAllowed(t *testing.T) {
 	}
 	r.nothingStored()
 	r.noCode()
+}
+
+// TestCodesThatAreNotAllowedAtTheClick end the login before anybody goes to
+// Atlassian.
+func TestCodesThatAreNotAllowedAtTheClick(t *testing.T) {
+	r := newRig(t, rigOptions{byCode: true})
+	s, p := r.device().terminal(), &person{r: r}
+	page := s.start().URL
+	r.restart(rigOptions{})
+	if status, _ := p.click(page, "continue", nil); status != http.StatusSeeOther {
+		t.Errorf("the click was answered %d", status)
+	}
+	if _, text := p.get(page); !strings.Contains(text, "not allowed") {
+		t.Errorf("the page says %s", text)
+	}
+	if diff := cmp.Diff([]string{"login.started", "login.failed"}, r.events()); diff != "" {
+		t.Errorf("the records (-want +got):\n%s", diff)
+	}
+	if told := r.streams.told(); len(told) != 1 || told[0].OK {
+		t.Errorf("the device was told %+v", told)
+	}
+	r.nothingStored()
 }
 
 // TestACodeThatIsLate is not taken.

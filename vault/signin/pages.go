@@ -153,6 +153,7 @@ func (h *Handler) question(r *http.Request, v consent.Visit) question {
 		Minutes: int(time.Until(v.Login.Expires).Minutes()) + 1,
 		Company: v.Company,
 		StepUp:  v.Login.Details.StepUp != "",
+		ByCode:  v.ByCode,
 	}
 	if !q.StepUp {
 		q.Rights = rights.Of(v.Scopes)
@@ -242,6 +243,11 @@ func (h *Handler) proceed(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		h.trouble(w, r, err)
+		return
+	}
+	if onward.Login.Phase.Over() {
+		h.ended(r.Context(), onward.Login, "")
+		h.back(w, r, link)
 		return
 	}
 	h.onward(w, onward.Returned, onward.Company)

@@ -81,6 +81,7 @@ type question struct {
 	Choices      []choice // of tenants, if there is a choice
 	Company      bool     // its sign-in comes next
 	StepUp       bool     // the person signs in anew for something that needs it
+	ByCode       bool     // the last page shows a code for a terminal
 	Rights       []rights.Right
 }
 

@@ -2,6 +2,7 @@ package message
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -51,6 +52,11 @@ func Cancelled(params json.RawMessage) string {
 
 // Result writes the answer to the call of a tool with this key, like [Answer].
 func Result(key string, result *mcp.CallToolResult, failed error) (data []byte, err error) {
+	defer func() { // what a tool answers may have an encoder of its own
+		if r := recover(); r != nil {
+			data, err = (&Fault{jsonrpc.CodeInternalError, unencodable}).Answer([]byte(key)), fmt.Errorf("panic: %v", r)
+		}
+	}()
 	if failed == nil {
 		data = append(make([]byte, 0, 64+len(key)), `{"jsonrpc":"2.0","id":`...)
 		data = append(append(data, key...), `,"result":`...)

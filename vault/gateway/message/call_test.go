@@ -120,6 +120,17 @@ func TestResult(t *testing.T) {
 	}
 }
 
+// explosive is what must not end the vault.
+type explosive struct{}
+
+func (explosive) MarshalJSON() ([]byte, error) { panic("canary") }
+
+func TestHoldOfWhatPanics(t *testing.T) {
+	if _, _, err := message.Hold(&mcp.CallToolResult{StructuredContent: explosive{}}); err == nil {
+		t.Error("held")
+	}
+}
+
 func TestResultOfFailures(t *testing.T) {
 	for name, tt := range map[string]struct {
 		result *mcp.CallToolResult
@@ -129,6 +140,7 @@ func TestResultOfFailures(t *testing.T) {
 		"a user error":   {nil, usererr.New(usererr.Denied, "No", "Ask"), `"code":-32012`},
 		"one of the SDK": {nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "unknown tool"}, `{"code":-32602,"message":"unknown tool"}`},
 		"any other":      {nil, errors.New("canary"), `"code":-32603`},
+		"a panic":        {&mcp.CallToolResult{StructuredContent: explosive{}}, nil, `the answer cannot be encoded`},
 		"not JSON":       {&mcp.CallToolResult{StructuredContent: func() {}}, nil, `the answer cannot be encoded`},
 		"too long":       {&mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: strings.Repeat("x", 9<<20)}}}, nil, `larger than 8 MiB`},
 	} {

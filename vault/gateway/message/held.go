@@ -25,7 +25,12 @@ var errMark = errors.New("the SDK changed the result of a tool")
 // Hold takes the content out of a result. What it returns in its place goes to
 // the SDK, and comes back to [Answer] in a response. A result that is a
 // question of the vault stays whole.
-func Hold(result *mcp.CallToolResult) (*mcp.CallToolResult, *Held, error) {
+func Hold(result *mcp.CallToolResult) (_ *mcp.CallToolResult, _ *Held, err error) {
+	defer func() { // what a tool answers may have an encoder of its own
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
 	if result.NeedsInput() || result.InputRequests != nil {
 		return result, nil, nil
 	}

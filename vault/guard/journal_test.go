@@ -217,11 +217,6 @@ func TestWaitersOfAPanicLearnThatNothingIsKnown(t *testing.T) {
 
 func TestTheJournalFails(t *testing.T) {
 	r, w := newRig(t), writing{run: gives("made", nil)}
-	r.auditErr, r.stepUp = errors.New("SECRET"), func(string) error { return errors.New("a fresh sign-in is needed") }
-	if _, err := guard.Do(again(t), r.Door, w.op("x")); !strings.Contains(text(err), maybe) {
-		t.Errorf("sent again, where a fresh sign-in is needed: %v", err)
-	}
-	r, w = newRig(t), writing{run: gives("made", nil)}
 	r.journal.failing = "start"
 	if _, err := guard.Do(as(t, ada()), r.Door, w.op("x")); usererr.CodeOf(err) != usererr.Unavailable || w.runs != 0 || strings.Contains(text(err), "SECRET") {
 		t.Errorf("%v after %d runs", err, w.runs)
@@ -260,6 +255,11 @@ func TestWithoutARecord(t *testing.T) {
 		})
 	}
 	r, w := newRig(t), writing{run: gives("made", nil)}
+	r.auditErr, r.stepUp = errors.New("SECRET"), func(string) error { return errors.New("a fresh sign-in is needed") }
+	if _, err := guard.Do(again(t), r.Door, w.op("x")); !strings.Contains(text(err), maybe) {
+		t.Errorf("sent again, where a fresh sign-in is needed: %v", err)
+	}
+	r, w = newRig(t), writing{run: gives("made", nil)}
 	r.journal.failing = "start"
 	if _, err := guard.Do(again(t), r.Door, w.op("x")); usererr.CodeOf(err) != usererr.Unknown || !strings.Contains(text(err), "Look at it") {
 		t.Errorf("sent again, with a journal that fails: %v", err)

@@ -15,7 +15,7 @@ const module = "github.com/coatcheck-mcp/coatcheck/"
 
 // everywhere may be imported by every package of the half it belongs to.
 var (
-	inVault    = []string{"vault/identity", "vault/ratelimit", "vault/remote", "vault/jsonapi", "internal/failpoint", "internal/secret", "internal/usererr", "internal/buildinfo", "internal/typo"}
+	inVault    = []string{"vault/identity", "vault/ratelimit", "vault/remote", "vault/jsonapi", "internal/failpoint", "internal/durable", "internal/secret", "internal/usererr", "internal/buildinfo", "internal/typo"}
 	inInternal = []string{"internal/secret", "internal/usererr", "internal/buildinfo", "internal/typo"}
 )
 
@@ -57,6 +57,7 @@ var allowed = map[string][]string{
 	"internal/testenv":      {},
 	"internal/typo":         {},
 	"internal/failpoint":    {},
+	"internal/durable":      {},
 	"internal/archtest":     {},
 	// The simulated Atlassian stands outside: it knows neither half.
 	"internal/atlassiansim": {},

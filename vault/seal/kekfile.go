@@ -16,6 +16,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/durable"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 )
 
@@ -174,19 +175,7 @@ func createKEKFile(name string) (err error) {
 			return err
 		}
 	}
-	return syncDir(filepath.Dir(name))
-}
-
-// syncDir makes a new name in dir last. Windows cannot and need not.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.Folder(filepath.Dir(name))
 }
 
 // within makes a name that is relative to dir absolute.

@@ -12,8 +12,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/durable"
 )
 
 // ErrExists says that there is such an object already, perhaps only a part of
@@ -22,8 +25,9 @@ var ErrExists = errors.New("the object exists already")
 
 // Store keeps objects. Names have slashes between their parts.
 type Store interface {
-	// Create makes an object of what write writes; it is durable when Create
-	// returns nil. [ErrExists] if there is one of that name.
+	// Create makes an object of what write writes; it is durable, with its name,
+	// when Create returns nil. [ErrExists] if there is one of that name, which
+	// is then durable as far as it was written.
 	Create(ctx context.Context, name string, write func(io.Writer) error) error
 	// Names lists what is right below a folder ("" for all), in order; names of
 	// folders end in a slash. A folder that is not there is empty.
@@ -34,7 +38,10 @@ type Store interface {
 
 // Dir is a folder with objects. It may be used from many goroutines and by many
 // processes.
-type Dir struct{ path string }
+type Dir struct {
+	path string
+	sync func(folder string) error // makes the names in a folder durable
+}
 
 // NewDir returns the folder of that path, which must exist: a mount that is
 // missing must not be taken for an empty one.
@@ -46,7 +53,7 @@ func NewDir(path string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the folder of audit objects: %w", err)
 	}
-	return &Dir{path}, nil
+	return &Dir{path: path, sync: durable.Folder}, nil
 }
 
 // file is where an object is. Names never lead out of the folder.
@@ -71,6 +78,10 @@ func (d *Dir) Create(ctx context.Context, name string, write func(io.Writer) err
 	}
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
+		// Whoever made it may have ended before it was durable.
+		if err := d.settle(file); err != nil {
+			return fmt.Errorf("looking at an audit object: %w", err)
+		}
 		return ErrExists
 	} else if err != nil {
 		return fmt.Errorf("making an audit object: %w", err)
@@ -81,10 +92,38 @@ func (d *Dir) Create(ctx context.Context, name string, write func(io.Writer) err
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = d.settleName(file)
+	}
+	if err != nil {
 		return fmt.Errorf("writing an audit object: %w", err)
 	}
 	return nil
+}
+
+// settle makes a file that is there durable.
+func (d *Dir) settle(file string) error {
+	if runtime.GOOS != "windows" { // where only who may write can do it
+		f, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return d.settleName(file)
+}
+
+// settleName makes the name of a file durable, and those of the folders that it
+// is in: another process may have made them and not have come to that yet.
+func (d *Dir) settleName(file string) error {
+	for {
+		file = filepath.Dir(file)
+		if err := d.sync(file); err != nil || file == filepath.Clean(d.path) || file == filepath.Dir(file) {
+			return err
+		}
+	}
 }
 
 // Names implements [Store].

@@ -73,6 +73,34 @@ func TestAnObjectIsMadeOnce(t *testing.T) {
 	}
 }
 
+// TestNamesAreDurable: of an object that was made, or found, every folder that
+// leads to it is synced, and what cannot be is no success.
+func TestNamesAreDurable(t *testing.T) {
+	d, path := newDir(t)
+	var synced []string
+	var failing error
+	d.OnSync(func(folder string) error {
+		at, err := filepath.Rel(path, folder)
+		synced = append(synced, at)
+		return errors.Join(err, failing)
+	})
+	for _, want := range []error{nil, objects.ErrExists} {
+		synced = nil
+		if err := d.Create(t.Context(), "a/b/c", text("x")); !errors.Is(err, want) {
+			t.Errorf("Create = %v, want %v", err, want)
+		}
+		if diff := cmp.Diff([]string{filepath.Join("a", "b"), "a", "."}, synced); diff != "" {
+			t.Error(diff)
+		}
+	}
+	failing = errors.New("broken disk")
+	for _, name := range []string{"a/b/d", "a/b/c"} {
+		if err := d.Create(t.Context(), name, text("x")); !errors.Is(err, failing) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestNames(t *testing.T) {
 	d, _ := newDir(t)
 	ctx := t.Context()

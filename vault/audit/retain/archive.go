@@ -9,7 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/url"
+	"path"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,8 +28,6 @@ const (
 	// maxLine bounds a line: a record has 80 KB at most, more once escaped.
 	maxLine = 1 << 20
 	maxNote = 4 << 10
-	// tries bounds the names of one segment, of which a crash may leave a part.
-	tries = 20
 )
 
 // stem begins the names of the objects of a segment.
@@ -40,37 +42,73 @@ func stem(s audit.Segment) string {
 // export writes the records of s, and then its note, which says that they are
 // whole. It returns the name of the records.
 func (k *Keeper) export(ctx context.Context, s audit.Segment) (string, error) {
-	for try := range tries {
+	tries, err := tried(ctx, k.cfg.Objects, s)
+	if err != nil {
+		return "", err
+	}
+	for _, try := range tries {
 		name := fmt.Sprintf("%s.%d", stem(s), try)
-		err := k.cfg.Objects.Create(ctx, name+".jsonl", func(w io.Writer) error {
+		if done, err := k.settle(ctx, name, s); err != nil || done {
+			return name + ".jsonl", err
+		}
+	}
+	next := 0
+	if len(tries) > 0 {
+		next = tries[len(tries)-1] + 1
+	}
+	for ; ; next++ { // until another replica is not faster
+		name := fmt.Sprintf("%s.%d", stem(s), next)
+		made := k.cfg.Objects.Create(ctx, name+".jsonl", func(w io.Writer) error {
 			_, err := export.Write(ctx, k.cfg.Log, w, export.Options{Format: export.JSONLines, Tenants: []identity.TenantID{s.Tenant}, After: s.First - 1, Last: s.Seq})
 			return err
 		})
-		if err != nil && !errors.Is(err, objects.ErrExists) {
-			return "", err
+		if made != nil && !errors.Is(made, objects.ErrExists) {
+			return "", made
 		}
-		// Whoever wrote it, only what reads as the whole segment counts.
-		if _, err := read(ctx, k.cfg.Objects, name+".jsonl", s); err != nil {
-			if ctx.Err() != nil {
-				return "", err
-			}
-			continue
+		done, err := k.settle(ctx, name, s)
+		if err == nil && !done && made == nil {
+			err = errors.New("what was written is not what can be read")
 		}
-		err = k.cfg.Objects.Create(ctx, name+".note", func(w io.Writer) error {
-			_, err := w.Write(s.Note)
-			return err
-		})
-		if err == nil {
-			return name + ".jsonl", nil
-		}
-		if !errors.Is(err, objects.ErrExists) {
-			return "", err
-		}
-		if opened, err := readNote(ctx, k.cfg.Objects, name+".note", k.cfg.Key.Verifier()); err == nil && bytes.Equal(opened.Hash, s.Hash) {
-			return name + ".jsonl", nil
+		if err != nil || done {
+			return name + ".jsonl", err
 		}
 	}
-	return "", errors.New("there are only objects that are not whole")
+}
+
+// tried are the numbers of the objects that there are of s, in order: of one
+// that was interrupted a part may stay for ever.
+func tried(ctx context.Context, store objects.Store, s audit.Segment) ([]int, error) {
+	names, err := store.Names(ctx, path.Dir(stem(s))+"/")
+	if err != nil {
+		return nil, err
+	}
+	var all []int
+	for _, name := range names {
+		rest, ours := strings.CutPrefix(name, stem(s)+".")
+		number, _, _ := strings.Cut(rest, ".")
+		if n, err := strconv.Atoi(number); ours && err == nil && n >= 0 && n < math.MaxInt32 {
+			all = append(all, n)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// settle writes the note of an object, whoever wrote that, if it reads as the
+// whole segment: only then it counts.
+func (k *Keeper) settle(ctx context.Context, name string, s audit.Segment) (done bool, err error) {
+	if _, err := read(ctx, k.cfg.Objects, name+".jsonl", s); err != nil {
+		return false, ctx.Err()
+	}
+	err = k.cfg.Objects.Create(ctx, name+".note", func(w io.Writer) error {
+		_, err := w.Write(s.Note)
+		return err
+	})
+	if !errors.Is(err, objects.ErrExists) {
+		return err == nil, err
+	}
+	opened, err := readNote(ctx, k.cfg.Objects, name+".note", k.cfg.Key.Verifier())
+	return err == nil && bytes.Equal(opened.Hash, s.Hash), ctx.Err()
 }
 
 // Archived is what [VerifyArchive] found.

@@ -283,6 +283,31 @@ func TestNothingGoesUnexported(t *testing.T) {
 	}
 }
 
+// TestManyTornObjects: however often it was interrupted, also half way through
+// the note, the next time goes on.
+func TestManyTornObjects(t *testing.T) {
+	r := newRig(t, engines["sqlite"](t))
+	r.fill(t, "acme", 50, 1)
+	for try := range 30 {
+		name := fmt.Sprintf("segments/acme/%019d-%019d.%d", 1, 3, try)
+		for _, kind := range []string{".jsonl", ".note"} {
+			if err := r.objects.Create(t.Context(), name+kind, func(w io.Writer) error { _, err := io.WriteString(w, "{"); return err }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := r.Round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	found, err := retain.VerifyArchive(t.Context(), r.objects, r.key.Verifier())
+	if err != nil || found != (retain.Archived{Segments: 1, Records: 3, Torn: 30}) {
+		t.Errorf("archive: %+v, %v", found, err)
+	}
+	if list, err := r.db.AuditRead(t.Context(), "acme", 0, 100); err != nil || list[0].Seq != 4 {
+		t.Errorf("record %d is the first that is left, %v", list[0].Seq, err)
+	}
+}
+
 // TestTamperingWithTheArchive changes files that were exported.
 func TestTamperingWithTheArchive(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -60,6 +60,8 @@ type Proof struct {
 	// Key returns the verifier key of sealed segments; it is asked only if
 	// there are some.
 	Key func(context.Context) (vkey string, err error)
+	// Each gets every record that is read, in the order of its chain. Optional.
+	Each func(*Record)
 }
 
 // VerifyWith is Verify for chains that may have lost their begin: they may
@@ -87,7 +89,7 @@ func (l *Log) VerifyWith(ctx context.Context, proof Proof) ([]Chain, error) {
 		list := append(byTenant[tenant], ends...)
 		slices.SortStableFunc(list, func(a, b Checkpoint) int { return cmp.Compare(a.Seq, b.Seq) })
 		w.signed = list
-		if err := l.walkAll(ctx, &w); err != nil {
+		if err := l.walkAll(ctx, &w, proof); err != nil {
 			return chains, fmt.Errorf("verifying the audit log: %w", err)
 		}
 		chains, wrong = append(chains, w.chain), append(wrong, w.wrong...)
@@ -149,7 +151,7 @@ func (w *walk) begin(r *Record) {
 	}
 }
 
-func (l *Log) walkAll(ctx context.Context, w *walk) error {
+func (l *Log) walkAll(ctx context.Context, w *walk, proof Proof) error {
 	// The end first: records that arrive meanwhile come after it.
 	end, err := l.cfg.Sink.AuditHead(ctx, w.chain.Tenant)
 	if err != nil {
@@ -158,6 +160,9 @@ func (l *Log) walkAll(ctx context.Context, w *walk) error {
 	err = l.Pages(ctx, w.chain.Tenant, math.MinInt64, func(page []Record) (bool, error) {
 		for i := range page {
 			w.step(&page[i])
+			if proof.Each != nil {
+				proof.Each(&page[i])
+			}
 			if page[i].Seq == end.Seq && !bytes.Equal(page[i].Hash, end.Hash) {
 				w.report(end.Seq, "it is not the record that was stored last")
 			}

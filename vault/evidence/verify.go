@@ -51,22 +51,62 @@ func (k *Keeper) VerifyAudit(ctx context.Context, from AuditSources) (report Aud
 	if _, _, err := audit.ReadCheckpoints(strings.NewReader(""), from.Key); from.Key != "" && err != nil {
 		return report, plain(err)
 	}
-	var list []audit.Checkpoint
+	proof := audit.Proof{Key: key}
+	complete := func() error { return nil }
 	if from.Checkpoints != nil || from.Objects != "" {
 		vkey, err := key(ctx)
 		if err == nil {
-			list, err = report.sources(ctx, from, vkey)
+			complete, err = k.dropped(ctx, from, vkey, &proof)
+		}
+		if err == nil {
+			proof.Signed, err = report.sources(ctx, from, vkey)
 		}
 		if err != nil {
 			return report, plain(err)
 		}
 	}
-	report.Checkpoints = len(list)
-	report.Chains, err = k.audit.VerifyWith(ctx, audit.Proof{Signed: list, Key: key})
+	report.Checkpoints = len(proof.Signed)
+	report.Chains, err = k.audit.VerifyWith(ctx, proof)
+	err = errors.Join(err, complete())
 	for _, c := range report.Chains {
 		report.Records += c.Records
 	}
 	return report, plain(err)
+}
+
+// dropped notes which segments have been dropped so far, before the archive is
+// looked at, to which replicas may add meanwhile. What it returns checks that
+// the archive has them, once all records have been read.
+func (k *Keeper) dropped(ctx context.Context, from AuditSources, vkey string, proof *audit.Proof) (complete func() error, err error) {
+	if from.Objects == "" {
+		return func() error { return nil }, nil
+	}
+	tenants, err := k.audit.Tenants(ctx)
+	if err != nil {
+		return nil, err
+	}
+	segments := make([][]audit.Segment, len(tenants))
+	for i, tenant := range tenants {
+		if segments[i], err = k.cfg.Store.AuditSegments(ctx, tenant); err != nil {
+			return nil, err
+		}
+	}
+	exported := map[identity.TenantID]int64{}
+	proof.Each = func(r *audit.Record) {
+		if first := retain.Exported(r); first > 0 && (exported[r.Tenant] == 0 || first < exported[r.Tenant]) {
+			exported[r.Tenant] = first
+		}
+	}
+	return func() (err error) {
+		dir, err := objects.NewDir(from.Objects)
+		if err != nil {
+			return err
+		}
+		for i, tenant := range tenants {
+			err = errors.Join(err, retain.Complete(ctx, dir, vkey, segments[i], exported[tenant]))
+		}
+		return err
+	}, nil
 }
 
 // sources reads what is outside the store.

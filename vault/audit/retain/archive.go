@@ -166,6 +166,64 @@ func VerifyArchive(ctx context.Context, store objects.Store, vkey string) (found
 	return found, errors.Join(wrong...)
 }
 
+// maxMissing is how many missing segments of one chain are named.
+const maxMissing = 20
+
+// Complete checks that the archive has the segments of a chain that were
+// dropped, as the store knows them: from the first on that it has, or from the
+// one that begins with record from, if records say that this was exported (see
+// [Exported]; 0 for none). What was dropped before there was an archive is not
+// missed. Joined [audit.BrokenError]s name what is missing.
+func Complete(ctx context.Context, store objects.Store, vkey string, segments []audit.Segment, from int64) error {
+	if len(segments) == 0 {
+		return nil
+	}
+	names, err := store.Names(ctx, path.Dir(stem(segments[0]))+"/")
+	if err != nil {
+		return err
+	}
+	there := map[int64]int64{} // the first and the last record of each that is
+	for _, name := range names {
+		if !strings.HasSuffix(name, ".note") {
+			continue
+		}
+		s, err := readNote(ctx, store, name, vkey)
+		if err != nil || !strings.HasPrefix(name, stem(s)+".") {
+			continue // which VerifyArchive tells
+		}
+		if there[s.First] = s.Seq; from == 0 || s.First < from {
+			from = s.First
+		}
+	}
+	var wrong []error
+	for _, s := range segments {
+		if s.Dropped.IsZero() || from == 0 || s.First < from || there[s.First] == s.Seq {
+			continue
+		}
+		if wrong = append(wrong, &audit.BrokenError{Tenant: s.Tenant, Seq: s.First, What: fmt.Sprintf("the segment to record %d was dropped and is missing in the archive", s.Seq)}); len(wrong) == maxMissing {
+			break
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// Exported tells the first record of the segment of which r says that it was
+// exported and dropped; 0 if it says no such thing. The last record that says
+// so of a chain is always there: what drops it leaves another.
+func Exported(r *audit.Record) (first int64) {
+	if r.Event != dropped {
+		return 0
+	}
+	e, err := r.Entry()
+	if err != nil || e.Detail == "" || len(e.Objects) != 1 {
+		return 0
+	}
+	if _, err := fmt.Sscanf(e.Objects[0], stretch, &first, new(int64)); err != nil {
+		return 0
+	}
+	return first
+}
+
 // errTorn is half a note, as a crash leaves it.
 var errTorn = errors.New("half a note")
 

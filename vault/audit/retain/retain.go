@@ -25,6 +25,7 @@ const (
 	page       = 1000
 
 	sealed, dropped = "audit.sealed", "audit.dropped"
+	stretch         = "records %d to %d" // in a record of what was dropped
 )
 
 // Store keeps segments. It forbids by itself to delete records of any other
@@ -216,7 +217,7 @@ func (k *Keeper) drop(ctx context.Context, s audit.Segment) error {
 		where = name
 	}
 	err := k.cfg.Log.Record(ctx, audit.Entry{
-		Event: dropped, Outcome: "ok", Tenant: s.Tenant, Objects: []string{fmt.Sprintf("records %d to %d", s.First, s.Seq)}, Detail: where,
+		Event: dropped, Outcome: "ok", Tenant: s.Tenant, Objects: []string{fmt.Sprintf(stretch, s.First, s.Seq)}, Detail: where,
 	})
 	if err != nil {
 		return err

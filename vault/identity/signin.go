@@ -27,6 +27,15 @@ type SignIn struct {
 	Refresh secret.String `json:"-"`
 }
 
+// Leeway is how far another computer's clock may be from ours.
+const Leeway = 3 * time.Minute
+
+// Fresh reports whether the person showed, by the provider's clock, not longer
+// ago than age who they are. A time of the future is as good as none.
+func (s SignIn) Fresh(age time.Duration, now time.Time) bool {
+	return !s.Time.IsZero() && !s.Time.After(now.Add(Leeway)) && now.Sub(s.Time) <= age+Leeway
+}
+
 // Role is what a person may do besides working with Confluence.
 type Role string
 

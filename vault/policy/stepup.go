@@ -16,7 +16,8 @@ var ErrStepUp = errors.New("a fresh sign-in is needed")
 // sign-in with the company, and one that was more than a password.
 type StepUp struct {
 	Tools []string `yaml:"tools" json:"tools,omitempty"`
-	// MaxAge is how long ago the person may have shown who they are.
+	// MaxAge is how long ago the person may have shown who they are, besides
+	// what the provider's clock may be behind ([identity.Leeway]).
 	MaxAge time.Duration `yaml:"max_age" json:"max_age,omitempty"` // default 10 minutes
 	// ACR are authentication contexts and AMR methods of which one is enough.
 	// Without either, the method must be "mfa" (RFC 8176).
@@ -72,7 +73,7 @@ func (p *Policy) NeedsStepUp(tool string) bool {
 // SteppedUp returns nil if the person of a sign-in may use the tools that need
 // a fresh one at the time now, else [ErrStepUp].
 func (p *Policy) SteppedUp(s identity.SignIn, now time.Time) error {
-	if p == nil || s.Time.IsZero() || now.Sub(s.Time) > p.stepUp.MaxAge || !p.Strong(s) {
+	if p == nil || !s.Fresh(p.stepUp.MaxAge, now) || !p.Strong(s) {
 		return ErrStepUp
 	}
 	return nil

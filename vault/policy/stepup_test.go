@@ -25,17 +25,20 @@ func TestStepUp(t *testing.T) {
 		s    identity.SignIn
 		good bool
 	}{
-		"just now":              {plain, identity.SignIn{Time: now, AMR: []string{"pwd", "mfa"}}, true},
-		"within ten minutes":    {plain, identity.SignIn{Time: now.Add(-10 * time.Minute), AMR: []string{"mfa"}}, true},
-		"a moment too long ago": {plain, identity.SignIn{Time: now.Add(-10*time.Minute - time.Millisecond), AMR: []string{"mfa"}}, false},
-		"only a password":       {plain, identity.SignIn{Time: now, AMR: []string{"pwd"}}, false},
-		"who knows when":        {plain, identity.SignIn{AMR: []string{"mfa"}}, false},
-		"who knows how":         {plain, identity.SignIn{Time: now}, false},
-		"a context is enough":   {strict, identity.SignIn{Time: now, ACR: []string{"low", "high"}}, true},
-		"a method is enough":    {strict, identity.SignIn{Time: now, AMR: []string{"hwk"}}, true},
-		"mfa is not asked for":  {strict, identity.SignIn{Time: now, AMR: []string{"mfa"}}, false},
-		"no sign-in at all":     {strict, identity.SignIn{}, false},
-		"without a policy":      {nil, identity.SignIn{Time: now, AMR: []string{"mfa"}}, false},
+		"just now":               {plain, identity.SignIn{Time: now, AMR: []string{"pwd", "mfa"}}, true},
+		"within ten minutes":     {plain, identity.SignIn{Time: now.Add(-10 * time.Minute), AMR: []string{"mfa"}}, true},
+		"a clock that is behind": {strict, identity.SignIn{Time: now.Add(-time.Minute - identity.Leeway), AMR: []string{"hwk"}}, true},
+		"a clock that is ahead":  {plain, identity.SignIn{Time: now.Add(identity.Leeway), AMR: []string{"mfa"}}, true},
+		"of the future":          {plain, identity.SignIn{Time: now.Add(identity.Leeway + time.Second), AMR: []string{"mfa"}}, false},
+		"a moment too long ago":  {plain, identity.SignIn{Time: now.Add(-10*time.Minute - identity.Leeway - time.Millisecond), AMR: []string{"mfa"}}, false},
+		"only a password":        {plain, identity.SignIn{Time: now, AMR: []string{"pwd"}}, false},
+		"who knows when":         {plain, identity.SignIn{AMR: []string{"mfa"}}, false},
+		"who knows how":          {plain, identity.SignIn{Time: now}, false},
+		"a context is enough":    {strict, identity.SignIn{Time: now, ACR: []string{"low", "high"}}, true},
+		"a method is enough":     {strict, identity.SignIn{Time: now, AMR: []string{"hwk"}}, true},
+		"mfa is not asked for":   {strict, identity.SignIn{Time: now, AMR: []string{"mfa"}}, false},
+		"no sign-in at all":      {strict, identity.SignIn{}, false},
+		"without a policy":       {nil, identity.SignIn{Time: now, AMR: []string{"mfa"}}, false},
 	} {
 		if err := test.p.SteppedUp(test.s, now); (err == nil) != test.good || err != nil && !errors.Is(err, policy.ErrStepUp) {
 			t.Errorf("%s: %v", name, err)

@@ -24,9 +24,9 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
 // Kind tells providers apart that need more than the standard says.
@@ -52,7 +52,7 @@ const (
 )
 
 // leeway is how far the provider's clock may be from ours.
-const leeway = 3 * time.Minute
+const leeway = identity.Leeway
 
 // ErrRefused is wrapped by errors of [Provider.Refresh] when the provider will
 // not renew the sign-in any more: the account is disabled, its sessions were

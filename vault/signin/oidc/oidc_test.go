@@ -305,6 +305,9 @@ func TestAFreshSignIn(t *testing.T) {
 	}{
 		"just now":        {oidctest.State{StepUp: map[string]any{"acr": "mfa"}}, true},
 		"an hour ago":     {oidctest.State{Forge: func(c map[string]any) { c["auth_time"] = time.Now().Add(-time.Hour).Unix() }}, false},
+		"a clock behind":  {oidctest.State{Forge: func(c map[string]any) { c["auth_time"] = time.Now().Add(-7 * time.Minute).Unix() }}, true},
+		"a clock ahead":   {oidctest.State{Forge: func(c map[string]any) { c["auth_time"] = time.Now().Add(2 * time.Minute).Unix() }}, true},
+		"of the future":   {oidctest.State{Forge: func(c map[string]any) { c["auth_time"] = time.Now().Add(4 * time.Minute).Unix() }}, false},
 		"who knows when":  {oidctest.State{Forge: func(c map[string]any) { delete(c, "auth_time") }}, false},
 		"not a time":      {oidctest.State{Forge: func(c map[string]any) { c["auth_time"] = "now" }}, false},
 		"with a fraction": {oidctest.State{Forge: func(c map[string]any) { c["auth_time"] = float64(time.Now().UnixMilli()) / 1000 }}, true},

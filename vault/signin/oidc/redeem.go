@@ -140,7 +140,7 @@ func (p *Provider) Redeem(ctx context.Context, a Answer) (identity.SignIn, error
 	if err != nil {
 		return identity.SignIn{}, err
 	}
-	if a.MaxAge > 0 && time.Since(who.Time) > a.MaxAge+leeway {
+	if a.MaxAge > 0 && !who.Fresh(a.MaxAge, time.Now()) {
 		return identity.SignIn{}, stale(who)
 	}
 	return who, nil
@@ -149,8 +149,11 @@ func (p *Provider) Redeem(ctx context.Context, a Answer) (identity.SignIn, error
 // stale refuses a person who had to show anew who they are and did not.
 func stale(who identity.SignIn) error {
 	cause := errors.New("the ID token has an old auth_time")
-	if who.Time.IsZero() {
+	switch {
+	case who.Time.IsZero():
 		cause = errors.New("the ID token has no auth_time")
+	case who.Time.After(time.Now()):
+		cause = errors.New("the ID token has an auth_time of the future")
 	}
 	return usererr.Wrap(cause, usererr.Denied, "Your company's sign-in did not confirm that you signed in just now, which this step needs", tellAdministrator)
 }

@@ -130,3 +130,46 @@ func TestSignInsAreTidied(t *testing.T) {
 		}
 	})
 }
+
+// TestSignInsAndDemands: what is demanded of a person concerns the device and
+// what is from after it, until it is answered.
+func TestSignInsAndDemands(t *testing.T) {
+	onEach(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		one, two, ben := signedIn(t, db, "d1", "ada", ""), signedIn(t, db, "d2", "ada", ""), signedIn(t, db, "d3", "ben", "")
+		since := func(want time.Time, all ...company.Row) {
+			t.Helper()
+			for _, r := range all {
+				if got, err := db.SignIns().SignInGet(ctx, r.Session); err != nil || !got.Since.Equal(want) {
+					t.Errorf("of %s on %s: since %v, %v; want %v", r.Person, r.Device, got.Since, err, want)
+				}
+			}
+		}
+		since(time.Time{}, one, two, ben)
+		d := company.Demand{Person: one.Person, Device: "d1", Asked: one.Created.Add(time.Hour), Since: one.Created}
+		if err := db.SignIns().SignInDemand(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+		since(d.Since, one)
+		since(time.Time{}, two, ben)
+		d.Asked, d.Since = d.Asked.Add(-2*time.Hour), d.Since.Add(-time.Minute) // which is nothing new
+		if err := db.SignIns().SignInDemand(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+		since(one.Created, one)
+		d.Device, d.Since = "d9", one.Created.Add(time.Minute) // from before they signed in
+		if err := db.SignIns().SignInDemand(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+		since(d.Since, one, two)
+		since(time.Time{}, ben)
+		if err := db.SignIns().SignInAnswer(ctx, one.Person, d.Since); err != nil {
+			t.Fatal(err)
+		}
+		since(d.Since, one, two)
+		if err := db.SignIns().SignInAnswer(ctx, one.Person, d.Since.Add(time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		since(time.Time{}, one, two, ben)
+	})
+}

@@ -52,7 +52,11 @@ type Row struct {
 	Created              time.Time
 	Due                  time.Time // when the provider is to be asked again
 	StepUp               time.Time // when a fresh sign-in was last asked for; zero if never
-	Version              int64     // grows with each change
+	// Since is set while a [Demand] for the person stands that concerns this
+	// sign-in: only one from after it is an answer. It is not stored with the
+	// row.
+	Since   time.Time
+	Version int64 // grows with each change
 }
 
 // Said is what the provider said that decides something and is no secret.
@@ -77,9 +81,29 @@ type kept struct {
 	GroupsKnown bool     `json:"groups_known,omitempty"`
 }
 
+// Demand is that a person has to show anew who they are, whatever the tool. It
+// outlives sessions: signing out does not answer it.
+type Demand struct {
+	Person identity.PersonID
+	Device identity.DeviceID // where something unusual was done
+	Asked  time.Time
+	Since  time.Time // only a sign-in from after that is an answer
+}
+
+// Demands keeps demands.
+type Demands interface {
+	// SignInDemand stores a demand, which concerns the person's sign-ins on its
+	// device and all that are from after it.
+	SignInDemand(ctx context.Context, d Demand) error
+	// SignInAnswer ends the demands of a person who has shown at a time who they
+	// are.
+	SignInAnswer(ctx context.Context, person identity.PersonID, at time.Time) error
+}
+
 // Store keeps rows. Its methods are atomic and durable when they return. Rows
 // whose session has ended are found by none but SignInGet.
 type Store interface {
+	Demands
 	SignInPut(ctx context.Context, r Row) error
 	// SignInGet returns the row of a session, or [ErrNone].
 	SignInGet(ctx context.Context, id identity.SessionID) (Row, error)
@@ -184,7 +208,8 @@ func (k *Keeper) Back(ctx context.Context, trip consent.Trip, brought consent.Br
 }
 
 // Keep stores what the company said of the person who is about to get the
-// session that caller names.
+// session that caller names. A demand for the person ends only if the sign-in
+// answers it; otherwise it stands for the new session, too.
 func (k *Keeper) Keep(ctx context.Context, caller identity.Caller, who identity.SignIn) error {
 	now := time.Now()
 	r := Row{
@@ -195,7 +220,10 @@ func (k *Keeper) Keep(ctx context.Context, caller identity.Caller, who identity.
 	if err := k.seal(&r, who); err != nil {
 		return err
 	}
-	return k.cfg.Store.SignInPut(ctx, r)
+	if err := k.cfg.Store.SignInPut(ctx, r); err != nil || k.cfg.Policy().SteppedUp(who, now) != nil {
+		return err
+	}
+	return k.cfg.Store.SignInAnswer(ctx, r.Person, who.Time)
 }
 
 // Roles are what the person of a session may do besides; none without a company

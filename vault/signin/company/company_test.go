@@ -125,10 +125,16 @@ func inTime(t *testing.T, test func(t *testing.T, r *rig)) {
 // signIn gives a device a session with the company behind it.
 func (r *rig) signIn(device identity.DeviceID, refresh string, groups ...string) session.Session {
 	r.t.Helper()
+	return r.signInBy(device, refresh, time.Now(), []string{"pwd", "mfa"}, groups...)
+}
+
+// signInBy is signIn of somebody who showed at a time, in a way, who they are.
+func (r *rig) signInBy(device identity.DeviceID, refresh string, at time.Time, amr []string, groups ...string) session.Session {
+	r.t.Helper()
 	who := session.Who{ID: session.NewID(), Device: device, Person: "p_ada", Tenant: "acme"}
 	said := identity.SignIn{
 		Person: identity.Person{ID: "p_ada", Issuer: "https://login.example.com", Subject: "ada"}, Groups: groups, GroupsKnown: true,
-		Time: time.Now(), AMR: []string{"pwd", "mfa"}, Refresh: secret.New(refresh),
+		Time: at, AMR: amr, Refresh: secret.New(refresh),
 	}
 	if err := r.Keep(r.t.Context(), identity.Caller{Session: who.ID, Device: device, Person: who.Person, Tenant: who.Tenant}, said); err != nil {
 		r.t.Fatal(err)
@@ -374,6 +380,7 @@ func TestDemand(t *testing.T) {
 		if who, err := r.Wanted(ctx, "d1"); who != "p_ada" || err != nil {
 			t.Errorf("the next login is of %v, %v", who, err)
 		}
+		time.Sleep(time.Second)
 		caller.Session = r.signIn("d1", "", "staff").ID
 		if err := r.Require(ctx, caller, "confluence_search"); err != nil {
 			t.Errorf("after the sign-in: %v", err)
@@ -384,6 +391,78 @@ func TestDemand(t *testing.T) {
 		}
 		if err := r.Demand(ctx, "s_older"); !errors.Is(err, company.ErrNone) {
 			t.Errorf("asking it: %v", err)
+		}
+	})
+}
+
+// TestADemandOutlivesItsSession: nothing but a fresh sign-in with more than a
+// password answers it, on whatever device.
+func TestADemandOutlivesItsSession(t *testing.T) {
+	password, both := []string{"pwd"}, []string{"pwd", "mfa"}
+	inTime(t, func(t *testing.T, r *rig) {
+		ctx := t.Context()
+		began := time.Now()
+		s, other := r.signIn("d1", "", "staff"), r.signIn("d2", "", "staff")
+		search := func(s session.Session) error {
+			return r.Require(ctx, identity.Caller{Session: s.ID, Device: s.Device, Person: s.Person, Tenant: s.Tenant}, "confluence_search")
+		}
+		time.Sleep(2 * time.Minute)
+		if err := r.Demand(ctx, s.ID); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if who, err := r.Wanted(ctx, "d1"); who != "p_ada" || err != nil {
+			t.Errorf("an hour later, without a call, %q is wanted, %v", who, err)
+		}
+		if err := r.sessions.End(ctx, "d1"); err != nil { // a logout
+			t.Fatal(err)
+		}
+		for name, test := range map[string]struct {
+			device identity.DeviceID
+			at     time.Time
+			amr    []string
+		}{
+			"a password":                    {"d1", time.Now(), password},
+			"a second factor before it":     {"d1", began, both},
+			"who knows when":                {"d1", time.Time{}, both},
+			"a second factor of the future": {"d1", time.Now().Add(time.Hour), both},
+			"a password on a new device":    {"d3", time.Now(), password},
+		} {
+			now := r.signInBy(test.device, "", test.at, test.amr, "staff")
+			if err := search(now); !errors.Is(err, policy.ErrStepUp) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if who, err := r.Wanted(ctx, test.device); who != "p_ada" || err != nil {
+				t.Errorf("%s: %q is wanted, %v", name, who, err)
+			}
+		}
+		if err := search(other); err != nil {
+			t.Errorf("a session on another device, from before: %v", err)
+		}
+		if err := search(r.signIn("d1", "", "staff")); err != nil {
+			t.Errorf("after the answer: %v", err)
+		}
+		if err := search(r.signInBy("d1", "", time.Now(), password, "staff")); err != nil {
+			t.Errorf("with a password after the answer: %v", err)
+		}
+	})
+}
+
+// TestADemandWhileSomebodySignsIn concerns the session that is about to begin.
+func TestADemandWhileSomebodySignsIn(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		s := r.signIn("d1", "", "staff")
+		time.Sleep(time.Minute)
+		next := identity.Caller{Session: session.NewID(), Device: "d1", Person: "p_ada", Tenant: "acme"}
+		said := identity.SignIn{Person: identity.Person{ID: "p_ada"}, Time: time.Now(), AMR: []string{"pwd"}}
+		if err := errors.Join(r.Keep(t.Context(), next, said), r.Demand(t.Context(), s.ID)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.sessions.Start(t.Context(), session.Who{ID: next.Session, Device: "d1", Person: "p_ada", Tenant: "acme"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Require(t.Context(), next, "confluence_search"); !errors.Is(err, policy.ErrStepUp) {
+			t.Errorf("= %v", err)
 		}
 	})
 }

@@ -40,7 +40,7 @@ func (k *Keeper) Require(ctx context.Context, caller identity.Caller, tool strin
 			return usererr.Wrap(policy.ErrStepUp, usererr.Denied, "This needs a sign-in with your company, and this session has none", "Run “coatcheck logout”, then ask again")
 		case err != nil:
 			return usererr.Wrap(err, usererr.Unavailable, "The vault cannot look up how you signed in", "Try again in a minute")
-		case r.Said.Demanded.IsZero() && (!needs || rules.SteppedUp(r.signIn(), now) == nil):
+		case !r.demanded(rules, now) && (!needs || rules.SteppedUp(r.signIn(), now) == nil):
 			return nil
 		case now.Sub(r.StepUp) < stepUpNoted:
 			return errStepUp(rules)
@@ -54,16 +54,36 @@ func (k *Keeper) Require(ctx context.Context, caller identity.Caller, tool strin
 	}
 }
 
+// demanded reports whether a demand stands that the sign-in does not answer.
+func (r *Row) demanded(rules *policy.Policy, now time.Time) bool {
+	if !r.Said.Demanded.IsZero() {
+		return true // of this very session, and so from after its sign-in
+	}
+	s := r.signIn()
+	answer := s.Time.After(r.Since) && !s.Time.After(now.Add(identity.Leeway)) && rules.Strong(s)
+	return !r.Since.IsZero() && !answer
+}
+
 // Demand makes the next call of a session, and all that follow, need a fresh
-// sign-in, which is a session of its own. [ErrNone] if there is no company
-// sign-in behind the session.
+// sign-in, which is a session of its own. Until there was one, each session of
+// the device and each new one of the person needs it. [ErrNone] if there is no
+// company sign-in behind the session.
 func (k *Keeper) Demand(ctx context.Context, id identity.SessionID) error {
 	for {
 		r, err := k.cfg.Store.SignInGet(ctx, id)
 		if err != nil || !r.Said.Demanded.IsZero() {
 			return err
 		}
-		r.Said.Demanded = time.Now()
+		now := time.Now()
+		d := Demand{Person: r.Person, Device: r.Device, Asked: now, Since: now.Add(-identity.Leeway)}
+		if r.Said.Time.After(d.Since) && r.Said.Time.Before(now.Add(identity.Leeway)) {
+			d.Since = r.Said.Time // by the provider's own clock
+		}
+		// For the person first: a session that begins now must not escape.
+		if err := k.cfg.Store.SignInDemand(ctx, d); err != nil {
+			return err
+		}
+		r.Said.Demanded = now
 		if err := k.cfg.Store.SignInSave(ctx, r); !errors.Is(err, ErrMoved) {
 			return err
 		}
@@ -75,8 +95,8 @@ func errStepUp(rules *policy.Policy) error {
 		fmt.Sprintf("This needs a sign-in with a second factor that is not older than %d minutes", int(rules.StepUp().MaxAge.Minutes())), "Finish it in the browser that opens, then ask again")
 }
 
-// Wanted tells who must show anew who they are on a device; "" if nobody. A
-// session that follows such a sign-in wants none.
+// Wanted tells who must show anew who they are on a device; "" if nobody, or if
+// nobody is signed in there. A session that follows such a sign-in wants none.
 func (k *Keeper) Wanted(ctx context.Context, device identity.DeviceID) (identity.PersonID, error) {
 	s, err := k.cfg.Sessions.Current(ctx, device)
 	if errors.Is(err, session.ErrNone) {
@@ -86,8 +106,14 @@ func (k *Keeper) Wanted(ctx context.Context, device identity.DeviceID) (identity
 		return "", err
 	}
 	r, err := k.cfg.Store.SignInGet(ctx, s.ID)
-	if errors.Is(err, ErrNone) || err == nil && time.Since(r.StepUp) > stepUpLife {
+	if errors.Is(err, ErrNone) {
 		return "", nil
 	}
-	return r.Person, err
+	if err != nil {
+		return "", err
+	}
+	if now := time.Now(); now.Sub(r.StepUp) <= stepUpLife || r.demanded(k.cfg.Policy(), now) {
+		return r.Person, nil
+	}
+	return "", nil
 }

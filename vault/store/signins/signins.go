@@ -37,6 +37,11 @@ const (
 	// cleanAtOnce bounds how many rows one cleaning takes away.
 	cleanAtOnce   = 5000
 	signInColumns = "session, device, person, tenant, issuer, subject, sid, said, sealed, created, due, step_up, version"
+	signInAll     = "SELECT " + signInColumns + ", " + signInSince + " FROM signins WHERE "
+	// signInSince is what a demand wants of the person: on the device where
+	// something was unusual, and on any that signed in since. The clocks of two
+	// vaults may be a minute apart.
+	signInSince = "COALESCE((SELECT MAX(since) FROM demands WHERE demands.person = signins.person AND (demands.device = signins.device OR demands.asked <= signins.created + 60000)), 0)"
 	// signInLives is for rows whose session has not ended.
 	signInLives = " AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = signins.session AND revoked = 0 AND until > $1 AND idle_until > $1)"
 )
@@ -56,7 +61,7 @@ func (s *Store) SignInPut(ctx context.Context, r company.Row) error {
 
 // SignInGet implements [company.Store].
 func (s *Store) SignInGet(ctx context.Context, id identity.SessionID) (company.Row, error) {
-	r, err := scanSignIn(s.cfg.Read().QueryRowContext(ctx, "SELECT "+signInColumns+" FROM signins WHERE session = $1", id))
+	r, err := scanSignIn(s.cfg.Read().QueryRowContext(ctx, signInAll+"session = $1", id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return company.Row{}, company.ErrNone
 	}
@@ -82,9 +87,26 @@ func (s *Store) SignInSave(ctx context.Context, r company.Row) error {
 	})
 }
 
+// SignInDemand implements [company.Demands].
+func (s *Store) SignInDemand(ctx context.Context, d company.Demand) error {
+	return s.cfg.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO demands (person, device, asked, since) VALUES ($1, $2, $3, $4) ON CONFLICT (person, device) DO UPDATE SET since = CASE WHEN demands.since < $4 THEN $4 ELSE demands.since END",
+			d.Person, d.Device, rows.Millis(d.Asked), rows.Millis(d.Since))
+		return err
+	})
+}
+
+// SignInAnswer implements [company.Demands].
+func (s *Store) SignInAnswer(ctx context.Context, person identity.PersonID, at time.Time) error {
+	return s.cfg.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM demands WHERE person = $1 AND since < $2", person, rows.Millis(at))
+		return err
+	})
+}
+
 // SignInsDue implements [company.Store].
 func (s *Store) SignInsDue(ctx context.Context, now time.Time, limit int) ([]company.Row, error) {
-	found, err := s.cfg.Read().QueryContext(ctx, "SELECT "+signInColumns+" FROM signins WHERE due <= $1"+signInLives+" ORDER BY due, session LIMIT $2", rows.Millis(now), limit)
+	found, err := s.cfg.Read().QueryContext(ctx, signInAll+"due <= $1"+signInLives+" ORDER BY due, session LIMIT $2", rows.Millis(now), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +122,7 @@ func (s *Store) SignInsOf(ctx context.Context, issuer, subject, sid string) ([]c
 	case sid != "":
 		where, args = "issuer = $2 AND sid = $3", []any{args[0], issuer, sid}
 	}
-	found, err := s.cfg.Read().QueryContext(ctx, "SELECT "+signInColumns+" FROM signins WHERE "+where+signInLives+" ORDER BY session", args...)
+	found, err := s.cfg.Read().QueryContext(ctx, signInAll+where+signInLives+" ORDER BY session", args...)
 	if err != nil {
 		return nil, err
 	}
@@ -137,13 +159,13 @@ func (s *Store) SignInsTidy(ctx context.Context, before time.Time) ([]session.Se
 func scanSignIn(row rows.Scanner) (company.Row, error) {
 	var r company.Row
 	var said string
-	var created, due, stepUp int64
-	if err := row.Scan(&r.Session, &r.Device, &r.Person, &r.Tenant, &r.Issuer, &r.Subject, &r.SID, &said, &r.Sealed, &created, &due, &stepUp, &r.Version); err != nil {
+	var created, due, stepUp, since int64
+	if err := row.Scan(&r.Session, &r.Device, &r.Person, &r.Tenant, &r.Issuer, &r.Subject, &r.SID, &said, &r.Sealed, &created, &due, &stepUp, &r.Version, &since); err != nil {
 		return company.Row{}, err
 	}
 	if err := json.Unmarshal([]byte(said), &r.Said); err != nil {
 		return company.Row{}, errors.New("a stored company sign-in is not readable")
 	}
-	r.Created, r.Due, r.StepUp = rows.Moment(created), rows.Moment(due), rows.Moment(stepUp)
+	r.Created, r.Due, r.StepUp, r.Since = rows.Moment(created), rows.Moment(due), rows.Moment(stepUp), rows.Moment(since)
 	return r, nil
 }

@@ -30,7 +30,7 @@ func (v *assembly) wireCompany(k keys, client *http.Client, rules *policy.Policy
 		return err
 	}
 	v.company = company.New(company.Config{
-		Provider: provider, Store: v.db.SignIns(), Box: k.signIn, Sessions: v.sessions, Audit: v.audit, Seen: v.seen,
+		Provider: provider, Store: v.db.SignIns(), Box: k.signIn, Sessions: v.sessions, Audit: v.audit, Seen: v.db.Remembered, Remember: v.remember,
 		Expel: func(ctx context.Context, person identity.PersonID, tenant identity.TenantID) error {
 			return v.expel(ctx, admin.Scope{Person: person, Tenant: tenant}, end.take)
 		},
@@ -48,13 +48,12 @@ func (v *assembly) stepUp(ctx context.Context, caller identity.Caller, tool stri
 	return v.company.Require(ctx, caller, tool)
 }
 
-// seen remembers the ids of logout tokens beside the proofs of devices.
-func (v *assembly) seen(ctx context.Context, id string, until time.Time) (bool, error) {
-	err := v.db.Remember(ctx, id, until)
-	if errors.Is(err, dpop.ErrReplayed) {
-		return true, nil
+// remember notes the ids of logout tokens beside the proofs of devices.
+func (v *assembly) remember(ctx context.Context, id string, until time.Time) error {
+	if err := v.db.Remember(ctx, id, until); !errors.Is(err, dpop.ErrReplayed) {
+		return err
 	}
-	return false, err
+	return nil // another vault has ended the same sessions
 }
 
 // expel takes all access to a tenant from a person, in one step, and attempts

@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
@@ -57,10 +56,7 @@ func (r *rig) addCompany(opt rigOptions, kek seal.KEK, desk *consent.DeskConfig)
 	}
 	r.company = company.New(company.Config{
 		Provider: provider, Store: r.db.SignIns(), Box: box, Sessions: r.keeper, Audit: r.audit, People: people, Policy: func() *policy.Policy { return rules },
-		Seen: func(ctx context.Context, id string, until time.Time) (bool, error) {
-			err := r.db.Remember(ctx, id, until)
-			return errors.Is(err, dpop.ErrReplayed), nil
-		},
+		Seen: r.db.Remembered, Remember: r.db.Remember,
 		Expel:   func(context.Context, identity.PersonID, identity.TenantID) error { return nil },
 		Recheck: time.Hour, Log: slog.New(slog.NewTextHandler(r.log, nil)),
 	})

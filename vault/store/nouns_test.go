@@ -371,6 +371,14 @@ func TestProofs(t *testing.T) {
 		if n := fresh.Load(); n != 1 {
 			t.Errorf("a proof was good %d times", n)
 		}
+		if err := db.Remember(t.Context(), "expired", time.Now().Add(-time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		for id, want := range map[string]bool{"same": true, "expired": false, "other": false} {
+			if got, err := db.Remembered(t.Context(), id); err != nil || got != want {
+				t.Errorf("%q is remembered: %v, %v", id, got, err)
+			}
+		}
 	})
 }
 

@@ -35,6 +35,13 @@ func (db *DB) Remember(ctx context.Context, id string, until time.Time) error {
 	})
 }
 
+// Remembered reports whether id was remembered for a time that is not over.
+func (db *DB) Remembered(ctx context.Context, id string) (bool, error) {
+	var known int
+	err := db.read().QueryRowContext(ctx, "SELECT count(*) FROM proofs WHERE id = $1 AND until >= $2", id, millis(time.Now())).Scan(&known)
+	return known > 0, err
+}
+
 // forgetProofs takes away what nobody accepts any more, now and then.
 func (db *DB) forgetProofs(ctx context.Context, tx *sql.Tx) error {
 	now := time.Now()

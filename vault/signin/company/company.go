@@ -153,9 +153,10 @@ type Config struct {
 	Box      Sealer
 	Sessions Sessions
 	Audit    Auditor
-	// Seen reports whether the id of a logout token was seen before, and
-	// remembers it until a time.
-	Seen func(ctx context.Context, id string, until time.Time) (bool, error)
+	// Seen reports whether a logout token with that id has done its work before;
+	// Remember notes until a time that it has.
+	Seen     func(ctx context.Context, id string) (bool, error)
+	Remember func(ctx context.Context, id string, until time.Time) error
 	// Expel takes all access to a tenant from a person whose groups do not
 	// allow it any more.
 	Expel  func(ctx context.Context, person identity.PersonID, tenant identity.TenantID) error

@@ -105,7 +105,7 @@ func inTime(t *testing.T, test func(t *testing.T, r *rig)) {
 		r := &rig{t: t, db: db, provider: &provider{}, sessions: session.New(session.Config{Store: db}), audit: audit.New(audit.Config{Sink: db})}
 		r.cfg = company.Config{
 			Provider: r.provider, Store: db.SignIns(), Box: box, Sessions: r.sessions, Audit: r.audit, Demands: true,
-			Seen: func(context.Context, string, time.Time) (bool, error) { return false, nil },
+			Seen: db.Remembered, Remember: db.Remember,
 			Expel: func(_ context.Context, p identity.PersonID, _ identity.TenantID) error {
 				r.expelled = append(r.expelled, p)
 				return nil
@@ -491,9 +491,9 @@ func TestLogout(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {
 		s := r.signIn("d1", "", "staff")
 		r.provider.order = oidc.Logout{Issuer: "https://login.example.com", Subject: "ada", ID: "j", Until: time.Now().Add(time.Minute)}
-		for name, seen := range map[string]func(context.Context, string, time.Time) (bool, error){
-			"seen before":   func(context.Context, string, time.Time) (bool, error) { return true, nil },
-			"who can tell?": func(context.Context, string, time.Time) (bool, error) { return false, errors.New("store down") },
+		for name, seen := range map[string]func(context.Context, string) (bool, error){
+			"seen before":   func(context.Context, string) (bool, error) { return true, nil },
+			"who can tell?": func(context.Context, string) (bool, error) { return false, errors.New("store down") },
 		} {
 			cfg := r.cfg
 			cfg.Seen = seen
@@ -504,8 +504,38 @@ func TestLogout(t *testing.T) {
 		if ended, err := r.Logout(t.Context(), secret.New("token")); err != nil || ended != 1 || r.lives(s) {
 			t.Errorf("%d, %v", ended, err)
 		}
+		if ended, err := r.Logout(t.Context(), secret.New("token")); err == nil || usererr.CodeOf(err) == usererr.Unavailable || ended != 0 {
+			t.Errorf("the same again: %d, %v", ended, err)
+		}
+		r.provider.order.ID = "j2"
 		if ended, err := r.Logout(t.Context(), secret.New("token")); err != nil || ended != 0 {
 			t.Errorf("of nobody: %d, %v", ended, err)
+		}
+	})
+}
+
+// noRevoke is sessions that cannot be ended for now.
+type noRevoke struct{ *session.Keeper }
+
+func (noRevoke) Revoke(context.Context, identity.SessionID) error { return errors.New("store down") }
+
+// TestALogoutThatFailed works when the same token comes again.
+func TestALogoutThatFailed(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		s := r.signIn("d1", "", "staff")
+		r.provider.order = oidc.Logout{Issuer: "https://login.example.com", Subject: "ada", ID: "j", Until: time.Now().Add(time.Minute)}
+		cfg := r.cfg
+		cfg.Sessions = noRevoke{r.sessions}
+		if ended, err := company.New(cfg).Logout(t.Context(), secret.New("token")); ended != 0 || usererr.CodeOf(err) != usererr.Unavailable || !r.lives(s) {
+			t.Errorf("while it cannot be: %d, %v", ended, err)
+		}
+		cfg = r.cfg
+		cfg.Remember = func(context.Context, string, time.Time) error { return errors.New("store down") }
+		if ended, err := company.New(cfg).Logout(t.Context(), secret.New("token")); ended != 1 || usererr.CodeOf(err) != usererr.Unavailable || r.lives(s) {
+			t.Errorf("not remembered: %d, %v", ended, err)
+		}
+		if ended, err := r.Logout(t.Context(), secret.New("token")); ended != 0 || err != nil {
+			t.Errorf("once more: %d, %v", ended, err)
 		}
 	})
 }

@@ -184,16 +184,18 @@ func (k *Keeper) tidy(ctx context.Context) {
 }
 
 // Logout ends the sessions that a logout token names. An error with the code
-// Unavailable may be tried again; after any other one the token is no good.
+// Unavailable may be tried again with the same token, which counts as seen only
+// when all have ended; after any other one the token is no good.
 func (k *Keeper) Logout(ctx context.Context, raw secret.String) (ended int, err error) {
 	order, err := k.cfg.Provider.Logout(ctx, raw)
 	if err != nil {
 		return 0, err
 	}
-	seen, err := k.cfg.Seen(ctx, "logout:"+string(identity.NewPersonID(order.Issuer, order.ID)), order.Until)
+	id := "logout:" + string(identity.NewPersonID(order.Issuer, order.ID))
+	seen, err := k.cfg.Seen(ctx, id)
 	switch {
 	case err != nil:
-		return 0, usererr.Wrap(err, usererr.Unavailable, "The vault cannot look up whether the token came before", "Send a new logout token")
+		return 0, usererr.Wrap(err, usererr.Unavailable, "The vault cannot look up whether the token came before", "Send it again")
 	case seen:
 		return 0, errors.New("the logout token came before")
 	}
@@ -205,8 +207,11 @@ func (k *Keeper) Logout(ctx context.Context, raw secret.String) (ended int, err 
 		}
 		err = errors.Join(err, one)
 	}
+	if err == nil {
+		err = k.cfg.Remember(ctx, id, order.Until)
+	}
 	if err != nil {
-		err = usererr.Wrap(err, usererr.Unavailable, "Not every session could be ended", "Send a new logout token")
+		err = usererr.Wrap(err, usererr.Unavailable, "Not every session could be ended", "Send the token again")
 	}
 	return ended, err
 }

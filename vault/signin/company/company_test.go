@@ -35,6 +35,7 @@ type provider struct {
 	asked   []string // guarded by mu; the refresh tokens that were sent
 	refresh func(was identity.SignIn) (identity.SignIn, error)
 	order   oidc.Logout
+	slow    bool // guarded by mu; it answers when nobody waits any more
 }
 
 func (p *provider) AuthorizeURL(context.Context, oidc.Request) (string, error) { return "", nil }
@@ -43,9 +44,12 @@ func (p *provider) Redeem(context.Context, oidc.Answer) (identity.SignIn, error)
 	return identity.SignIn{}, nil
 }
 
-func (p *provider) Refresh(_ context.Context, was identity.SignIn) (identity.SignIn, error) {
+func (p *provider) Refresh(ctx context.Context, was identity.SignIn) (identity.SignIn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.slow {
+		<-ctx.Done()
+	}
 	p.asked = append(p.asked, was.Refresh.Reveal())
 	was.Refresh = secret.New(fmt.Sprintf("refresh-CANARY-%d", len(p.asked)))
 	was.Groups, was.GroupsKnown = []string{"staff"}, true
@@ -249,6 +253,22 @@ func TestATokenThatWasSpentIsStored(t *testing.T) {
 		r.run(recheck)
 		sent := r.provider.sent()
 		if len(sent) < 3 || sent[0] != "refresh-CANARY-0" || len(slices.Compact(slices.Clone(sent))) != len(sent) {
+			t.Errorf("sent %v", sent)
+		}
+	})
+}
+
+// TestATokenThatCameLateIsStored although all the time for asking was over.
+func TestATokenThatCameLateIsStored(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		r.signIn("d1", "refresh-CANARY-0", "staff")
+		r.provider.slow = true
+		r.provider.set(func(was identity.SignIn) (identity.SignIn, error) { return was, context.DeadlineExceeded })
+		r.run(recheck + time.Minute)
+		r.provider.slow = false
+		r.provider.set(nil)
+		r.run(5 * time.Minute)
+		if sent := r.provider.sent(); len(sent) < 2 || len(slices.Compact(slices.Clone(sent))) != len(sent) {
 			t.Errorf("sent %v", sent)
 		}
 	})

@@ -19,8 +19,9 @@ const (
 	lookEvery = 15 * time.Second // for what is due, at most
 	atOnce    = 50               // rows of one look
 	workers   = 4                // that ask the provider side by side
-	lease     = time.Minute      // longer than one question
+	lease     = time.Minute      // longer than one question and what follows
 	askTime   = 30 * time.Second
+	storeTime = 10 * time.Second // for each of claiming before and acting after it
 	tidyEvery = time.Minute
 	tidyAge   = time.Minute // a sign-in and its session are not stored in one step
 	// leastPause and mostPause are between two tries to ask about one session.
@@ -81,10 +82,9 @@ func (k *Keeper) look(ctx context.Context) {
 
 // recheck asks about one session, unless another vault does.
 func (k *Keeper) recheck(ctx context.Context, r Row) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime) // a token that was spent must be stored
-	defer cancel()
+	ctx = context.WithoutCancel(ctx) // a token that was spent must be stored
 	r.Due = time.Now().Add(lease)
-	err := k.cfg.Store.SignInSave(ctx, r)
+	err := k.claim(ctx, r)
 	r.Version++
 	if err == nil {
 		err = k.ask(ctx, r)
@@ -92,6 +92,19 @@ func (k *Keeper) recheck(ctx context.Context, r Row) {
 	if err != nil && !errors.Is(err, ErrMoved) {
 		k.cfg.Log.WarnContext(ctx, "asking again about a company sign-in", "session", r.Session, "person", r.Person, "err", err)
 	}
+}
+
+func (k *Keeper) claim(ctx context.Context, r Row) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	return k.cfg.Store.SignInSave(ctx, r)
+}
+
+// refresh asks the provider. What the answer needs has time of its own.
+func (k *Keeper) refresh(ctx context.Context, was identity.SignIn) (identity.SignIn, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return k.cfg.Provider.Refresh(ctx, was)
 }
 
 // ask asks the provider about r, which is claimed, and does what follows. What
@@ -103,8 +116,10 @@ func (k *Keeper) ask(ctx context.Context, r Row) error {
 	}
 	now, refused := was, error(nil)
 	if !was.Refresh.Empty() {
-		now, refused = k.cfg.Provider.Refresh(ctx, was)
+		now, refused = k.refresh(ctx, was)
 	}
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
 	switch {
 	case errors.Is(refused, oidc.ErrRefused):
 		return errors.Join(refused, k.end(ctx, r, "the company's sign-in does not vouch for the person any more"))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -288,6 +289,43 @@ func TestWithoutARefreshToken(t *testing.T) {
 		r.run(2 * recheck)
 		if len(r.expelled) == 0 {
 			t.Error("nobody was expelled")
+		}
+	})
+}
+
+// readOnly is a store that cannot be written to.
+type readOnly struct {
+	company.Store
+	looks, tries *atomic.Int32
+}
+
+func (s readOnly) SignInsDue(ctx context.Context, now time.Time, limit int) ([]company.Row, error) {
+	s.looks.Add(1)
+	time.Sleep(time.Millisecond) // so that time goes on
+	return s.Store.SignInsDue(ctx, now, limit)
+}
+
+func (s readOnly) SignInSave(context.Context, company.Row) error {
+	s.tries.Add(1)
+	return errors.New("the disk is full")
+}
+
+// TestNothingCanBeStored: it is tried again, but not without a pause.
+func TestNothingCanBeStored(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		for i := range 60 {
+			r.signIn(identity.DeviceID(fmt.Sprint("d", i)), fmt.Sprint("refresh-CANARY-of-", i), "staff")
+		}
+		time.Sleep(recheck)
+		var looks, tries atomic.Int32
+		r.cfg.Store = readOnly{r.cfg.Store, &looks, &tries}
+		r.Keeper = company.New(r.cfg)
+		r.run(time.Minute)
+		if n := looks.Load(); n < 4 || n > 5 || tries.Load() > 8*n {
+			t.Errorf("looked %d times in a minute and tried %d rows", n, tries.Load())
+		}
+		if sent := r.provider.sent(); len(sent) > 0 {
+			t.Errorf("the provider was asked about what is nobody's: %v", sent)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
@@ -50,7 +51,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// look asks about all that is due.
+// look asks about all that is due. It leaves as soon as nothing can be claimed:
+// what is due would be due again at once.
 func (k *Keeper) look(ctx context.Context) {
 	for ctx.Err() == nil {
 		due, err := k.cfg.Store.SignInsDue(ctx, time.Now(), atOnce)
@@ -61,37 +63,46 @@ func (k *Keeper) look(ctx context.Context) {
 			return
 		}
 		next := make(chan Row)
+		var stop atomic.Bool
 		var all sync.WaitGroup
 		for range min(workers, len(due)) {
 			all.Go(func() { // ends with next
 				for r := range next {
-					k.recheck(ctx, r)
+					if !k.recheck(ctx, r) {
+						stop.Store(true)
+					}
 				}
 			})
 		}
 		for _, r := range due {
+			if stop.Load() {
+				break
+			}
 			next <- r
 		}
 		close(next)
 		all.Wait()
-		if len(due) < atOnce {
+		if len(due) < atOnce || stop.Load() {
 			return
 		}
 	}
 }
 
-// recheck asks about one session, unless another vault does.
-func (k *Keeper) recheck(ctx context.Context, r Row) {
+// recheck asks about one session, unless another vault does. It returns false
+// if the session could not be claimed.
+func (k *Keeper) recheck(ctx context.Context, r Row) bool {
 	ctx = context.WithoutCancel(ctx) // a token that was spent must be stored
 	r.Due = time.Now().Add(lease)
-	err := k.claim(ctx, r)
+	claimed := k.claim(ctx, r)
 	r.Version++
+	err := claimed
 	if err == nil {
 		err = k.ask(ctx, r)
 	}
 	if err != nil && !errors.Is(err, ErrMoved) {
 		k.cfg.Log.WarnContext(ctx, "asking again about a company sign-in", "session", r.Session, "person", r.Person, "err", err)
 	}
+	return claimed == nil || errors.Is(claimed, ErrMoved)
 }
 
 func (k *Keeper) claim(ctx context.Context, r Row) error {

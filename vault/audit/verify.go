@@ -87,7 +87,7 @@ func (l *Log) VerifyWith(ctx context.Context, proof Proof) ([]Chain, error) {
 			return chains, fmt.Errorf("verifying the audit log: %w", err)
 		}
 		list := append(byTenant[tenant], ends...)
-		slices.SortStableFunc(list, func(a, b Checkpoint) int { return cmp.Compare(a.Seq, b.Seq) })
+		slices.SortStableFunc(list, bySeq)
 		w.signed = list
 		if err := l.walkAll(ctx, &w, proof); err != nil {
 			return chains, fmt.Errorf("verifying the audit log: %w", err)
@@ -110,7 +110,19 @@ type walk struct {
 // segments checks the sealed segments of a chain, notes where it may begin, and
 // returns their ends, which are as good as checkpoints.
 func (l *Log) segments(ctx context.Context, w *walk, proof Proof) ([]Checkpoint, error) {
-	list, err := l.cfg.Sink.AuditSegments(ctx, w.chain.Tenant)
+	list, err := l.sealed(ctx, w.chain.Tenant, proof)
+	if broken, ok := errors.AsType[*BrokenError](err); ok {
+		w.report(broken.Seq, broken.What)
+	} else if err != nil {
+		return nil, err
+	}
+	return w.take(list), nil
+}
+
+// sealed reads the segments of a chain. With a [BrokenError] come those before
+// the first that is wrong.
+func (l *Log) sealed(ctx context.Context, tenant identity.TenantID, proof Proof) ([]Segment, error) {
+	list, err := l.cfg.Sink.AuditSegments(ctx, tenant)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
@@ -121,12 +133,12 @@ func (l *Log) segments(ctx context.Context, w *walk, proof Proof) ([]Checkpoint,
 	if err != nil {
 		return nil, err
 	}
-	list, err = sound(list, vkey)
-	if broken, ok := errors.AsType[*BrokenError](err); ok {
-		w.report(broken.Seq, broken.What)
-	} else if err != nil {
-		return nil, err
-	}
+	return sound(list, vkey)
+}
+
+// take notes where a chain with these segments may begin, and returns their
+// ends.
+func (w *walk) take(list []Segment) []Checkpoint {
 	var ends []Checkpoint
 	for _, s := range list {
 		ends = append(ends, Checkpoint{Tenant: s.Tenant, Head: s.Head, Name: fmt.Sprintf("seal of segment %d-%d", s.First, s.Seq)})
@@ -134,22 +146,54 @@ func (l *Log) segments(ctx context.Context, w *walk, proof Proof) ([]Checkpoint,
 			w.floor = s.Head
 		}
 	}
-	return ends, nil
+	return ends
 }
 
 // begin takes the end of what was dropped for what came before r, the first
 // record that is there. Part of the last segment may still be there: dropping
 // it was interrupted.
 func (w *walk) begin(r *Record) {
+	before := w.chain.Head.Seq
 	switch {
-	case w.floor.Seq == 0 || r.Seq <= 1:
+	case w.floor.Seq <= before || r.Seq <= before+1:
 		return
 	case r.Seq <= w.floor.Seq:
-		w.chain.Head, w.chain.Dropped = Head{r.Seq - 1, r.Prev}, r.Seq-1
+		w.chain.Head = Head{r.Seq - 1, r.Prev}
 	default:
-		w.chain.Head, w.chain.Dropped, w.chain.Signed = w.floor, w.floor.Seq, w.floor.Seq
+		w.chain.Head, w.chain.Signed = w.floor, w.floor.Seq
 	}
+	w.chain.Dropped += w.chain.Head.Seq - before
 }
+
+// overtaken looks whether another replica has dropped what is missing before r
+// since the segments were read, and takes that for the begin if so. Once enough
+// is broken it looks no more.
+func (l *Log) overtaken(ctx context.Context, w *walk, r *Record, proof Proof) error {
+	if w.chain.Broken > maxBroken {
+		return nil
+	}
+	// Records go from the begin: what came before the gap is gone by now too.
+	first, err := l.cfg.Sink.AuditRead(ctx, w.chain.Tenant, math.MinInt64, 1)
+	if err != nil || len(first) == 0 || first[0].Seq <= w.chain.Head.Seq {
+		return err
+	}
+	list, err := l.sealed(ctx, w.chain.Tenant, proof)
+	if _, broken := errors.AsType[*BrokenError](err); err != nil && !broken {
+		return err
+	}
+	for _, end := range w.take(list) {
+		if end.Seq >= r.Seq { // a seal that is there twice is compared twice
+			w.signed = append(w.signed, end)
+		}
+	}
+	slices.SortStableFunc(w.signed, bySeq)
+	if w.floor.Seq >= r.Seq-1 {
+		w.begin(r)
+	}
+	return nil
+}
+
+func bySeq(a, b Checkpoint) int { return cmp.Compare(a.Seq, b.Seq) }
 
 func (l *Log) walkAll(ctx context.Context, w *walk, proof Proof) error {
 	// The end first: records that arrive meanwhile come after it.
@@ -159,6 +203,11 @@ func (l *Log) walkAll(ctx context.Context, w *walk, proof Proof) error {
 	}
 	err = l.Pages(ctx, w.chain.Tenant, math.MinInt64, func(page []Record) (bool, error) {
 		for i := range page {
+			if w.first(&page[i]); page[i].Seq > w.chain.Head.Seq+1 {
+				if err := l.overtaken(ctx, w, &page[i], proof); err != nil {
+					return false, err
+				}
+			}
 			w.step(&page[i])
 			if proof.Each != nil {
 				proof.Each(&page[i])
@@ -185,11 +234,15 @@ func (l *Log) walkAll(ctx context.Context, w *walk, proof Proof) error {
 	return nil
 }
 
-// step checks one record against the one before it.
-func (w *walk) step(r *Record) {
+// first finds what comes before r, the next record, if it is the first.
+func (w *walk) first(r *Record) {
 	if w.chain.Records++; w.chain.Records == 1 {
 		w.begin(r)
 	}
+}
+
+// step checks one record against the one before it.
+func (w *walk) step(r *Record) {
 	switch what := w.check.flaw(r, w.chain.Head.Hash); {
 	case r.Seq > w.chain.Head.Seq+1:
 		w.report(w.chain.Head.Seq+1, fmt.Sprintf("it is missing, and so is what follows, to record %d", r.Seq-1))

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
@@ -99,8 +100,20 @@ func (k *Keeper) chain(ctx context.Context, tenant identity.TenantID, until time
 	if err != nil {
 		return err
 	}
-	if list, err = k.seal(ctx, tenant, list, until); err != nil {
-		return err
+	for {
+		before := len(list)
+		if list, err = k.seal(ctx, tenant, list, until); err == nil {
+			break
+		}
+		// Another replica may have sealed and dropped what is missing.
+		if _, broken := errors.AsType[*audit.BrokenError](err); !broken {
+			return err
+		}
+		again, failed := k.cfg.Store.AuditSegments(ctx, tenant)
+		if failed != nil || len(again) <= before {
+			return errors.Join(err, failed)
+		}
+		list = again
 	}
 	gone := int64(0) // of the segments that were before
 	for _, s := range list {
@@ -209,12 +222,18 @@ func (k *Keeper) drop(ctx context.Context, s audit.Segment) error {
 		return &audit.BrokenError{Tenant: s.Tenant, Seq: s.First, What: "its segment is not one that this vault's key signed"}
 	}
 	where := ""
+	if gone, err := k.gone(ctx, s); err != nil || gone {
+		return err
+	}
 	if k.cfg.Objects != nil {
 		name, err := k.export(ctx, s)
 		if err != nil {
 			return fmt.Errorf("exporting records %d to %d: %w", s.First, s.Seq, err)
 		}
 		where = name
+		if gone, err := k.gone(ctx, s); err != nil || gone { // which may have taken long
+			return err
+		}
 	}
 	err := k.cfg.Log.Record(ctx, audit.Entry{
 		Event: dropped, Outcome: "ok", Tenant: s.Tenant, Objects: []string{fmt.Sprintf(stretch, s.First, s.Seq)}, Detail: where,
@@ -223,4 +242,11 @@ func (k *Keeper) drop(ctx context.Context, s audit.Segment) error {
 		return err
 	}
 	return k.cfg.Store.AuditDrop(ctx, s.Tenant, s.Seq, time.Now())
+}
+
+// gone looks whether another replica has marked s as dropped meanwhile: then
+// that is on record, and the other goes on with it, or the next round does.
+func (k *Keeper) gone(ctx context.Context, s audit.Segment) (bool, error) {
+	list, err := k.cfg.Store.AuditSegments(ctx, s.Tenant)
+	return slices.ContainsFunc(list, func(now audit.Segment) bool { return now.Seq == s.Seq && !now.Dropped.IsZero() }), err
 }

@@ -330,6 +330,30 @@ func TestNothingCanBeStored(t *testing.T) {
 	})
 }
 
+// TestWhatBreaksEndsNothingElse: the others are asked about, and the one again
+// later.
+func TestWhatBreaksEndsNothingElse(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		for i := range 5 {
+			r.signIn(identity.DeviceID(fmt.Sprint("d", i)), fmt.Sprint("refresh-CANARY-of-", i), "staff")
+		}
+		broken := ""
+		r.provider.set(func(was identity.SignIn) (identity.SignIn, error) {
+			if broken == "" {
+				broken = r.provider.asked[0]
+				panic("CANARY")
+			}
+			return was, nil
+		})
+		r.run(recheck + 3*time.Minute)
+		sent := r.provider.sent()
+		again := slices.Index(sent[1:], broken)
+		if len(sent) != 6 || again != 4 || !strings.Contains(r.log.String(), "broke off") {
+			t.Errorf("sent %v, the log is %s", sent, &r.log)
+		}
+	})
+}
+
 // TestTwoVaultsAskOnce about each session.
 func TestTwoVaultsAskOnce(t *testing.T) {
 	inTime(t, func(t *testing.T, r *rig) {

@@ -3,6 +3,8 @@ package company
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -89,20 +91,26 @@ func (k *Keeper) look(ctx context.Context) {
 }
 
 // recheck asks about one session, unless another vault does. It returns false
-// if the session could not be claimed.
-func (k *Keeper) recheck(ctx context.Context, r Row) bool {
+// if the session could not be claimed. Whatever breaks in it ends nothing else.
+func (k *Keeper) recheck(ctx context.Context, r Row) (claimable bool) {
+	defer func() {
+		if broken := recover(); broken != nil { // its text may be anybody's
+			k.cfg.Log.ErrorContext(ctx, "asking again about a company sign-in broke off", "session", r.Session, "person", r.Person,
+				"panic", fmt.Sprintf("%T", broken), "stack", string(debug.Stack()))
+		}
+	}()
 	ctx = context.WithoutCancel(ctx) // a token that was spent must be stored
 	r.Due = time.Now().Add(lease)
-	claimed := k.claim(ctx, r)
+	err := k.claim(ctx, r)
 	r.Version++
-	err := claimed
+	claimable = err == nil || errors.Is(err, ErrMoved)
 	if err == nil {
 		err = k.ask(ctx, r)
 	}
 	if err != nil && !errors.Is(err, ErrMoved) {
 		k.cfg.Log.WarnContext(ctx, "asking again about a company sign-in", "session", r.Session, "person", r.Person, "err", err)
 	}
-	return claimed == nil || errors.Is(claimed, ErrMoved)
+	return claimable
 }
 
 func (k *Keeper) claim(ctx context.Context, r Row) error {

@@ -15,8 +15,8 @@ const module = "github.com/coatcheck-mcp/coatcheck/"
 
 // everywhere may be imported by every package of the half it belongs to.
 var (
-	inVault    = []string{"vault/identity", "vault/ratelimit", "vault/remote", "vault/jsonapi", "internal/failpoint", "internal/durable", "internal/secret", "internal/usererr", "internal/buildinfo", "internal/typo"}
-	inInternal = []string{"internal/secret", "internal/usererr", "internal/buildinfo", "internal/typo"}
+	inVault    = []string{"vault/identity", "vault/ratelimit", "vault/remote", "vault/jsonapi", "internal/failpoint", "internal/durable", "internal/secret", "internal/usererr", "internal/buildinfo", "internal/typo", "internal/plaintext"}
+	inInternal = []string{"internal/secret", "internal/usererr", "internal/buildinfo", "internal/typo", "internal/plaintext"}
 )
 
 // allowed says which packages of ours a package may import, beyond the ones
@@ -56,6 +56,7 @@ var allowed = map[string][]string{
 	"internal/buildinfo":    {},
 	"internal/testenv":      {},
 	"internal/typo":         {},
+	"internal/plaintext":    {},
 	"internal/failpoint":    {},
 	"internal/durable":      {},
 	"internal/archtest":     {},

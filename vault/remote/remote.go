@@ -14,9 +14,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
-	"unicode"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/plaintext"
 )
 
 // ErrTooLong says that an answer was longer than its client reads.
@@ -123,21 +123,5 @@ func Unreached(err error) error {
 
 const maxShown = 100 // runes of a text from elsewhere that people see
 
-// Clean makes a text that somebody else wrote fit to be shown on one line: no
-// control characters, nothing that turns writing around or hides it, not long.
-func Clean(text string) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r), unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs), r == unicode.ReplacementChar:
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, ""))
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > maxShown {
-		text = string(runes[:maxShown-1]) + "…"
-	}
-	return text
-}
+// Clean makes a text that somebody else wrote fit to be shown on one line.
+func Clean(text string) string { return plaintext.Line(text, maxShown) }

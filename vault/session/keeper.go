@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"strings"
 	"time"
-	"unicode"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/plaintext"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
@@ -20,7 +19,7 @@ const (
 const (
 	// touchEvery is how exact the last use of a session is.
 	touchEvery = time.Minute
-	// maxShown is the longest text that is kept for showing, in bytes.
+	// maxShown is the longest text that is kept for showing, in characters.
 	maxShown = 200
 )
 
@@ -167,20 +166,7 @@ func (k *Keeper) Epoch(ctx context.Context) (int64, error) { return k.cfg.Store.
 // stored and shown.
 func (s Shown) tidy() Shown {
 	for _, text := range []*string{&s.Name, &s.Email, &s.Host, &s.User, &s.OS, &s.Version, &s.KeyClass, &s.Address} {
-		*text = tidy(*text)
+		*text = plaintext.Line(*text, maxShown)
 	}
 	return s
-}
-
-func tidy(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return -1 // line breaks, terminal codes, direction marks
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-	if len(text) > maxShown {
-		text = strings.ToValidUTF8(text[:maxShown], "") + "…"
-	}
-	return text
 }

@@ -7,9 +7,9 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/plaintext"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 )
 
@@ -121,7 +121,7 @@ func escapeHeader(b []byte, text string) []byte {
 		switch {
 		case r == '\\' || r == '|':
 			b = append(b, '\\', byte(r))
-		case commands(r):
+		case plaintext.Commands(r):
 			b = append(b, ' ')
 		default:
 			b = utf8.AppendRune(b, r)
@@ -139,17 +139,11 @@ func escapeExtension(b []byte, text string) []byte {
 			b = append(b, `\n`...)
 		case r == '\r':
 			b = append(b, `\r`...)
-		case commands(r):
+		case plaintext.Commands(r):
 			b = append(b, ' ')
 		default:
 			b = utf8.AppendRune(b, r)
 		}
 	}
 	return b
-}
-
-// commands tells the characters that do something instead of showing
-// something.
-func commands(r rune) bool {
-	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }

@@ -100,10 +100,16 @@ type Demands interface {
 	SignInAnswer(ctx context.Context, person identity.PersonID, at time.Time) error
 }
 
-// Store keeps rows. Its methods are atomic and durable when they return. Rows
-// whose session has ended are found by none but SignInGet.
+// Store is what a [Keeper] needs. Its methods are atomic and durable when they
+// return.
 type Store interface {
+	Rows
 	Demands
+}
+
+// Rows keeps rows. Those whose session has ended are found by none but
+// SignInGet.
+type Rows interface {
 	SignInPut(ctx context.Context, r Row) error
 	// SignInGet returns the row of a session, or [ErrNone].
 	SignInGet(ctx context.Context, id identity.SessionID) (Row, error)
@@ -171,12 +177,15 @@ type Config struct {
 }
 
 // Keeper keeps company sign-ins.
-type Keeper struct{ cfg Config }
+type Keeper struct {
+	cfg    Config
+	warned warned
+}
 
 var _ consent.Company = (*Keeper)(nil)
 
 // New returns a keeper. [Keeper.Run] asks the provider again.
-func New(cfg Config) *Keeper { return &Keeper{cfg} }
+func New(cfg Config) *Keeper { return &Keeper{cfg: cfg} }
 
 // Tenants implements consent.Company.
 func (k *Keeper) Tenants(who identity.SignIn) []identity.TenantID {

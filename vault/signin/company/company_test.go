@@ -84,7 +84,8 @@ type rig struct {
 	sessions *session.Keeper
 	audit    *audit.Log
 	log      bytes.Buffer
-	expelled []identity.PersonID
+	mu       sync.Mutex
+	expelled []identity.PersonID // guarded by mu while the keeper runs
 }
 
 func inTime(t *testing.T, test func(t *testing.T, r *rig)) {
@@ -112,6 +113,8 @@ func inTime(t *testing.T, test func(t *testing.T, r *rig)) {
 			Provider: r.provider, Store: db.SignIns(), Box: box, Sessions: r.sessions, Audit: r.audit, Demands: true,
 			Seen: db.Remembered, Remember: db.Remember,
 			Expel: func(_ context.Context, p identity.PersonID, _ identity.TenantID) error {
+				r.mu.Lock()
+				defer r.mu.Unlock()
 				r.expelled = append(r.expelled, p)
 				return nil
 			},
@@ -211,6 +214,10 @@ func TestWhatChangesAtTheCompany(t *testing.T) {
 			was.Groups = []string{"auditors", "staff"}
 			return was, nil
 		}, lives: true, asked: [2]int{2, 2}},
+		"groups not told": {refresh: func(was identity.SignIn) (identity.SignIn, error) {
+			was.Groups, was.GroupsKnown = nil, false
+			return was, fmt.Errorf("renewing: %w", oidc.ErrNoGroups)
+		}, lives: true, asked: [2]int{2, 2}},
 		"away": {refresh: func(was identity.SignIn) (identity.SignIn, error) { return was, errors.New("no connection") }, lives: true, asked: [2]int{10, 30}},
 		"away in a user error": {refresh: func(was identity.SignIn) (identity.SignIn, error) {
 			return was, usererr.New(usererr.Unavailable, "away", "")
@@ -238,6 +245,37 @@ func TestWhatChangesAtTheCompany(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestGroupsThatAreNotTold: the old ones count, as the rules are now, and the log
+// says so once a day for each person.
+func TestGroupsThatAreNotTold(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		one, two := r.signIn("d1", "refresh-CANARY-a", "auditors", "staff"), r.signIn("d2", "refresh-CANARY-b", "staff")
+		r.provider.set(func(was identity.SignIn) (identity.SignIn, error) {
+			was.Groups, was.GroupsKnown = nil, false
+			return was, fmt.Errorf("renewing: %w", oidc.ErrNoGroups)
+		})
+		warnings := func() int { return strings.Count(r.log.String(), "level=WARN") }
+		r.run(6*recheck + time.Minute)
+		if n := warnings(); n != 1 || !r.lives(one) || !r.lives(two) || len(r.expelled) > 0 {
+			t.Errorf("%d warnings, expelled %v: %s", n, r.expelled, &r.log)
+		}
+		if roles, err := r.Roles(t.Context(), one.ID); err != nil || !slices.Contains(roles, identity.Auditor) {
+			t.Errorf("roles %v, %v", roles, err)
+		}
+		time.Sleep(24 * time.Hour)
+		r.run(2 * recheck)
+		if n := warnings(); n != 2 {
+			t.Errorf("%d warnings after a day: %s", n, &r.log)
+		}
+		r.cfg.People = &policy.People{Tenants: map[identity.TenantID][]string{"acme": {"others"}}}
+		r.Keeper = company.New(r.cfg)
+		r.run(recheck + time.Minute)
+		if len(r.expelled) == 0 {
+			t.Error("nobody was expelled by other rules")
+		}
+	})
 }
 
 // TestATokenThatWasSpentIsStored although the rest of the answer was no good:

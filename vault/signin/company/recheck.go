@@ -135,25 +135,24 @@ func (k *Keeper) ask(ctx context.Context, r Row) error {
 	}
 	now, refused := was, error(nil)
 	if !was.Refresh.Empty() {
-		now, refused = k.refresh(ctx, was)
+		if now, refused = k.refresh(ctx, was); !now.GroupsKnown {
+			now.Groups, now.GroupsKnown = was.Groups, was.GroupsKnown
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	switch {
 	case errors.Is(refused, oidc.ErrRefused):
 		return errors.Join(refused, k.end(ctx, r, "the company's sign-in does not vouch for the person any more"))
-	case refused != nil:
+	case refused != nil && !errors.Is(refused, oidc.ErrNoGroups):
 		r.Due = time.Now().Add(min(leastPause<<min(r.Said.Tries, 10), mostPause, k.cfg.Recheck))
 		r.Said.Tries++
-	default:
+	default: // without groups the old ones count
 		if !slices.Contains(k.Tenants(now), r.Tenant) {
 			return k.expel(ctx, r)
 		}
 		r.Said.Checked, r.Said.Tries, r.Due = time.Now(), 0, time.Now().Add(k.cfg.Recheck)
 		r.Said.Roles = k.cfg.People.RolesOf(now.Groups)
-	}
-	if refused != nil && !now.GroupsKnown {
-		now.Groups, now.GroupsKnown = was.Groups, was.GroupsKnown
 	}
 	if err := k.seal(&r, now); err != nil { // also after a failure: the token may be a new one
 		return err
@@ -161,6 +160,9 @@ func (k *Keeper) ask(ctx context.Context, r Row) error {
 	err = k.cfg.Store.SignInSave(ctx, r)
 	if errors.Is(err, ErrMoved) { // by a call that needs a fresh sign-in
 		err = k.merge(ctx, r)
+	}
+	if errors.Is(refused, oidc.ErrNoGroups) && !k.warned.first(r.Person, time.Now()) {
+		refused = nil
 	}
 	return errors.Join(refused, err)
 }

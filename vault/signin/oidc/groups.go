@@ -57,12 +57,8 @@ func (p *Provider) fill(ctx context.Context, m *metadata, c *claims, said tokens
 	return found, err
 }
 
-// errNoGroups says that the provider does not tell the groups, for whatever
-// cause that will not pass by itself.
-var errNoGroups = errors.New("no groups")
-
 func noGroups(cause error) error {
-	return usererr.Wrap(fmt.Errorf("%w: %w", errNoGroups, cause), usererr.Denied, "Your company's sign-in did not tell your groups, which decide what you may use, so nothing was stored",
+	return usererr.Wrap(fmt.Errorf("%w: %w", ErrNoGroups, cause), usererr.Denied, "Your company's sign-in did not tell your groups, which decide what you may use, so nothing was stored",
 		"Ask the administrator to let the sign-in tell the vault your groups (identity.oidc.groups_claim)")
 }
 

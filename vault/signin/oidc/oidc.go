@@ -54,10 +54,17 @@ const (
 // leeway is how far the provider's clock may be from ours.
 const leeway = identity.Leeway
 
-// ErrRefused is wrapped by errors of [Provider.Refresh] when the provider will
-// not renew the sign-in any more: the account is disabled, its sessions were
-// taken away, or the token is spent. Every other error is transient.
-var ErrRefused = errors.New("the company's sign-in cannot be renewed")
+// Errors of [Provider.Refresh]. Every other one is transient.
+var (
+	// ErrRefused is wrapped when the provider will not renew the sign-in any
+	// more: the account is disabled, its sessions were taken away, the token is
+	// spent, or it is another person's.
+	ErrRefused = errors.New("the company's sign-in cannot be renewed")
+	// ErrNoGroups is wrapped when the sign-in was renewed, but the provider does
+	// not tell the groups, for whatever cause that will not pass by itself. It
+	// says nothing against the person.
+	ErrNoGroups = errors.New("no groups")
+)
 
 // Config describes the vault as a client of one provider. Everything is
 // required unless stated.

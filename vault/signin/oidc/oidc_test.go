@@ -338,9 +338,11 @@ func TestRefresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
-		change         func(*oidctest.State)
-		groups         []string
-		refused, fails bool
+		change  func(*oidctest.State)
+		groups  []string
+		refused bool // for good
+		silent  bool // renewed, but nothing of groups
+		fails   bool
 	}{
 		"nothing":            {groups: []string{"staff", "wiki"}},
 		"other groups":       {change: func(s *oidctest.State) { s.Claims["groups"] = []string{"guests"} }, groups: []string{"guests"}},
@@ -348,7 +350,11 @@ func TestRefresh(t *testing.T) {
 		"another person":     {change: func(s *oidctest.State) { s.Claims["sub"] = "ben" }, refused: true, fails: true},
 		"disabled":           {change: func(s *oidctest.State) { s.Disabled = true }, refused: true, fails: true},
 		"down":               {change: func(s *oidctest.State) { s.Down = true }, fails: true},
-		"no groups any more": {change: func(s *oidctest.State) { delete(s.Claims, "groups") }, refused: true, fails: true},
+		"no groups any more": {change: func(s *oidctest.State) { delete(s.Claims, "groups") }, groups: []string{"staff", "wiki"}, silent: true, fails: true},
+		"groups of no kind":  {change: func(s *oidctest.State) { s.Claims["groups"] = 7 }, groups: []string{"staff", "wiki"}, silent: true, fails: true},
+		"no userinfo":        {change: func(s *oidctest.State) { s.Bare, s.Userinfo = true, nil }, groups: []string{"staff", "wiki"}, silent: true, fails: true},
+		"groups elsewhere":   {change: func(s *oidctest.State) { delete(s.Claims, "groups"); s.Claims["hasgroups"] = true }, groups: []string{"staff", "wiki"}, silent: true, fails: true},
+		"no group at all":    {change: func(s *oidctest.State) { s.Claims["groups"] = []string{} }},
 	} {
 		p.Set(func(s *oidctest.State) { *s = ada(nil) })
 		if was, err = trip(t, p, c, nil, nil); err != nil {
@@ -358,13 +364,13 @@ func TestRefresh(t *testing.T) {
 			p.Set(test.change)
 		}
 		now, err := c.Refresh(t.Context(), was)
-		if errors.Is(err, oidc.ErrRefused) != test.refused || (err != nil) != test.fails {
+		if errors.Is(err, oidc.ErrRefused) != test.refused || errors.Is(err, oidc.ErrNoGroups) != test.silent || (err != nil) != test.fails {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "CANARY") {
 			t.Errorf("%s: the error leaks: %v", name, err)
 		}
-		if err == nil && (!slices.Equal(now.Groups, test.groups) || now.Refresh.Equal(was.Refresh) || !now.Time.Equal(was.Time)) {
+		if (err == nil || test.silent) && (!slices.Equal(now.Groups, test.groups) || !now.GroupsKnown || now.Refresh.Equal(was.Refresh) || !now.Time.Equal(was.Time)) {
 			t.Errorf("%s: %+v", name, now)
 		}
 	}

@@ -177,8 +177,9 @@ func redeemError(err error) error {
 }
 
 // Refresh renews the sign-in of a person, which was, and tells how things stand
-// now. When and how the person showed who they are stays as it was. Its errors
-// wrap [ErrRefused], or may pass.
+// now. When and how the person showed who they are stays as it was, and so do
+// groups that are not told. Its errors wrap [ErrRefused] or [ErrNoGroups], or may
+// pass; the sign-in beside them has the token that is good from now on.
 func (p *Provider) Refresh(ctx context.Context, was identity.SignIn) (identity.SignIn, error) {
 	m, err := p.discover(ctx)
 	if err != nil {
@@ -206,9 +207,8 @@ func (p *Provider) Refresh(ctx context.Context, was identity.SignIn) (identity.S
 		}
 	}
 	fresh, err := p.fill(ctx, m, c, said)
-	now.Groups, now.GroupsKnown = fresh.Groups, fresh.GroupsKnown
-	if errors.Is(err, errNoGroups) {
-		err = fmt.Errorf("%w: %w", ErrRefused, err)
+	if err == nil && fresh.GroupsKnown {
+		now.Groups, now.GroupsKnown = fresh.Groups, true
 	}
 	if err != nil {
 		return now, fmt.Errorf("renewing a company sign-in: %w", err)

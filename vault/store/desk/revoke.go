@@ -17,30 +17,81 @@ import (
 
 const (
 	usable = "state IN ('live', 'sign_in_again')"
-	// maxAtOnce bounds the arguments of one statement; what is left of a site
-	// goes with the next revocation of the same scope.
-	maxAtOnce = 10_000
+	// atOnce is how many grants one statement looks at or ends where they are
+	// named one by one.
+	atOnce = 500
 )
 
 // Affected implements [admin.Store].
-func (d *Desk) Affected(ctx context.Context, scope admin.Scope) (admin.Revoked, error) {
-	return d.both(ctx, scope, change{db: d.read()})
+func (d *Desk) Affected(ctx context.Context, scope admin.Scope) (all admin.Revoked, err error) {
+	return d.parts(ctx, scope, func(ids []identity.GrantID) (admin.Revoked, error) {
+		return change{db: d.read()}.both(ctx, scope, ids)
+	})
 }
 
 // Revoke implements [admin.Store]. A thousand people are cut off as fast as
-// one.
-func (d *Desk) Revoke(ctx context.Context, scope admin.Scope, at time.Time) (done admin.Revoked, err error) {
-	if !scope.Valid() {
-		return admin.Revoked{}, nil
-	}
-	err = d.write(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
-		if done, err = d.both(ctx, scope, change{db: tx, at: at}); err != nil || len(done.Grants)+len(done.Sessions) == 0 {
-			return err
+// one. Those who may reach a site go some hundred at a time, each with the
+// epoch: what is returned with an error is gone all the same.
+func (d *Desk) Revoke(ctx context.Context, scope admin.Scope, at time.Time) (admin.Revoked, error) {
+	defer d.scrub() // whatever comes of it: a write may be done all the same
+	return d.parts(ctx, scope, func(ids []identity.GrantID) (part admin.Revoked, err error) {
+		err = d.write(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+			if part, err = (change{db: tx, at: at}).both(ctx, scope, ids); err != nil || len(part.Grants)+len(part.Sessions) == 0 {
+				return err
+			}
+			return d.bump(ctx, tx)
+		})
+		if err != nil {
+			part = admin.Revoked{}
 		}
-		return d.bump(ctx, tx)
+		return part, err
 	})
-	d.scrub() // whatever err is: the write may be done all the same
-	return done, err
+}
+
+// parts does something with all that a scope reaches: at once, or, if it is a
+// site, with some grants after others.
+func (d *Desk) parts(ctx context.Context, scope admin.Scope, do func(ids []identity.GrantID) (admin.Revoked, error)) (all admin.Revoked, err error) {
+	switch {
+	case !scope.Valid():
+		return all, nil
+	case scope.Site == "":
+		return do(nil)
+	}
+	for after, more := identity.GrantID(""), true; more; {
+		var ids []identity.GrantID
+		if ids, after, more, err = d.ofSite(ctx, scope, after); err != nil {
+			return all, err
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		part, err := do(ids)
+		all.Sessions, all.Grants = append(all.Sessions, part.Sessions...), append(all.Grants, part.Grants...)
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// ofSite finds grants that reach a site, whose list of sites is JSON, among the
+// next after an id, and says where to go on.
+func (d *Desk) ofSite(ctx context.Context, scope admin.Scope, after identity.GrantID) (ids []identity.GrantID, last identity.GrantID, more bool, err error) {
+	w := &where{}
+	owners(w, scope)
+	w.and("id > " + w.arg(string(after)))
+	found, err := d.read().QueryContext(ctx, "SELECT "+rows.Grant+" FROM grants WHERE "+usable+w.text.String()+" ORDER BY id LIMIT "+w.arg(atOnce), w.args...)
+	if err != nil {
+		return nil, after, false, err
+	}
+	all, err := rows.All(found, scanGrant)
+	same := func(s grant.Site) bool { return strings.TrimSuffix(s.URL, "/") == strings.TrimSuffix(scope.Site, "/") }
+	for _, g := range all {
+		if last = g.ID; slices.ContainsFunc(g.Sites, same) {
+			ids = append(ids, g.ID)
+		}
+	}
+	return ids, last, len(all) == atOnce, err
 }
 
 // change is one look at what a scope reaches, or, at a time, its end.
@@ -49,34 +100,26 @@ type change struct {
 	at time.Time
 }
 
-func (d *Desk) both(ctx context.Context, scope admin.Scope, c change) (r admin.Revoked, err error) {
-	if !scope.Valid() {
-		return r, nil
-	}
+// both is for grants and sessions; of a site for those grants.
+func (c change) both(ctx context.Context, scope admin.Scope, ids []identity.GrantID) (r admin.Revoked, err error) {
 	if scope.Device == "" && scope.Session == "" {
-		if r.Grants, err = c.grants(ctx, scope); err != nil {
+		if r.Grants, err = c.grants(ctx, scope, ids); err != nil {
 			return r, err
 		}
 	}
-	if scope.Site == "" && scope.Grant == "" {
-		w := c.begin()
+	w := c.begin()
+	switch {
+	case scope.Site == "" && scope.Grant == "":
 		owners(w, scope)
 		w.is("device", string(scope.Device))
 		w.is("id", string(scope.Session))
-		r.Sessions, err = c.sessions(ctx, w)
-		return r, err
+	case len(r.Grants) == 0:
+		return r, nil
+	default: // of those whose grants end
+		ofOwners(w, r.Grants)
 	}
-	// Of those whose grants end.
-	for _, g := range r.Grants {
-		w := c.begin()
-		owners(w, admin.Scope{Person: g.Person, Tenant: g.Tenant})
-		list, err := c.sessions(ctx, w)
-		if err != nil {
-			return r, err
-		}
-		r.Sessions = append(r.Sessions, list...)
-	}
-	return r, nil
+	r.Sessions, err = c.sessions(ctx, w)
+	return r, err
 }
 
 // begin makes room for the time that an UPDATE sets first.
@@ -93,6 +136,17 @@ func owners(w *where, s admin.Scope) {
 	w.is("tenant", string(s.Tenant))
 }
 
+// ofOwners adds that person and tenant are those of a grant.
+func ofOwners(w *where, grants []grant.Grant) {
+	people, pairs := make([]string, len(grants)), make([]string, len(grants))
+	for i, g := range grants {
+		people[i] = w.arg(string(g.Person))
+		pairs[i] = "(" + people[i] + ", " + w.arg(string(g.Tenant)) + ")"
+	}
+	w.and("person IN (" + strings.Join(people, ",") + ")") // there is an index
+	w.and("(person, tenant) IN (VALUES " + strings.Join(pairs, ",") + ")")
+}
+
 func (c change) sessions(ctx context.Context, w *where) ([]session.Session, error) {
 	query := "SELECT " + rows.Session + " FROM sessions WHERE revoked = 0" + w.text.String()
 	if !c.at.IsZero() {
@@ -105,15 +159,11 @@ func (c change) sessions(ctx context.Context, w *where) ([]session.Session, erro
 	return rows.All(found, rows.ScanSession)
 }
 
-func (c change) grants(ctx context.Context, scope admin.Scope) ([]grant.Grant, error) {
+func (c change) grants(ctx context.Context, scope admin.Scope, ids []identity.GrantID) ([]grant.Grant, error) {
 	w := c.begin()
 	owners(w, scope)
 	w.is("id", string(scope.Grant))
 	if scope.Site != "" {
-		ids, err := c.ofSite(ctx, scope)
-		if err != nil || len(ids) == 0 {
-			return nil, err
-		}
 		in(w, "id", ids)
 	}
 	query := "SELECT " + rows.Grant + " FROM grants WHERE " + usable + w.text.String()
@@ -127,25 +177,6 @@ func (c change) grants(ctx context.Context, scope admin.Scope) ([]grant.Grant, e
 		return nil, err
 	}
 	return rows.All(found, scanGrant)
-}
-
-// ofSite finds the grants that reach a site, whose list of sites is JSON.
-func (c change) ofSite(ctx context.Context, scope admin.Scope) ([]identity.GrantID, error) {
-	w := &where{}
-	owners(w, scope)
-	found, err := c.db.QueryContext(ctx, "SELECT "+rows.Grant+" FROM grants WHERE "+usable+w.text.String(), w.args...)
-	if err != nil {
-		return nil, err
-	}
-	all, err := rows.All(found, scanGrant)
-	same := func(s grant.Site) bool { return strings.TrimSuffix(s.URL, "/") == strings.TrimSuffix(scope.Site, "/") }
-	var ids []identity.GrantID
-	for _, g := range all {
-		if len(ids) < maxAtOnce && slices.ContainsFunc(g.Sites, same) {
-			ids = append(ids, g.ID)
-		}
-	}
-	return ids, err
 }
 
 func scanGrant(row rows.Scanner) (grant.Grant, error) { return rows.ScanGrant(row) }

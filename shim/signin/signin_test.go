@@ -193,7 +193,7 @@ func TestTheVaultSaysHowItEnded(t *testing.T) {
 	p.until(signin.Open)
 	p.Done(wire.LoginDone{Message: "You declined\x1b[2J.\u202e"})
 	s := p.until(signin.Failed)
-	if s.Code != usererr.Refused || s.Message != "You declined [2J. Ask again to start a new one." {
+	if s.Code != usererr.Refused || s.Message != "You declined[2J. Ask again to start a new one." {
 		t.Errorf("State = %q %q", s.Code, s.Message)
 	}
 	p.Required(t.Context(), "", false) // and again, with a loopback of its own

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
@@ -14,14 +13,14 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/notefile"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
 const (
 	keyName = "coatcheck-vault"
 	origin  = keyName + "/audit" // of the vault's own chain; a tenant's has "/" and its name behind it
-	// maxNote bounds one checkpoint in a file.
-	maxNote = 4 << 10
+	maxNote = notefile.MaxNote
 	// signatureSize is a key's id and an Ed25519 signature.
 	signatureSize = 4 + ed25519.SignatureSize
 )
@@ -120,7 +119,7 @@ func ReadCheckpoints(file io.Reader, vkey string) (list []Checkpoint, torn int, 
 	if err != nil {
 		return nil, 0, &CheckpointError{What: "the verifier key is not one: it looks like " + keyName + "+1234abcd+AVmX…"}
 	}
-	err = eachNote(file, func(line int, text []byte) error {
+	err = notefile.Each(file, origin, func(line int, text []byte) error {
 		c, err := openNote(text, line, verifier)
 		if errors.Is(err, errTorn) {
 			torn++
@@ -131,6 +130,9 @@ func ReadCheckpoints(file io.Reader, vkey string) (list []Checkpoint, torn int, 
 		}
 		return err
 	})
+	if long, ok := errors.AsType[*notefile.TooLongError](err); ok {
+		err = &CheckpointError{long.Line, "is too long"}
+	}
 	return list, torn, err
 }
 
@@ -159,49 +161,4 @@ func openNote(text []byte, line int, verifier note.Verifier) (Checkpoint, error)
 		}
 	}
 	return c, &CheckpointError{line, "is signed, but says nothing of an audit chain"}
-}
-
-// eachNote calls each with every note in a file, also with what is only half a
-// note. Notes are apart by an empty line.
-func eachNote(file io.Reader, each func(line int, text []byte) error) error {
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, maxNote)
-	var text []byte
-	begin, signed := 0, false // a signature was there
-	flush := func() error {
-		whole := text
-		text, signed = nil, false
-		if len(bytes.TrimSpace(whole)) == 0 {
-			return nil
-		}
-		return each(begin, whole)
-	}
-	number := 0
-	for lines.Scan() {
-		number++
-		line := lines.Bytes()
-		signature := bytes.HasPrefix(line, []byte("— "))
-		// Behind half a note the next one begins with its first line.
-		if signed && !signature || bytes.Equal(line, []byte(origin)) || bytes.HasPrefix(line, []byte(origin+"/")) {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-		if len(text) == 0 {
-			if len(line) == 0 {
-				continue
-			}
-			begin = number
-		}
-		if text = append(append(text, line...), '\n'); len(text) > maxNote {
-			return &CheckpointError{begin, "is too long"}
-		}
-		signed = signed || signature
-	}
-	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return &CheckpointError{number + 1, "is too long"}
-	} else if lines.Err() != nil {
-		return fmt.Errorf("reading audit checkpoints: %w", lines.Err())
-	}
-	return flush()
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/notefile"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit/objects"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
@@ -92,7 +93,7 @@ func (n *Notary) resume() error {
 		text []byte
 	}
 	ends := map[string]last{}
-	err := eachNote(n.file, func(line int, text []byte) error {
+	err := notefile.Each(n.file, origin, func(line int, text []byte) error {
 		first, _, _ := bytes.Cut(text, []byte("\n"))
 		if _, err := openNote(text, line, n.cfg.Key.verifier); len(ends) == 0 && err != nil && !errors.Is(err, errTorn) {
 			return err // another's file, probably

@@ -191,7 +191,7 @@ func (v *assembly) connect(ctx context.Context, k keys) error {
 		APIBase: func(t identity.TenantID) string { return s.Tenants[string(t)].OAuth.Endpoints.API },
 		Live:    v.gateway.Live, StepUp: v.stepUp, Who: v.who, Agent: "coatcheck-vault/" + v.cfg.Version, Log: v.log,
 	})
-	v.gateway.Serve(tools.New(tools.Config{Door: door, Version: v.cfg.Version, SignIn: v.gateway, Log: v.log}))
+	v.gateway.Serve(tools.New(tools.Config{Door: door, Version: v.cfg.Version, SignIn: v.gateway, Log: v.log, Toolsets: s.Features.Toolsets}))
 	return v.wireSignIn(k, nonces, verifier)
 }
 

@@ -89,23 +89,25 @@ func New(cfg Config) *Client {
 	return &Client{cfg: cfg, http: own}
 }
 
-// request is one call of the API. Path begins with /api/v2 or /rest/api.
-type request struct {
-	method string
-	path   string
-	query  url.Values
-	body   any
+// Request is one call of the API. Path begins with /api/v2 or /rest/api; Body is
+// encoded as JSON, nil is none.
+type Request struct {
+	Method string
+	Path   string
+	Query  url.Values
+	Body   any
 }
 
-func (r request) write() bool { return r.method != http.MethodGet }
+func (r Request) write() bool { return r.Method != http.MethodGet }
 
-// do sends r, again where that is harmless, and decodes the answer into into.
+// Do sends r, again where that is harmless, and decodes the answer into into,
+// or drops it if into is nil. The packages below this one describe what to send.
 // It returns the Link header's next as a second source for pagination.
-func (c *Client) do(ctx context.Context, r request, into any) (http.Header, error) {
+func (c *Client) Do(ctx context.Context, r Request, into any) (http.Header, error) {
 	var body []byte
-	if r.body != nil {
+	if r.Body != nil {
 		var err error
-		if body, err = json.Marshal(r.body); err != nil {
+		if body, err = json.Marshal(r.Body); err != nil {
 			return nil, &Error{Kind: KindProtocol, Err: errors.New("encoding a request")}
 		}
 	}
@@ -135,14 +137,14 @@ func (c *Client) do(ctx context.Context, r request, into any) (http.Header, erro
 }
 
 // once makes one try.
-func (c *Client) once(ctx context.Context, r request, body []byte, into any) (http.Header, *Error) {
+func (c *Client) once(ctx context.Context, r Request, body []byte, into any) (http.Header, *Error) {
 	ctx, cancel := context.WithTimeout(ctx, AttemptTimeout)
 	defer cancel()
-	address := c.cfg.Base + r.path
-	if len(r.query) > 0 {
-		address += "?" + r.query.Encode()
+	address := c.cfg.Base + r.Path
+	if len(r.Query) > 0 {
+		address += "?" + r.Query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, address, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, r.Method, address, bytes.NewReader(body))
 	if err != nil {
 		return nil, &Error{Kind: KindProtocol, Err: errors.New("building a request")}
 	}
@@ -161,6 +163,9 @@ func (c *Client) once(ctx context.Context, r request, body []byte, into any) (ht
 		return nil, answerError(resp, data, r.write())
 	case len(data) > MaxAnswer:
 		return nil, &Error{Kind: KindTooLarge, Status: resp.StatusCode, TraceID: trace(resp.Header), Unsure: r.write()}
+	}
+	if into == nil {
+		return resp.Header, nil
 	}
 	if err := json.Unmarshal(data, into); err != nil {
 		// HTML with status 200 comes from proxies on the way.
@@ -193,12 +198,12 @@ func (c *Client) headers(req *http.Request, hasBody bool) {
 }
 
 // log writes what happened without path parameters that may be content.
-func (c *Client) log(ctx context.Context, r request, failure *Error, try int) {
+func (c *Client) log(ctx context.Context, r Request, failure *Error, try int) {
 	level := slog.LevelInfo
 	if failure.Kind == KindUpstream || failure.Kind == KindProtocol || failure.Kind == KindNetwork {
 		level = slog.LevelWarn
 	}
 	c.cfg.Log.LogAttrs(ctx, level, "confluence answered with an error", append(c.cfg.Attrs[:len(c.cfg.Attrs):len(c.cfg.Attrs)],
-		slog.String("method", r.method), slog.String("path", r.path), slog.String("kind", failure.Kind.String()), slog.Int("status", failure.Status),
+		slog.String("method", r.Method), slog.String("path", r.Path), slog.String("kind", failure.Kind.String()), slog.Int("status", failure.Status),
 		slog.String("atl_traceid", failure.TraceID), slog.Int("try", try), slog.Any("err", failure))...)
 }

@@ -75,7 +75,7 @@ type pageJSON struct {
 			Value string `json:"value"`
 		} `json:"storage"`
 	} `json:"body"`
-	Links links `json:"_links"`
+	Links Links `json:"_links"`
 }
 
 func (p pageJSON) page(kind string) (Page, error) {
@@ -85,12 +85,12 @@ func (p pageJSON) page(kind string) (Page, error) {
 	return Page{
 		ID: string(p.ID), Type: kind, Status: p.Status, Title: p.Title, SpaceID: string(p.SpaceID), ParentID: string(p.ParentID),
 		Version: Version{Number: p.Version.Number, Message: p.Version.Message, AuthorID: p.Version.AuthorID, Created: p.Version.CreatedAt},
-		Created: p.CreatedAt, Path: sitePath(p.Links.WebUI), Body: p.Body.Storage.Value,
+		Created: p.CreatedAt, Path: SitePath(p.Links.WebUI), Body: p.Body.Storage.Value,
 	}, nil
 }
 
-// sitePath keeps of a link only a plain path below /wiki.
-func sitePath(link string) string {
+// SitePath keeps of a link only a plain path below /wiki.
+func SitePath(link string) string {
 	u, err := url.Parse(link)
 	if err != nil || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(u.Path, "\\") {
 		return ""
@@ -124,7 +124,7 @@ func (c *Client) content(ctx context.Context, kind, id string, version int) (Pag
 		query.Set("version", strconv.Itoa(version))
 	}
 	var answer pageJSON
-	if _, err := c.do(ctx, request{http.MethodGet, "/api/v2/" + kind + "s/" + id, query, nil}, &answer); err != nil {
+	if _, err := c.Do(ctx, Request{http.MethodGet, "/api/v2/" + kind + "s/" + id, query, nil}, &answer); err != nil {
 		return Page{}, err
 	}
 	return answer.page(kind)
@@ -144,7 +144,7 @@ func (c *Client) PagesByTitle(ctx context.Context, spaceID, title string, states
 		states = []string{"current"}
 	}
 	query := url.Values{"title": {title}, "status": states, "limit": {"50"}}
-	if _, err := c.do(ctx, request{http.MethodGet, "/api/v2/spaces/" + spaceID + "/pages", query, nil}, &answer); err != nil {
+	if _, err := c.Do(ctx, Request{http.MethodGet, "/api/v2/spaces/" + spaceID + "/pages", query, nil}, &answer); err != nil {
 		return nil, err
 	}
 	var pages []Page
@@ -178,7 +178,7 @@ func (c *Client) CreatePage(ctx context.Context, d Draft) (Page, error) {
 	if d.ParentID != "" {
 		body["parentId"] = d.ParentID
 	}
-	return c.writePage(ctx, request{http.MethodPost, "/api/v2/pages", nil, body})
+	return c.writePage(ctx, Request{http.MethodPost, "/api/v2/pages", nil, body})
 }
 
 // Edit replaces a page's title and body. Number must be the current version
@@ -198,12 +198,12 @@ func (c *Client) UpdatePage(ctx context.Context, e Edit) (Page, error) {
 		version["message"] = e.Message
 	}
 	body := map[string]any{"id": e.ID, "status": "current", "title": e.Title, "body": bodyJSON{"storage", e.Body}, "version": version}
-	return c.writePage(ctx, request{http.MethodPut, "/api/v2/pages/" + e.ID, nil, body})
+	return c.writePage(ctx, Request{http.MethodPut, "/api/v2/pages/" + e.ID, nil, body})
 }
 
-func (c *Client) writePage(ctx context.Context, r request) (Page, error) {
+func (c *Client) writePage(ctx context.Context, r Request) (Page, error) {
 	var answer pageJSON
-	if _, err := c.do(ctx, r, &answer); err != nil {
+	if _, err := c.Do(ctx, r, &answer); err != nil {
 		return Page{}, err
 	}
 	page, err := answer.page("page")

@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// links are the _links of an answer. Base, self and webui name the site's own
+// Links are the _links of an answer. Base, self and webui name the site's own
 // host even when the gateway was called; the token must never go there, so
 // hosts are always dropped.
-type links struct {
+type Links struct {
 	Next  string `json:"next"`
 	WebUI string `json:"webui"`
 }
 
 var nextInHeader = regexp.MustCompile(`<([^>]*)>\s*;\s*rel="?next"?`)
 
-// follow turns a link to the next page, in whatever form it comes, into the
+// Follow turns a link to the next page, in whatever form it comes, into the
 // query of another call of the same endpoint; nil means there is none. The
 // link may be absolute or relative, with or without /wiki (v1 leaves it out,
 // v2 has it), with or without the gateway's prefix. A link to anything but
 // the endpoint itself is an error.
-func follow(endpoint, next string, h http.Header) (url.Values, error) {
+func Follow(endpoint, next string, h http.Header) (url.Values, error) {
 	if header := h.Get("Link"); next == "" && header != "" {
 		if found := nextInHeader.FindStringSubmatch(header); found != nil {
 			next = found[1]

@@ -53,7 +53,7 @@ type hitJSON struct {
 		Expandable struct {
 			Space string `json:"space"`
 		} `json:"_expandable"`
-		Links links `json:"_links"`
+		Links Links `json:"_links"`
 	} `json:"content"`
 	Title     string `json:"title"`
 	Excerpt   string `json:"excerpt"`
@@ -80,9 +80,9 @@ func (c *Client) Search(ctx context.Context, s Search) (Hits, error) {
 	var answer struct {
 		Results   []hitJSON `json:"results"`
 		TotalSize *int      `json:"totalSize"`
-		Links     links     `json:"_links"`
+		Links     Links     `json:"_links"`
 	}
-	header, err := c.do(ctx, request{http.MethodGet, searchPath, query, nil}, &answer)
+	header, err := c.Do(ctx, Request{http.MethodGet, searchPath, query, nil}, &answer)
 	if err != nil {
 		return Hits{}, err
 	}
@@ -91,7 +91,7 @@ func (c *Client) Search(ctx context.Context, s Search) (Hits, error) {
 		hits.Total = *answer.TotalSize
 	}
 	// Of the link only the position is kept: the query in it is an echo.
-	next, err := follow(searchPath, answer.Links.Next, header)
+	next, err := Follow(searchPath, answer.Links.Next, header)
 	if err != nil {
 		return Hits{}, err
 	}
@@ -118,7 +118,7 @@ func (r hitJSON) hit() Hit {
 	}
 	hit := Hit{
 		ID: string(r.Content.ID), Type: r.Content.Type, Status: r.Content.Status, Title: title,
-		SpaceKey: r.spaceKey(), SpaceName: name, Excerpt: plain(r.Excerpt), Path: sitePath(path),
+		SpaceKey: r.spaceKey(), SpaceName: name, Excerpt: plain(r.Excerpt), Path: SitePath(path),
 	}
 	hit.Modified, _ = time.Parse(time.RFC3339, r.Modified) // absent: zero
 	return hit

@@ -19,11 +19,11 @@ type spaceJSON struct {
 	Name   string `json:"name"`
 	Type   string `json:"type"`
 	Status string `json:"status"`
-	Links  links  `json:"_links"`
+	Links  Links  `json:"_links"`
 }
 
 func (s spaceJSON) space() Space {
-	return Space{ID: string(s.ID), Key: s.Key, Name: s.Name, Type: s.Type, Status: s.Status, Path: sitePath(s.Links.WebUI)}
+	return Space{ID: string(s.ID), Key: s.Key, Name: s.Name, Type: s.Type, Status: s.Status, Path: SitePath(s.Links.WebUI)}
 }
 
 const spacesPath = "/api/v2/spaces"
@@ -56,7 +56,7 @@ func (c *Client) SpaceByID(ctx context.Context, id string) (Space, error) {
 		return Space{}, &Error{Kind: KindNotFound}
 	}
 	var answer spaceJSON
-	if _, err := c.do(ctx, request{http.MethodGet, spacesPath + "/" + id, nil, nil}, &answer); err != nil {
+	if _, err := c.Do(ctx, Request{http.MethodGet, spacesPath + "/" + id, nil, nil}, &answer); err != nil {
 		return Space{}, err
 	}
 	if string(answer.ID) != id || answer.Key == "" {
@@ -68,13 +68,13 @@ func (c *Client) SpaceByID(ctx context.Context, id string) (Space, error) {
 func (c *Client) spaces(ctx context.Context, query url.Values) ([]Space, string, error) {
 	var answer struct {
 		Results []spaceJSON `json:"results"`
-		Links   links       `json:"_links"`
+		Links   Links       `json:"_links"`
 	}
-	header, err := c.do(ctx, request{http.MethodGet, spacesPath, query, nil}, &answer)
+	header, err := c.Do(ctx, Request{http.MethodGet, spacesPath, query, nil}, &answer)
 	if err != nil {
 		return nil, "", err
 	}
-	next, err := follow(spacesPath, answer.Links.Next, header)
+	next, err := Follow(spacesPath, answer.Links.Next, header)
 	if err != nil {
 		return nil, "", err
 	}
@@ -97,7 +97,7 @@ func (c *Client) CurrentUser(ctx context.Context) (User, error) {
 		PublicName  string `json:"publicName"`
 		DisplayName string `json:"displayName"`
 	}
-	if _, err := c.do(ctx, request{http.MethodGet, "/rest/api/user/current", nil, nil}, &answer); err != nil {
+	if _, err := c.Do(ctx, Request{http.MethodGet, "/rest/api/user/current", nil, nil}, &answer); err != nil {
 		return User{}, err
 	}
 	if answer.AccountID == "" {

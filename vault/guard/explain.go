@@ -7,8 +7,8 @@ import (
 	"math"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/plaintext"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
@@ -96,19 +96,8 @@ func queryError(err error) error {
 	return missing("The search", err)
 }
 
-// clip shortens what a caller sent before it is shown again.
-func clip(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == utf8.RuneError {
-			return -1
-		}
-		return r
-	}, text)
-	if runes := []rune(text); len(runes) > 80 {
-		return string(runes[:80]) + "…"
-	}
-	return text
-}
+// clip makes a name that the caller gave fit for a sentence.
+func clip(text string) string { return plaintext.Line(text, 80) }
 
 func quote(text string) string { return `"` + clip(text) + `"` }
 

@@ -70,7 +70,7 @@ func (w *Wiki) admit(ctx context.Context, what string, p confluence.Page) (Page,
 	return Page{
 		ID: p.ID, Type: p.Type, Status: p.Status, Title: p.Title, Space: space.Key, SpaceID: p.SpaceID, ParentID: p.ParentID,
 		Version: p.Version.Number, Author: p.Version.AuthorID, Message: p.Version.Message,
-		Created: p.Created, Updated: p.Version.Created, URL: w.link(path), Body: p.Body,
+		Created: p.Created, Updated: p.Version.Created, URL: w.Link(path), Body: p.Body,
 	}, nil
 }
 
@@ -122,7 +122,7 @@ func refused(code usererr.Code, message, hint string) error {
 
 // explainWrite is explain for a write: it adds ErrRefused where Confluence has
 // looked at the write and said no, which it would have said before too.
-func explainWrite(err error, what string) error {
+func explainWrite(err error, what, scope string) error {
 	var e *confluence.Error
 	if confluence.Is(err, confluence.KindNotFound) { // what was there to be read a moment ago
 		return errors.Join(ErrRefused, usererr.Wrap(err, usererr.Denied, "You may read "+lower(what)+", but not change it", "Ask the space's administrator for the permission"))
@@ -132,10 +132,10 @@ func explainWrite(err error, what string) error {
 		confluence.KindBadRequest, confluence.KindTooLarge, confluence.KindGone,
 	} {
 		if errors.As(err, &e) && e.Kind == no && !e.Unsure {
-			return errors.Join(ErrRefused, explain(err, what, scopeWritePage))
+			return errors.Join(ErrRefused, explain(err, what, scope))
 		}
 	}
-	return explain(err, what, scopeWritePage)
+	return explain(err, what, scope)
 }
 
 // NewPage is a page to be created. Body is storage format; Parent is an id or
@@ -170,7 +170,7 @@ func (w *Wiki) CreatePage(ctx context.Context, n NewPage) (Page, error) {
 			"The space "+space.Key+" has a page titled "+quote(n.Title)+" already", "Update that page or choose another title")
 	}
 	if err != nil {
-		return Page{}, explainWrite(err, "The space "+space.Key)
+		return Page{}, explainWrite(err, "The space "+space.Key, scopeWritePage)
 	}
 	return w.admitted(ctx, "The page "+quote(n.Title), page)
 }
@@ -218,7 +218,7 @@ func (w *Wiki) UpdatePage(ctx context.Context, before Page, e Edit) (Page, error
 		return Page{}, usererr.Wrap(errors.Join(ErrDuplicate, err), usererr.Conflict,
 			"The space "+before.Space+" has another page titled "+quote(e.Title), "Choose another title")
 	case err != nil:
-		return Page{}, explainWrite(err, what)
+		return Page{}, explainWrite(err, what, scopeWritePage)
 	}
 	return w.admitted(ctx, what, page)
 }

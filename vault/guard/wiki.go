@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
@@ -19,7 +18,6 @@ const (
 	scopeReadPage   = "read:page:confluence"
 	scopeWritePage  = "write:page:confluence"
 	scopeReadSpace  = "read:space:confluence"
-	scopeSearch     = "search:confluence (or read:content-details:confluence)"
 	scopeReadDetail = "read:content-details:confluence (or read:confluence-user)"
 )
 
@@ -95,11 +93,70 @@ func (w *Wiki) ask(ctx context.Context, request func(*confluence.Client) error) 
 	return request(w.client)
 }
 
+// Ask makes a request that only reads, about what, which is named in the error,
+// as the scope is that it needs. Its errors are user errors; those of package
+// confluence are in their chain.
+//
+// Ask and the methods below it are for the packages of the guard, which add the
+// kinds of objects: what they return to tools has passed [Wiki.Allowed], or
+// belongs to a page that a method here returned, and was noted.
+func (w *Wiki) Ask(ctx context.Context, what, scope string, request func(*confluence.Client) error) error {
+	if err := w.ask(ctx, request); err != nil {
+		return explain(err, what, scope)
+	}
+	return nil
+}
+
+// Send is [Wiki.Ask] for a request that changes something, within a call with a
+// Settle. The chain of its errors has [ErrRefused] where nothing was changed.
+func (w *Wiki) Send(ctx context.Context, what, scope string, request func(*confluence.Client) error) error {
+	w.wrote = true
+	if err := w.ask(ctx, request); err != nil {
+		return explainWrite(err, what, scope)
+	}
+	return nil
+}
+
+// Allowed reports whether policy lets the person see objects of a space.
+// Objects of others are left out and counted with [Wiki.Withhold].
+func (w *Wiki) Allowed(space string) bool { return w.rec.policy.Space(space) == nil }
+
+// Deny is the error for an object that the person named and policy denies,
+// which reads like that for one that does not exist.
+func (w *Wiki) Deny(what, kind, id, space string) error {
+	return missing(what, w.rec.denied(kind, id, space))
+}
+
+// Withhold counts objects that were left out.
+func (w *Wiki) Withhold(n int) { w.rec.withheld += n }
+
+// Note names an object in the audit record.
+func (w *Wiki) Note(kind, id, space string) { w.rec.note(kind, id, space) }
+
+// Narrow returns a query that finds only what policy allows and what all of the
+// conditions say.
+func (w *Wiki) Narrow(cql string, conditions ...string) (string, error) {
+	narrowed, err := w.rec.policy.CQL(cql, conditions...)
+	if err != nil {
+		return "", queryError(err)
+	}
+	return narrowed, nil
+}
+
+// SpaceOf returns the space with an id, whether policy allows it or not.
+func (w *Wiki) SpaceOf(ctx context.Context, id string) (Space, error) {
+	s, err := w.spaceByID(ctx, id)
+	if err != nil {
+		return Space{}, explain(err, "The space", scopeReadSpace)
+	}
+	return w.space(s), nil
+}
+
 // Site names the site.
 func (w *Wiki) Site() string { return w.site.Name }
 
-// link makes an address on the site out of a path below /wiki.
-func (w *Wiki) link(path string) string {
+// Link makes an address on the site out of a path below /wiki.
+func (w *Wiki) Link(path string) string {
 	if path == "" {
 		return ""
 	}
@@ -136,7 +193,7 @@ func (w *Wiki) Spaces(ctx context.Context, limit int, cursor string) ([]Space, s
 }
 
 func (w *Wiki) space(s confluence.Space) Space {
-	return Space{ID: s.ID, Key: s.Key, Name: s.Name, Type: s.Type, URL: w.link(s.Path)}
+	return Space{ID: s.ID, Key: s.Key, Name: s.Name, Type: s.Type, URL: w.Link(s.Path)}
 }
 
 // Space returns the space with key.
@@ -211,88 +268,4 @@ func (w *Wiki) Me(ctx context.Context) (Account, error) {
 	me := Account{ID: user.AccountID, Name: user.Name}
 	w.door.me.Put(at, me)
 	return me, nil
-}
-
-// Search is a search of one page of results: either CQL or Text, in a space
-// or in all.
-type Search struct {
-	CQL, Text, Space string
-	Limit            int
-	Cursor           string
-	Start            int
-}
-
-// Hits are the results that the person may see.
-type Hits struct {
-	Hits   []Hit
-	Total  int    // -1 if not known
-	Cursor string // "" at the end
-	Start  int
-}
-
-// Hit is one result.
-type Hit struct {
-	ID, Type, Title, Space, SpaceName, Excerpt, URL string
-	Modified                                        time.Time
-}
-
-// Search finds pages. Policy is part of the query, and each result is checked
-// nevertheless: the index lags, and a query may be cleverer than we are.
-func (w *Wiki) Search(ctx context.Context, s Search) (Hits, error) {
-	cql, err := w.query(s)
-	if err != nil {
-		return Hits{}, err
-	}
-	var found confluence.Hits
-	err = w.ask(ctx, func(c *confluence.Client) (err error) {
-		found, err = c.Search(ctx, confluence.Search{CQL: cql, Limit: s.Limit, Cursor: s.Cursor, Start: s.Start})
-		return err
-	})
-	if err != nil {
-		return Hits{}, explain(err, "The search", scopeSearch)
-	}
-	hits := Hits{Total: found.Total, Cursor: found.Cursor, Start: found.Start}
-	withheld := 0
-	for _, h := range found.Hits {
-		if h.ID == "" {
-			continue // a person or a space, not content
-		}
-		if w.rec.policy.Space(h.SpaceKey) != nil {
-			withheld++
-			continue
-		}
-		w.rec.note(h.Type, h.ID, h.SpaceKey)
-		hits.Hits = append(hits.Hits, Hit{
-			ID: h.ID, Type: h.Type, Title: h.Title, Space: h.SpaceKey, SpaceName: h.SpaceName, Excerpt: h.Excerpt,
-			URL: w.link(h.Path), Modified: h.Modified,
-		})
-	}
-	// The query leaves out what is denied. If something came back all the
-	// same, the count cannot be told without telling that too.
-	if withheld > 0 {
-		hits.Total = -1
-	}
-	w.rec.withheld += withheld
-	return hits, nil
-}
-
-func (w *Wiki) query(s Search) (string, error) {
-	cql := s.CQL
-	if cql == "" {
-		if cql = policy.Words(s.Text); cql == "" {
-			return "", usererr.New(usererr.BadInput, "There is nothing to search for", "Give query with at least one word, or cql")
-		}
-	}
-	var narrow []string
-	if s.Space != "" {
-		if w.rec.policy.Space(s.Space) != nil {
-			return "", missing("The space "+clip(s.Space), w.rec.denied("space", s.Space, ""))
-		}
-		narrow = append(narrow, "space = "+policy.Quote(s.Space))
-	}
-	narrowed, err := w.rec.policy.CQL(cql, narrow...)
-	if err != nil {
-		return "", queryError(err)
-	}
-	return narrowed, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/search"
 )
 
 const opsPage = `{"id":"101","status":"current","title":"Plan","spaceId":"7","version":{"number":3},"body":{"storage":{"value":"<p>CONTENT</p>"}}}`
@@ -92,18 +93,18 @@ func TestResultsOfDeniedSpacesAreDropped(t *testing.T) {
 		data, _ := json.Marshal(map[string]any{"results": hits, "totalSize": total})
 		r.answers["GET /rest/api/search"] = string(data)
 	}
-	var got guard.Hits
-	search := func() {
+	var got search.Hits
+	find := func() {
 		t.Helper()
 		if _, err := read(as(t, ada()), r, func(ctx context.Context, w *guard.Wiki) (_ string, err error) {
-			got, err = w.Search(ctx, guard.Search{CQL: "type = page OR space = LEGAL", Limit: 10})
+			got, err = search.Find(ctx, w, search.Query{CQL: "type = page OR space = LEGAL", Limit: 10})
 			return "", err
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	answer(2, hit("1", "OPS"), hit("2", "HR"))
-	if search(); len(got.Hits) != 2 || got.Total != 2 {
+	if find(); len(got.Hits) != 2 || got.Total != 2 {
 		t.Errorf("%+v", got)
 	}
 	if want := `cql=%28type+%3D+page+OR+space+%3D+LEGAL%29+AND+space+NOT+IN+%28%22LEGAL%22%29`; !strings.Contains(r.asked[0], want) {
@@ -111,8 +112,8 @@ func TestResultsOfDeniedSpacesAreDropped(t *testing.T) {
 	}
 	// The index lags, or somebody is cleverer than we are.
 	answer(4, hit("1", "OPS"), hit("2", "LEGAL"), hit("3", "legal"), hit("4", ""))
-	want := guard.Hits{Total: -1, Hits: []guard.Hit{{ID: "1", Type: "page", Title: "T1", Space: "OPS", Excerpt: "E1"}}}
-	search()
+	want := search.Hits{Total: -1, Hits: []search.Hit{{ID: "1", Type: "page", Title: "T1", Space: "OPS", Excerpt: "E1"}}}
+	find()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -70,6 +70,11 @@ func (s *Settings) check(r *reader) {
 	s.checkStore(r)
 	s.checkKeys(r)
 	s.checkObservability(r)
+	for i, name := range s.Features.Toolsets {
+		if name != "all" && !slices.Contains(Toolsets(), name) {
+			r.at("features.toolsets", "number %d: must be all, or one of %s", i+1, strings.Join(Toolsets(), ", "))
+		}
+	}
 	s.Identity.check(r)
 	if _, err := policy.New(s.Rules()); err != nil {
 		r.all("", err)

@@ -18,6 +18,7 @@ type Settings struct {
 	Keys          Keys              `yaml:"keys"`
 	Tenants       map[string]Tenant `yaml:"tenants"`
 	Access        policy.Access     `yaml:"access"`
+	Features      Features          `yaml:"features"`
 	Identity      Identity          `yaml:"identity"`
 	Observability Observability     `yaml:"observability"`
 	Audit         Audit             `yaml:"audit"`
@@ -135,6 +136,18 @@ const (
 	AtlassianToken     = "https://auth.atlassian.com/oauth/token"
 	AtlassianAPI       = "https://api.atlassian.com"
 )
+
+// Features are what models are offered.
+type Features struct {
+	// Toolsets are offered beside the tools that everybody needs, which are few
+	// so that they leave room in a model's context: all, or some of [Toolsets].
+	Toolsets []string `yaml:"toolsets"`
+}
+
+// Toolsets are the names that features.toolsets may have.
+func Toolsets() []string {
+	return []string{"content", "export", "people", "permissions", "properties", "request", "social", "spaces", "tasks", "templates"}
+}
 
 // Observability is what the vault says of itself.
 type Observability struct {

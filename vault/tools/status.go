@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
 type statusIn struct{}
@@ -41,16 +42,16 @@ type statusDevice struct {
 	Used     string `json:"last_used,omitempty"`
 }
 
-var statusTool = tool[statusIn, statusOut]{
-	name: "coatcheck_status", title: "Sign-in status",
-	description: "Tell who is signed in, which sites and permissions there are and until when. Starts the sign-in if there is none.",
-	closed:      true, anonymous: true,
-	run: status,
+var statusTool = tool.Spec[statusIn, statusOut]{
+	Name: "coatcheck_status", Title: "Sign-in status",
+	Description: "Tell who is signed in, which sites and permissions there are and until when. Starts the sign-in if there is none.",
+	Closed:      true, Anonymous: true,
+	Run: status,
 }
 
-func status(ctx context.Context, t *toolset, _ statusIn) (statusOut, string, error) {
-	out := statusOut{Sites: []statusSite{}, Scopes: []string{}, Devices: []statusDevice{}, Version: t.cfg.Version}
-	found, err := t.cfg.Door.Status(ctx)
+func status(ctx context.Context, t *tool.Set, _ statusIn) (statusOut, string, error) {
+	out := statusOut{Sites: []statusSite{}, Scopes: []string{}, Devices: []statusDevice{}, Version: t.Version}
+	found, err := t.Door.Status(ctx)
 	code := usererr.CodeOf(err)
 	if err != nil && code != usererr.SignIn && code != usererr.Revoked {
 		return out, "", err
@@ -61,17 +62,17 @@ func status(ctx context.Context, t *toolset, _ statusIn) (statusOut, string, err
 		if found.Who.Name != "" {
 			out.Person = found.Who.Name
 		}
-		out.Until, out.Grant, out.GrantUntil = stamp(found.Who.Until), string(found.Grant.State), stamp(found.Grant.Expires)
+		out.Until, out.Grant, out.GrantUntil = tool.Stamp(found.Who.Until), string(found.Grant.State), tool.Stamp(found.Grant.Expires)
 		for _, s := range found.Grant.Sites {
 			out.Sites = append(out.Sites, statusSite{s.Name, s.URL})
 		}
 		out.Scopes = append(out.Scopes, found.Grant.Scopes...)
 		for _, d := range found.Who.Devices {
-			out.Devices = append(out.Devices, statusDevice{d.Here, d.Host, d.Platform, d.Version, d.KeyClass, stamp(d.Created), stamp(d.Used)})
+			out.Devices = append(out.Devices, statusDevice{d.Here, d.Host, d.Platform, d.Version, d.KeyClass, tool.Stamp(d.Created), tool.Stamp(d.Used)})
 		}
 		return out, statusText(out), nil
 	}
-	state, err := t.cfg.SignIn.Start(ctx)
+	state, err := t.SignIn.Start(ctx)
 	if err != nil {
 		return out, "", err
 	}

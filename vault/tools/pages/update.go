@@ -1,4 +1,4 @@
-package tools
+package pages
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
 const updatePage = "confluence_update_page"
@@ -27,11 +28,11 @@ type updateIn struct {
 	Site     string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
 }
 
-var updatePageTool = tool[updateIn, writeOut]{
-	name: updatePage, title: "Update a Confluence page",
-	description: "Replace title and body of a Confluence page. Read it first and pass its version; if it has changed since, nothing is written and the answer says what changed.",
-	write:       true,
-	run:         update,
+var updatePageTool = tool.Spec[updateIn, writeOut]{
+	Name: updatePage, Title: "Update a Confluence page",
+	Description: "Replace title and body of a Confluence page. Read it first and pass its version; if it has changed since, nothing is written and the answer says what changed.",
+	Write:       true, Destructive: true,
+	Run: update,
 }
 
 // edit is one update, on its way.
@@ -40,7 +41,7 @@ type edit struct {
 	begun time.Time
 }
 
-func update(ctx context.Context, t *toolset, in updateIn) (writeOut, string, error) {
+func update(ctx context.Context, t *tool.Set, in updateIn) (writeOut, string, error) {
 	in.Title, in.Message = strings.TrimSpace(in.Title), strings.TrimSpace(in.Message)
 	if err := errors.Join(arguments.OneLine("title", in.Title, maxTitle), arguments.OneLine("message", in.Message, maxMessage)); err != nil {
 		return writeOut{}, "", err
@@ -52,7 +53,7 @@ func update(ctx context.Context, t *toolset, in updateIn) (writeOut, string, err
 		return writeOut{}, "", err
 	}
 	e := edit{in, time.Now()}
-	out, err := guard.Do(ctx, t.cfg.Door, guard.Op[writeOut]{
+	out, err := guard.Do(ctx, t.Door, guard.Op[writeOut]{
 		Tool: updatePage, Site: in.Site, Page: string(in.Page), Input: in,
 		Run:    e.run,
 		Settle: e.settle,
@@ -195,14 +196,14 @@ func (e edit) conflict(ctx context.Context, w *guard.Wiki, now guard.Page) error
 	}
 	refusal := usererr.Wrap(guard.ErrConflict, usererr.Conflict, message,
 		fmt.Sprintf("Work the changes below into your text, then call again with expected_version %d", now.Version))
-	detail := fmt.Sprintf("Version %d was written %s by account %s", now.Version, stamp(now.Updated), now.Author)
+	detail := fmt.Sprintf("Version %d was written %s by account %s", now.Version, tool.Stamp(now.Updated), now.Author)
 	if me, err := w.Me(ctx); err == nil && me.ID == now.Author {
-		detail = fmt.Sprintf("Version %d was written %s by you, perhaps elsewhere", now.Version, stamp(now.Updated))
+		detail = fmt.Sprintf("Version %d was written %s by you, perhaps elsewhere", now.Version, tool.Stamp(now.Updated))
 	}
 	if now.Message != "" {
-		detail += " (" + clip(now.Message, 200) + ")"
+		detail += " (" + tool.Clip(now.Message, 200) + ")"
 	}
-	return &detailed{refusal, detail + ".\n\n" + e.changes(ctx, w, now)}
+	return tool.Detailed(refusal, detail+".\n\n"+e.changes(ctx, w, now))
 }
 
 func (e edit) changes(ctx context.Context, w *guard.Wiki, now guard.Page) string {
@@ -223,5 +224,5 @@ func (e edit) changes(ctx context.Context, w *guard.Wiki, now guard.Page) string
 	if changed == "" {
 		changed = "The text reads the same in both versions.\n"
 	}
-	return notice + "\n" + title + changed
+	return tool.Notice + "\n" + title + changed
 }

@@ -1,4 +1,4 @@
-package tools
+package pages
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
 // Limits of what is written.
@@ -51,14 +52,14 @@ type createIn struct {
 	Site   string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
 }
 
-var createPageTool = tool[createIn, writeOut]{
-	name: createPage, title: "Create a Confluence page",
-	description: "Create a Confluence page from Markdown. Refused if the space has a page of that title.",
-	write:       true,
-	run:         create,
+var createPageTool = tool.Spec[createIn, writeOut]{
+	Name: createPage, Title: "Create a Confluence page",
+	Description: "Create a Confluence page from Markdown. Refused if the space has a page of that title.",
+	Write:       true,
+	Run:         create,
 }
 
-func create(ctx context.Context, t *toolset, in createIn) (writeOut, string, error) {
+func create(ctx context.Context, t *tool.Set, in createIn) (writeOut, string, error) {
 	in.Title = strings.TrimSpace(in.Title)
 	if err := arguments.OneLine("title", in.Title, maxTitle); err != nil {
 		return writeOut{}, "", err
@@ -68,7 +69,7 @@ func create(ctx context.Context, t *toolset, in createIn) (writeOut, string, err
 		return writeOut{}, "", err
 	}
 	c := creation{in, body}
-	out, err := guard.Do(ctx, t.cfg.Door, guard.Op[writeOut]{
+	out, err := guard.Do(ctx, t.Door, guard.Op[writeOut]{
 		Tool: createPage, Site: in.Site, Page: string(in.Parent), Input: in,
 		Run:    c.run,
 		Settle: c.settle,
@@ -90,9 +91,9 @@ func (c creation) run(ctx context.Context, w *guard.Wiki) (writeOut, error) {
 	}
 	page, readErr := w.PageByTitle(ctx, c.in.Space, c.in.Title)
 	if readErr != nil {
-		return writeOut{}, &detailed{err, "The other page is archived, or you may not see it."}
+		return writeOut{}, tool.Detailed(err, "The other page is archived, or you may not see it.")
 	}
-	return writeOut{}, &detailed{err, where(page)}
+	return writeOut{}, tool.Detailed(err, where(page))
 }
 
 func (c creation) put(ctx context.Context, w *guard.Wiki) (writeOut, error) {
@@ -104,7 +105,7 @@ func (c creation) put(ctx context.Context, w *guard.Wiki) (writeOut, error) {
 }
 
 func where(page guard.Page) string {
-	return fmt.Sprintf("The page: %s (id %s, version %d, created %s)", page.URL, page.ID, page.Version, stamp(page.Created))
+	return fmt.Sprintf("The page: %s (id %s, version %d, created %s)", page.URL, page.ID, page.Version, tool.Stamp(page.Created))
 }
 
 // settle finds the page by its title. If the title is free the page was not
@@ -140,10 +141,10 @@ func (c creation) settled(ctx context.Context, w *guard.Wiki, page guard.Page, s
 	case by == ours:
 		return answered(w, page, "The page was created."), nil
 	case by == others:
-		return writeOut{}, &detailed{
+		return writeOut{}, tool.Detailed(
 			usererr.Wrap(guard.ErrDuplicate, usererr.Conflict, "The space "+page.Space+" has a page of this title already", "Update that page or choose another title"),
 			where(page),
-		}
+		)
 	}
 	return writeOut{}, usererr.New(usererr.Unknown, "You have a page of this title, and it is not certain whether this call created it", "Read the page and compare")
 }

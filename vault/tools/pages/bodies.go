@@ -1,13 +1,13 @@
-package tools
+package pages
 
 import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
 // maxBody is how many bytes of storage format Confluence takes.
@@ -113,15 +113,7 @@ func some(lost []string) []string {
 		if len(short) == maxLost {
 			return append(short, "…")
 		}
-		short = append(short, clip(thing, 80))
+		short = append(short, tool.Clip(thing, 80))
 	}
 	return short
-}
-
-// clip shortens text to n characters.
-func clip(text string, n int) string {
-	if utf8.RuneCountInString(text) <= n {
-		return text
-	}
-	return string([]rune(text)[:n]) + "…"
 }

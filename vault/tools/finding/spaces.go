@@ -1,4 +1,4 @@
-package tools
+package finding
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
 type spacesIn struct {
@@ -30,10 +31,10 @@ type space struct {
 
 const spacesName = "confluence_list_spaces"
 
-var listSpacesTool = tool[spacesIn, spacesOut]{
-	name: spacesName, title: "List Confluence spaces",
-	description: "List the Confluence spaces that the person may use, with their keys.",
-	run:         listSpaces,
+var listSpacesTool = tool.Spec[spacesIn, spacesOut]{
+	Name: spacesName, Title: "List Confluence spaces",
+	Description: "List the Confluence spaces that the person may use, with their keys.",
+	Run:         listSpaces,
 }
 
 type spacesCursor struct {
@@ -45,18 +46,18 @@ type spacesCursor struct {
 // nothing of, before an empty answer with a cursor is given.
 const maxEmptyPages = 5
 
-func listSpaces(ctx context.Context, t *toolset, in spacesIn) (spacesOut, string, error) {
+func listSpaces(ctx context.Context, t *tool.Set, in spacesIn) (spacesOut, string, error) {
 	limit, err := arguments.Within("limit", in.Limit, 50, 1, 100)
 	if err != nil {
 		return spacesOut{}, "", err
 	}
 	at := spacesCursor{Site: in.Site, Limit: limit}
 	if in.Cursor != "" {
-		if err := t.cfg.Door.OpenCursor(ctx, spacesName, in.Cursor, &at); err != nil {
+		if err := t.Door.OpenCursor(ctx, spacesName, in.Cursor, &at); err != nil {
 			return spacesOut{}, "", err
 		}
 	}
-	out, err := guard.Do(ctx, t.cfg.Door, guard.Op[spacesOut]{
+	out, err := guard.Do(ctx, t.Door, guard.Op[spacesOut]{
 		Tool: spacesName, Site: at.Site, Input: in,
 		Run: func(ctx context.Context, w *guard.Wiki) (spacesOut, error) {
 			out := spacesOut{Site: w.Site(), Spaces: []space{}}
@@ -74,7 +75,7 @@ func listSpaces(ctx context.Context, t *toolset, in spacesIn) (spacesOut, string
 				}
 			}
 			if at.Cursor != "" {
-				out.NextCursor, err = t.cfg.Door.Cursor(ctx, spacesName, at)
+				out.NextCursor, err = t.Door.Cursor(ctx, spacesName, at)
 			}
 			return out, err
 		},
@@ -91,6 +92,6 @@ func spacesText(out spacesOut) string {
 	if len(out.Spaces) == 0 {
 		b.WriteString("None that you may use.\n")
 	}
-	more(&b, out.NextCursor)
+	tool.More(&b, out.NextCursor)
 	return b.String()
 }

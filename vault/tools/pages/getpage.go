@@ -1,4 +1,5 @@
-package tools
+// Package pages has the tools that read and write pages.
+package pages
 
 import (
 	"context"
@@ -6,10 +7,13 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
 type getPageIn struct {
@@ -41,12 +45,19 @@ type getPageOut struct {
 	NextCursor string   `json:"next_cursor,omitempty" jsonschema:"absent at the end"`
 }
 
+// Add adds the tools.
+func Add(s *mcp.Server, set *tool.Set) {
+	tool.Register(s, set, getPageTool)
+	tool.Register(s, set, createPageTool)
+	tool.Register(s, set, updatePageTool)
+}
+
 const getPage = "confluence_get_page"
 
-var getPageTool = tool[getPageIn, getPageOut]{
-	name: getPage, title: "Read a Confluence page",
-	description: "Read a Confluence page as Markdown, by id, URL, short link, or space and title. Long pages come in parts; pass next_cursor to go on.",
-	run:         readPage,
+var getPageTool = tool.Spec[getPageIn, getPageOut]{
+	Name: getPage, Title: "Read a Confluence page",
+	Description: "Read a Confluence page as Markdown, by id, URL, short link, or space and title. Long pages come in parts; pass next_cursor to go on.",
+	Run:         readPage,
 }
 
 // pageCursor is where reading goes on: in the very version that was begun.
@@ -58,8 +69,8 @@ type pageCursor struct {
 	Max      int
 }
 
-func readPage(ctx context.Context, t *toolset, in getPageIn) (getPageOut, string, error) {
-	at, err := t.pageAt(ctx, in)
+func readPage(ctx context.Context, t *tool.Set, in getPageIn) (getPageOut, string, error) {
+	at, err := pageAt(ctx, t, in)
 	if err != nil {
 		return getPageOut{}, "", err
 	}
@@ -67,21 +78,21 @@ func readPage(ctx context.Context, t *toolset, in getPageIn) (getPageOut, string
 	if at.Site != "" {
 		site = at.Site
 	}
-	out, err := guard.Do(ctx, t.cfg.Door, guard.Op[getPageOut]{
+	out, err := guard.Do(ctx, t.Door, guard.Op[getPageOut]{
 		Tool: getPage, Site: site, Page: string(in.Page), Input: in,
-		Run: func(ctx context.Context, w *guard.Wiki) (getPageOut, error) { return t.part(ctx, w, in, at) },
+		Run: func(ctx context.Context, w *guard.Wiki) (getPageOut, error) { return part(ctx, t, w, in, at) },
 	})
 	return out, pageText(out), err
 }
 
-func (t *toolset) pageAt(ctx context.Context, in getPageIn) (pageCursor, error) {
+func pageAt(ctx context.Context, t *tool.Set, in getPageIn) (pageCursor, error) {
 	limit, err := arguments.Within("max_chars", in.MaxChars, 20000, 1000, 100000)
 	if err != nil {
 		return pageCursor{}, err
 	}
 	if in.Cursor != "" {
 		var at pageCursor
-		err := t.cfg.Door.OpenCursor(ctx, getPage, in.Cursor, &at)
+		err := t.Door.OpenCursor(ctx, getPage, in.Cursor, &at)
 		if in.MaxChars != 0 {
 			at.Max = limit
 		}
@@ -94,7 +105,7 @@ func (t *toolset) pageAt(ctx context.Context, in getPageIn) (pageCursor, error) 
 }
 
 // part reads the page and cuts out what the budget allows.
-func (t *toolset) part(ctx context.Context, w *guard.Wiki, in getPageIn, at pageCursor) (getPageOut, error) {
+func part(ctx context.Context, t *tool.Set, w *guard.Wiki, in getPageIn, at pageCursor) (getPageOut, error) {
 	page, changed, err := findPage(ctx, w, in, at)
 	if err != nil {
 		return getPageOut{}, err
@@ -110,8 +121,8 @@ func (t *toolset) part(ctx context.Context, w *guard.Wiki, in getPageIn, at page
 	shown, rest := markup.Split(at.Again+text[at.Offset:], at.Max)
 	end, again := whereIs(rest, text)
 	out := getPageOut{
-		Notice: notice, ID: page.ID, Title: page.Title, Type: page.Type, Space: page.Space, Site: w.Site(), Version: page.Version, URL: page.URL,
-		ParentID: page.ParentID, Status: page.Status, Created: stamp(page.Created), Updated: stamp(page.Updated), Author: page.Author,
+		Notice: tool.Notice, ID: page.ID, Title: page.Title, Type: page.Type, Space: page.Space, Site: w.Site(), Version: page.Version, URL: page.URL,
+		ParentID: page.ParentID, Status: page.Status, Created: tool.Stamp(page.Created), Updated: tool.Stamp(page.Updated), Author: page.Author,
 		Markdown: shown,
 	}
 	if at.Offset == 0 {
@@ -125,7 +136,7 @@ func (t *toolset) part(ctx context.Context, w *guard.Wiki, in getPageIn, at page
 		out.Part += fmt.Sprintf(" The page has changed meanwhile: it is at version %d, and this is still version %d.", changed, page.Version)
 	}
 	if end < len(text) {
-		out.NextCursor, err = t.cfg.Door.Cursor(ctx, getPage, pageCursor{w.Site(), page.ID, page.Version, end, again, at.Max})
+		out.NextCursor, err = t.Door.Cursor(ctx, getPage, pageCursor{w.Site(), page.ID, page.Version, end, again, at.Max})
 	}
 	return out, err
 }
@@ -184,7 +195,7 @@ func pageText(out getPageOut) string {
 		b.WriteString(out.Part + "\n")
 	}
 	// Before the content, so that nobody else can have written it.
-	more(&b, out.NextCursor)
-	b.WriteString("\n" + notice + "\n\n" + out.Markdown)
+	tool.More(&b, out.NextCursor)
+	b.WriteString("\n" + tool.Notice + "\n\n" + out.Markdown)
 	return b.String()
 }

@@ -1,0 +1,195 @@
+// Package tool makes a tool of the MCP surface out of a description and a
+// function: it reads the arguments, waits for a sign-in, answers twice (as
+// structured content and as text, since some clients show only one of the two)
+// and phrases refusals, which are results with isError that say what happened
+// and what to do.
+package tool
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/google/jsonschema-go/jsonschema"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
+)
+
+// SignIn asks the caller's device to sign in. The caller is in the context
+// (identity.From). Implementations may be called concurrently.
+type SignIn interface {
+	// Await asks for a sign-in and waits for it, at most 45 s and with
+	// progress where the request carried a progress token. It returns who the
+	// caller is now, with whom the call is tried again. Otherwise a usererr,
+	// such as SignInOpen while the person has not finished.
+	Await(ctx context.Context) (identity.Caller, error)
+	// Start asks for a sign-in and returns at once with where it stands.
+	Start(ctx context.Context) (SignInState, error)
+}
+
+// SignInState says where a sign-in stands.
+type SignInState struct {
+	// Open says that a browser tab (or a link to open) waits for the person.
+	Open bool
+	// URL is the link on the vault's own origin, when it is known.
+	URL string
+	// Message is a sentence for the person, when there is more to say.
+	Message string
+}
+
+// Set is what tools need. All fields are required unless stated.
+type Set struct {
+	Door    *guard.Door
+	Version string
+	SignIn  SignIn
+	Log     *slog.Logger
+	// Toolsets are those that are offered beside the tools without one; "all"
+	// is every one. Optional.
+	Toolsets []string
+}
+
+// Spec describes one tool. Run returns the structured answer and the same as
+// Markdown.
+type Spec[In, Out any] struct {
+	Name, Title, Description string
+	Toolset                  string // "" is offered always
+	Write                    bool   // changes something in Confluence
+	Destructive              bool   // takes something away that was there
+	Closed                   bool   // does not reach beyond the vault
+	Anonymous                bool   // answers guests too
+	Run                      func(ctx context.Context, set *Set, in In) (Out, string, error)
+}
+
+// Register adds a tool to s. It panics on an In or Out that has no schema. The SDK's own handling of arguments is not used:
+// it echoes what it cannot read and does not say what it knows.
+func Register[In, Out any](s *mcp.Server, t *Set, def Spec[In, Out]) {
+	if def.Toolset != "" && !slices.Contains(t.Toolsets, def.Toolset) && !slices.Contains(t.Toolsets, "all") {
+		return
+	}
+	args := arguments.Of[In]()
+	s.AddTool(&mcp.Tool{
+		Name: def.Name, Title: def.Title, Description: def.Description,
+		InputSchema: schema[In](), OutputSchema: open(schema[Out]()),
+		Annotations: &mcp.ToolAnnotations{
+			ReadOnlyHint: !def.Write, DestructiveHint: new(def.Destructive),
+			// A write carries its version or a title that is taken after it:
+			// a second one of the same arguments is refused.
+			IdempotentHint: true, OpenWorldHint: new(!def.Closed),
+		},
+	}, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		var out Out
+		var text string
+		ctx = guard.Asking(ctx, req.Params.Arguments)
+		in, err := args.Read(req.Params.Arguments)
+		if err == nil {
+			err = t.signedIn(ctx, !def.Anonymous, func(ctx context.Context) (err error) {
+				out, text, err = def.Run(ctx, t, in)
+				return err
+			})
+		}
+		if err != nil {
+			return t.refuse(ctx, def.Name, t.Door.Refuse(ctx, def.Name, err)), nil
+		}
+		return t.answer(ctx, def.Name, out, text), nil
+	})
+}
+
+func (t *Set) answer(ctx context.Context, name string, out any, text string) *mcp.CallToolResult {
+	var structured bytes.Buffer
+	encoder := json.NewEncoder(&structured)
+	encoder.SetEscapeHTML(false) // six bytes for each < of a page is a lot
+	if err := encoder.Encode(out); err != nil {
+		return t.refuse(ctx, name, fmt.Errorf("encoding the answer of %s: %w", name, err))
+	}
+	return &mcp.CallToolResult{
+		Content:           []mcp.Content{&mcp.TextContent{Text: text}},
+		StructuredContent: json.RawMessage(bytes.TrimSpace(structured.Bytes())),
+	}
+}
+
+// Detailed adds something to read below the text of an error.
+func Detailed(err error, detail string) error { return &detailed{err, detail} }
+
+type detailed struct {
+	error
+	detail string
+}
+
+// Unwrap gives the error itself.
+func (d *detailed) Unwrap() error { return d.error }
+
+// refuse makes a result of an error. What is not meant for people goes to the
+// log under a reference.
+func (t *Set) refuse(ctx context.Context, name string, err error) *mcp.CallToolResult {
+	reference := ""
+	if _, ok := usererr.From(err); !ok {
+		caller, _ := identity.From(ctx) // only for the log
+		reference = identity.NewID("r_")[:14]
+		t.Log.ErrorContext(ctx, "a tool ended with an internal error", "err", err, "reference", reference,
+			"tool", name, "tenant", caller.Tenant, "person", caller.Person, "stream", caller.Stream, "call", caller.Call)
+	}
+	text := usererr.Text(err, reference)
+	if more := (*detailed)(nil); errors.As(err, &more) {
+		text += "\n\n" + more.detail
+	}
+	return &mcp.CallToolResult{IsError: true, Content: []mcp.Content{&mcp.TextContent{Text: text}}}
+}
+
+// schema describes T. It panics on a type that has no schema, which a test of
+// this package would show.
+func schema[T any]() *jsonschema.Schema {
+	s, err := jsonschema.For[T](nil)
+	if err != nil {
+		panic(fmt.Sprintf("tools: schema of %T: %v", *new(T), err)) // impossible: all types are of this package
+	}
+	return s
+}
+
+// open lets an answer have members that a client with an older schema does
+// not know, and leaves out that lists could be null, which they never are.
+func open(s *jsonschema.Schema) *jsonschema.Schema {
+	s.AdditionalProperties = nil
+	if len(s.Types) == 2 && s.Types[0] == "null" {
+		s.Type, s.Types = s.Types[1], nil
+	}
+	for _, member := range s.Properties {
+		open(member)
+	}
+	if s.Items != nil {
+		open(s.Items)
+	}
+	return s
+}
+
+// patience is how long a call may take with its sign-in: many clients give
+// up after 60 seconds.
+const patience = 57 * time.Second
+
+// signedIn runs call, and once more after a sign-in if it needs one and may
+// wait for it.
+func (t *Set) signedIn(ctx context.Context, wait bool, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := call(ctx)
+	if !wait || usererr.CodeOf(err) != usererr.SignIn {
+		return err
+	}
+	before, _ := identity.From(ctx) // a guest has begun nothing
+	caller, err := t.SignIn.Await(ctx)
+	if err != nil {
+		return err
+	}
+	// A write that was under way when the sign-in ended is looked up in the
+	// journal, not made again.
+	caller.Replayed = before.Replayed || !before.Guest()
+	return call(identity.With(ctx, caller))
+}

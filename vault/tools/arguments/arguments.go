@@ -47,7 +47,8 @@ func number(data []byte) (int, bool) {
 }
 
 // Reader reads the arguments of one tool into an In, a struct whose fields are
-// of the types string, int and [Ref]. It may be used from many goroutines.
+// of the types string, int, bool, [Ref], and lists of string and Ref. It may be
+// used from many goroutines.
 type Reader[In any] struct {
 	fields []argument
 	names  []string
@@ -69,13 +70,7 @@ func Of[In any]() Reader[In] {
 	for i := range of.NumField() {
 		field := of.Field(i)
 		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		want := "a text"
-		switch {
-		case field.Type.Kind() == reflect.Int:
-			want = "a whole number"
-		case field.Type == reflect.TypeFor[Ref]():
-			want = "a text or a whole number"
-		}
+		want := wanted(field.Type)
 		a.fields = append(a.fields, argument{name, i, !strings.Contains(options, "omit"), want})
 		a.names = append(a.names, name)
 	}
@@ -85,6 +80,24 @@ func Of[In any]() Reader[In] {
 	}
 	return a
 }
+
+// wanted says in words what a field of a type takes.
+func wanted(of reflect.Type) string {
+	switch {
+	case of.Kind() == reflect.Int:
+		return "a whole number"
+	case of.Kind() == reflect.Bool:
+		return "true or false"
+	case of.Kind() == reflect.Slice:
+		return "a list of texts"
+	case of == reflect.TypeFor[Ref]():
+		return "a text or a whole number"
+	}
+	return "a text"
+}
+
+// maxList limits the members of a list.
+const maxList = 300
 
 // Read reads the JSON object raw; nothing and null are an empty one.
 func (a Reader[In]) Read(raw json.RawMessage) (in In, err error) {
@@ -116,13 +129,23 @@ func (a Reader[In]) Read(raw json.RawMessage) (in In, err error) {
 
 func (f argument) set(target reflect.Value, value json.RawMessage) error {
 	wrong := usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q must be %s", f.name, f.want), "")
-	if target.Kind() == reflect.Int {
+	switch target.Kind() {
+	case reflect.Int:
 		n, ok := number(value)
 		if !ok {
 			return wrong
 		}
 		target.SetInt(int64(n))
 		return nil
+	case reflect.Bool:
+		yes, err := strconv.ParseBool(strings.ToLower(strings.Trim(string(value), `"`))) // models send "true" as well
+		if err != nil {
+			return wrong
+		}
+		target.SetBool(yes)
+		return nil
+	case reflect.Slice:
+		return f.list(target, value)
 	}
 	if err := json.Unmarshal(value, target.Addr().Interface()); err != nil {
 		return wrong
@@ -130,6 +153,29 @@ func (f argument) set(target reflect.Value, value json.RawMessage) error {
 	if text := target.String(); strings.ContainsRune(text, 0) || f.required && strings.TrimSpace(text) == "" {
 		return usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q is empty or has characters that cannot be stored", f.name), "")
 	}
+	return nil
+}
+
+// list reads a list of texts; a single one is a list of it.
+func (f argument) list(target reflect.Value, value json.RawMessage) error {
+	var members []json.RawMessage
+	if json.Unmarshal(value, &members) != nil {
+		members = []json.RawMessage{value}
+	}
+	if len(members) > maxList {
+		return usererr.New(usererr.TooLarge, fmt.Sprintf("The argument %q may have at most %d members", f.name, maxList), "Split the call")
+	}
+	all := reflect.MakeSlice(target.Type(), len(members), len(members))
+	one := argument{name: f.name, required: true, want: f.want}
+	for i, member := range members {
+		if bytes.Equal(member, []byte("null")) {
+			return usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q must be %s", f.name, f.want), "")
+		}
+		if err := one.set(all.Index(i), member); err != nil {
+			return err
+		}
+	}
+	target.Set(all)
 	return nil
 }
 
@@ -200,6 +246,19 @@ func Within(name string, value, standard, least, most int) (int, error) {
 	}
 	if value < least || value > most {
 		return 0, usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q must be from %d to %d", name, least, most), "")
+	}
+	return value, nil
+}
+
+// OneOf checks a choice; "" stands for one that is left out, which is the first
+// of known.
+func OneOf(name, value string, known ...string) (string, error) {
+	if value == "" {
+		return known[0], nil
+	}
+	value = strings.ToLower(strings.TrimSpace(value))
+	if !slices.Contains(known, value) {
+		return "", usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q must be one of: %s", name, strings.Join(known, ", ")), "")
 	}
 	return value, nil
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 )
@@ -95,4 +97,43 @@ func FuzzArguments(f *testing.F) {
 			}
 		}
 	})
+}
+
+type more struct {
+	DryRun bool            `json:"dry_run,omitempty"`
+	Names  []string        `json:"names,omitempty"`
+	Pages  []arguments.Ref `json:"pages"`
+}
+
+func TestReadSwitchesAndLists(t *testing.T) {
+	for text, want := range map[string]more{
+		`{"pages":["1",2],"dry_run":true}`:                 {DryRun: true, Pages: []arguments.Ref{"1", "2"}},
+		`{"pages":7,"dry_run":"True","names":["a b","c"]}`: {DryRun: true, Names: []string{"a b", "c"}, Pages: []arguments.Ref{"7"}},
+		`{"pages":[],"dry_run":false,"names":"a"}`:         {Names: []string{"a"}, Pages: []arguments.Ref{}},
+	} {
+		if got, err := arguments.Of[more]().Read(json.RawMessage(text)); cmp.Diff(want, got) != "" || err != nil {
+			t.Errorf("%s: %+v, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]string{
+		`{}`:                            `"pages" is missing`,
+		`{"pages":"1","dry_run":"yes"}`: `"dry_run" must be true or false`,
+		`{"pages":"1","dry_run":{}}`:    `"dry_run" must be true or false`,
+		`{"pages":["1",{}]}`:            `"pages" must be a list of texts`,
+		`{"pages":["1",null]}`:          `"pages" must be a list of texts`,
+		`{"pages":["1",""]}`:            `"pages" is empty`,
+		`{"pages":[` + strings.Repeat(`"1",`, 300) + `"1"]}`: `"pages" may have at most 300 members`,
+	} {
+		if _, err := arguments.Of[more]().Read(json.RawMessage(text)); err == nil || !strings.Contains(usererr.Text(err, ""), want) {
+			t.Errorf("%.60s: %s, want %s", text, usererr.Text(err, ""), want)
+		}
+	}
+}
+
+func TestOneOf(t *testing.T) {
+	for value, want := range map[string]string{"": "full", "full": "full", " Outline ": "outline", "x": ""} {
+		if got, err := arguments.OneOf("view", value, "full", "outline"); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", value, got, err)
+		}
+	}
 }

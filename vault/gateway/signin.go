@@ -90,7 +90,8 @@ func (h here) tell(ctx context.Context, step int) {
 		return
 	}
 	_ = h.session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{ // best effort
-		ProgressToken: h.progress, Progress: float64(step), Message: "Waiting for the sign-in in your browser",
+		// Small, since progress never goes back and the call itself counts from 1.
+		ProgressToken: h.progress, Progress: float64(step) / 1000, Message: "Waiting for the sign-in in your browser",
 	})
 }
 

@@ -88,7 +88,7 @@ func Register[In, Out any](s *mcp.Server, t *Set, def Spec[In, Out]) {
 	}, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		var out Out
 		var text string
-		ctx = guard.Asking(ctx, req.Params.Arguments)
+		ctx = guard.Asking(Telling(ctx, req.Session, req.Params), req.Params.Arguments)
 		in, err := args.Read(req.Params.Arguments)
 		if err == nil {
 			err = t.signedIn(ctx, !def.Anonymous, func(ctx context.Context) (err error) {

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/plaintext"
 	"github.com/coatcheck-mcp/coatcheck/internal/secret"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
@@ -211,10 +212,24 @@ func (k *Keeper) Back(ctx context.Context, trip consent.Trip, brought consent.Br
 	}
 	who, err := k.cfg.Provider.Redeem(ctx, answer)
 	if err == nil && trip.StepUp && !rules.Strong(who) {
-		err = usererr.Wrap(fmt.Errorf("acr %q, amr %q", who.ACR, who.AMR), usererr.Denied,
+		err = usererr.Wrap(fmt.Errorf("acr %q, amr %q", shown(who.ACR), shown(who.AMR)), usererr.Denied,
 			"Your company's sign-in did not confirm a second factor, which this step needs", "Sign in with a second factor; if you did, ask the administrator to let the sign-in tell the vault (identity.step_up)")
 	}
 	return who, err
+}
+
+// shown are words of the provider for a log line or a record: few, short and
+// plain.
+func shown(words []string) []string {
+	const most, longest = 8, 64
+	few := make([]string, 0, most+1)
+	for _, word := range words[:min(len(words), most)] {
+		few = append(few, plaintext.Line(word, longest))
+	}
+	if len(words) > most {
+		few = append(few, "…")
+	}
+	return few
 }
 
 // Keep stores what the company said of the person who is about to get the

@@ -62,18 +62,20 @@ func (m *moment) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// words is one text or a list of them; anything else is none.
+// words is one text or a list of them; anything else is none, and so are more
+// or longer ones than anybody needs.
 type words []string
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (w *words) UnmarshalJSON(text []byte) error {
 	var one string
+	var many []string
 	if json.Unmarshal(text, &one) == nil {
-		*w = strings.Fields(one)
+		many = strings.Fields(one)
+	} else if json.Unmarshal(text, &many) != nil {
 		return nil
 	}
-	var many []string
-	if json.Unmarshal(text, &many) == nil && len(many) <= maxWords {
+	if len(many) <= maxWords && !slices.ContainsFunc(many, func(word string) bool { return len(word) > maxID }) {
 		*w = many
 	}
 	return nil

@@ -4,14 +4,10 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/reply"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
 )
-
-// when is a time as Confluence writes it.
-func when(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // fail writes an error in the shape of the API's version.
 func (c *call) fail(w http.ResponseWriter, err error) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/media"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/reply"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/op"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
 )
 
@@ -42,7 +43,7 @@ type attachmentJSON struct {
 }
 
 func attachments(c *call) (any, error) {
-	p, err := c.page()
+	p, err := c.Page()
 	if err != nil {
 		return nil, err
 	}
@@ -56,12 +57,12 @@ func attachments(c *call) (any, error) {
 			all = append(all, numbered{i, name})
 		}
 	}
-	return cut(c, all, func(f numbered) attachmentJSON {
+	return op.Cut(&c.Call, all, func(f numbered) attachmentJSON {
 		a := attachmentJSON{
-			ID: attachmentID(p.ID, f.n), Status: "current", Title: f.name, CreatedAt: when(p.Created()), PageID: id(p.ID),
+			ID: attachmentID(p.ID, f.n), Status: "current", Title: f.name, CreatedAt: op.When(p.Created()), PageID: op.ID(p.ID),
 			MediaType: media.Type(f.name), FileSize: len(media.Content(f.name)), FileID: fmt.Sprintf("sim-%d-%d", p.ID, f.n), Version: showVersion(p.Versions[0]),
-			WebUILink:    "/pages/viewpageattachments.action?pageId=" + id(p.ID),
-			DownloadLink: "/download/attachments/" + id(p.ID) + "/" + url.PathEscape(f.name) + "?version=1&api=v2",
+			WebUILink:    "/pages/viewpageattachments.action?pageId=" + op.ID(p.ID),
+			DownloadLink: "/download/attachments/" + op.ID(p.ID) + "/" + url.PathEscape(f.name) + "?version=1&api=v2",
 		}
 		a.Links.WebUI, a.Links.Download = a.WebUILink, a.DownloadLink
 		return a
@@ -83,7 +84,7 @@ func (a *API) download(w http.ResponseWriter, r *http.Request) {
 		reply.Gateway(w, http.StatusUnauthorized, "Unauthorized; scope does not match")
 		return
 	}
-	p, err := c.page()
+	p, err := c.Page()
 	if err != nil {
 		c.fail(w, err)
 		return

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/op"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
 )
 
@@ -20,11 +20,6 @@ type versionJSON struct {
 	NCSStepVersion *string `json:"ncsStepVersion"`
 }
 
-type bodyJSON struct {
-	Representation string `json:"representation"`
-	Value          string `json:"value"`
-}
-
 type linksJSON struct {
 	EditUI string `json:"editui,omitempty"`
 	WebUI  string `json:"webui"`
@@ -33,21 +28,21 @@ type linksJSON struct {
 }
 
 type pageJSON struct {
-	ParentType  *string             `json:"parentType,omitempty"`
-	CreatedAt   string              `json:"createdAt"`
-	AuthorID    string              `json:"authorId"`
-	ID          string              `json:"id"`
-	Version     versionJSON         `json:"version"`
-	Position    *int                `json:"position,omitempty"`
-	Title       string              `json:"title"`
-	Status      string              `json:"status"`
-	OwnerID     string              `json:"ownerId,omitempty"`
-	Body        map[string]bodyJSON `json:"body"`
-	ParentID    *string             `json:"parentId,omitempty"`
-	SpaceID     string              `json:"spaceId"`
-	LastOwnerID *string             `json:"lastOwnerId"`
-	Labels      *embedded[label]    `json:"labels,omitempty"`
-	Links       linksJSON           `json:"_links"`
+	ParentType  *string            `json:"parentType,omitempty"`
+	CreatedAt   string             `json:"createdAt"`
+	AuthorID    string             `json:"authorId"`
+	ID          string             `json:"id"`
+	Version     versionJSON        `json:"version"`
+	Position    *int               `json:"position,omitempty"`
+	Title       string             `json:"title"`
+	Status      string             `json:"status"`
+	OwnerID     string             `json:"ownerId,omitempty"`
+	Body        map[string]op.Body `json:"body"`
+	ParentID    *string            `json:"parentId,omitempty"`
+	SpaceID     string             `json:"spaceId"`
+	LastOwnerID *string            `json:"lastOwnerId"`
+	Labels      *embedded[label]   `json:"labels,omitempty"`
+	Links       linksJSON          `json:"_links"`
 }
 
 // embedded is a short list inside of a page.
@@ -63,29 +58,27 @@ type label struct {
 	Prefix string `json:"prefix"`
 }
 
-func id(n int64) string { return strconv.FormatInt(n, 10) }
-
 func showVersion(v *wiki.Version) versionJSON {
-	return versionJSON{Number: v.Number, Message: v.Message, AuthorID: v.Author, CreatedAt: when(v.Created)}
+	return versionJSON{Number: v.Number, Message: v.Message, AuthorID: v.Author, CreatedAt: op.When(v.Created)}
 }
 
 // showPage is a page at a version. Format "" leaves the body empty.
 func (c *call) showPage(p wiki.Page, v *wiki.Version, format string) pageJSON {
 	answer := pageJSON{
-		CreatedAt: when(p.Created()), AuthorID: p.Author(), ID: id(p.ID), Version: showVersion(v), Title: v.Title,
-		Status: p.Status, Body: map[string]bodyJSON{}, SpaceID: id(p.Space), Links: c.pageLinks(p, v),
+		CreatedAt: op.When(p.Created()), AuthorID: p.Author(), ID: op.ID(p.ID), Version: showVersion(v), Title: v.Title,
+		Status: p.Status, Body: map[string]op.Body{}, SpaceID: op.ID(p.Space), Links: c.pageLinks(p, v),
 	}
 	if v != p.Newest() {
 		answer.Status = "historical"
 	}
 	if format != "" {
-		answer.Body[format] = bodyJSON{format, render(v, format)}
+		answer.Body[format] = op.Body{format, render(v, format)}
 	}
 	if p.Type == "page" {
 		position, parentType := p.Position, "page"
 		answer.Position, answer.OwnerID = &position, p.Author()
 		if p.Parent != 0 {
-			parent := id(p.Parent)
+			parent := op.ID(p.Parent)
 			answer.ParentID, answer.ParentType = &parent, &parentType
 		}
 	}
@@ -93,19 +86,19 @@ func (c *call) showPage(p wiki.Page, v *wiki.Version, format string) pageJSON {
 }
 
 func (c *call) pageLinks(p wiki.Page, v *wiki.Version) linksJSON {
-	key := c.api.cfg.Wiki.KeyOf(c.site.CloudID, p.Space)
-	web := "/spaces/" + url.PathEscape(key) + "/pages/" + id(p.ID) + "/" + url.QueryEscape(v.Title)
+	key := c.Wiki.KeyOf(c.Site.CloudID, p.Space)
+	web := "/spaces/" + url.PathEscape(key) + "/pages/" + op.ID(p.ID) + "/" + url.QueryEscape(v.Title)
 	if p.Type == "blogpost" {
-		web = "/spaces/" + url.PathEscape(key) + "/blog/" + p.Created().Format("2006/01/02") + "/" + id(p.ID) + "/" + url.QueryEscape(v.Title)
+		web = "/spaces/" + url.PathEscape(key) + "/blog/" + p.Created().Format("2006/01/02") + "/" + op.ID(p.ID) + "/" + url.QueryEscape(v.Title)
 	}
-	return linksJSON{WebUI: web, EditUI: "/pages/resumedraft.action?draftId=" + id(p.ID), TinyUI: "/x/" + tiny(p.ID)}
+	return linksJSON{WebUI: web, EditUI: "/pages/resumedraft.action?draftId=" + op.ID(p.ID), TinyUI: "/x/" + tiny(p.ID)}
 }
 
 // format checks body-format. Lists know fewer formats than single pages.
 func format(q url.Values, known ...string) (string, error) {
 	text := q.Get("body-format")
 	if text != "" && !slices.Contains(known, text) {
-		return "", badParameter("body-format", text)
+		return "", op.BadParameter("body-format", text)
 	}
 	return text, nil
 }
@@ -120,11 +113,11 @@ func single(c *call, kind string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.page()
+	p, err := c.Page()
 	if err != nil || p.Type != kind {
 		return nil, orNotFound(err)
 	}
-	if statuses := list(q, "status"); len(statuses) > 0 && !slices.Contains(statuses, p.Status) {
+	if statuses := op.List(q, "status"); len(statuses) > 0 && !slices.Contains(statuses, p.Status) {
 		return nil, wiki.NotFound()
 	}
 	if p.Status == "draft" && q.Get("get-draft") != "true" {
@@ -132,7 +125,7 @@ func single(c *call, kind string) (any, error) {
 	}
 	v := p.Newest()
 	if text := q.Get("version"); text != "" {
-		n, err := number("version", text)
+		n, err := op.Number("version", text)
 		if err != nil {
 			return nil, err
 		}
@@ -142,7 +135,7 @@ func single(c *call, kind string) (any, error) {
 		}
 	}
 	answer := c.showPage(p, v, body)
-	answer.Links.Base = c.site.URL + "/wiki"
+	answer.Links.Base = c.Site.URL + "/wiki"
 	if q.Get("include-labels") == "true" {
 		answer.Labels = &embedded[label]{showLabels(p), map[string]any{"hasMore": false}, map[string]string{"self": c.URL.Path + "/labels"}}
 	}
@@ -156,15 +149,6 @@ func orNotFound(err error) error {
 	return err
 }
 
-// page is the page named in the path.
-func (c *call) page() (wiki.Page, error) {
-	n, err := c.number("id")
-	if err != nil {
-		return wiki.Page{}, err
-	}
-	return c.api.cfg.Wiki.Page(c.site.CloudID, c.who(), n)
-}
-
 // filter is what lists of pages are narrowed by.
 type filter struct {
 	kind     string
@@ -176,20 +160,20 @@ type filter struct {
 }
 
 func readFilter(q url.Values, kind string) (filter, error) {
-	f := filter{kind: kind, statuses: list(q, "status"), title: q.Get("title")}
+	f := filter{kind: kind, statuses: op.List(q, "status"), title: q.Get("title")}
 	if len(f.statuses) == 0 {
 		f.statuses = []string{"current", "archived"}
 	}
 	for _, s := range f.statuses {
 		if !slices.Contains([]string{"current", "archived", "deleted", "trashed"}, s) {
-			return f, badParameter("status", s)
+			return f, op.BadParameter("status", s)
 		}
 	}
 	var err error
-	if f.ids, err = numbers(q, "id"); err != nil {
+	if f.ids, err = op.Numbers(q, "id"); err != nil {
 		return f, err
 	}
-	f.spaces, err = numbers(q, "space-id")
+	f.spaces, err = op.Numbers(q, "space-id")
 	return f, err
 }
 
@@ -205,11 +189,11 @@ func pages(c *call) (any, error)     { return listed(c, "page", 0) }
 func blogPosts(c *call) (any, error) { return listed(c, "blogpost", 0) }
 
 func pagesInSpace(c *call) (any, error) {
-	n, err := c.number("id")
+	n, err := c.Number("id")
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.api.cfg.Wiki.Space(c.site.CloudID, c.who(), n); err != nil {
+	if _, err := c.Wiki.Space(c.Site.CloudID, c.Who, n); err != nil {
 		return nil, err
 	}
 	return listed(c, "page", n)
@@ -229,11 +213,11 @@ func listed(c *call, kind string, space int64) (any, error) {
 	if space != 0 {
 		f.spaces, f.root = []int64{space}, q.Get("depth") == "root"
 	}
-	found := c.api.cfg.Wiki.Pages(c.site.CloudID, c.who(), f.admits)
+	found := c.Wiki.Pages(c.Site.CloudID, c.Who, f.admits)
 	if err := sortPages(found, q.Get("sort")); err != nil {
 		return nil, err
 	}
-	return cut(c, found, func(p wiki.Page) pageJSON { return c.showPage(p, p.Newest(), body) })
+	return op.Cut(&c.Call, found, func(p wiki.Page) pageJSON { return c.showPage(p, p.Newest(), body) })
 }
 
 func sortPages(all []wiki.Page, by string) error {
@@ -249,7 +233,7 @@ func sortPages(all []wiki.Page, by string) error {
 	case "title":
 		compare = func(a, b wiki.Page) int { return strings.Compare(a.Newest().Title, b.Newest().Title) }
 	default:
-		return badParameter("sort", by)
+		return op.BadParameter("sort", by)
 	}
 	slices.SortStableFunc(all, func(a, b wiki.Page) int {
 		if desc {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/op"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
 )
 
@@ -24,9 +25,9 @@ type pageVersion struct {
 }
 
 type versionedPage struct {
-	Title string              `json:"title"`
-	ID    string              `json:"id"`
-	Body  map[string]bodyJSON `json:"body,omitempty"`
+	Title string             `json:"title"`
+	ID    string             `json:"id"`
+	Body  map[string]op.Body `json:"body,omitempty"`
 }
 
 func versions(c *call) (any, error) {
@@ -35,7 +36,7 @@ func versions(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.page()
+	p, err := c.Page()
 	if err != nil {
 		return nil, err
 	}
@@ -45,12 +46,12 @@ func versions(c *call) (any, error) {
 		slices.Reverse(all)
 	case "modified-date":
 	default:
-		return nil, badParameter("sort", by)
+		return nil, op.BadParameter("sort", by)
 	}
-	return cut(c, all, func(v *wiki.Version) pageVersion {
-		shown := pageVersion{showVersion(v), &versionedPage{Title: v.Title, ID: id(p.ID)}}
+	return op.Cut(&c.Call, all, func(v *wiki.Version) pageVersion {
+		shown := pageVersion{showVersion(v), &versionedPage{Title: v.Title, ID: op.ID(p.ID)}}
 		if body != "" {
-			shown.Page.Body = map[string]bodyJSON{body: {body, render(v, body)}}
+			shown.Page.Body = map[string]op.Body{body: {body, render(v, body)}}
 		}
 		return shown
 	})
@@ -65,11 +66,11 @@ type detailedVersion struct {
 }
 
 func version(c *call) (any, error) {
-	p, err := c.page()
+	p, err := c.Page()
 	if err != nil {
 		return nil, err
 	}
-	n, err := c.number("number")
+	n, err := c.Number("number")
 	if err != nil {
 		return nil, err
 	}
@@ -89,17 +90,17 @@ func showLabels(p wiki.Page) []label {
 	for _, name := range p.Labels {
 		sum := fnv.New32a()
 		_, _ = sum.Write([]byte(name)) // never fails
-		all = append(all, label{id(int64(sum.Sum32())), name, "global"})
+		all = append(all, label{op.ID(int64(sum.Sum32())), name, "global"})
 	}
 	return all
 }
 
 func labels(c *call) (any, error) {
-	p, err := c.page()
+	p, err := c.Page()
 	if err != nil {
 		return nil, err
 	}
-	return cut(c, showLabels(p), func(l label) label { return l })
+	return op.Cut(&c.Call, showLabels(p), func(l label) label { return l })
 }
 
 type ancestor struct {
@@ -108,15 +109,15 @@ type ancestor struct {
 }
 
 func ancestors(c *call) (any, error) {
-	n, err := c.number("id")
+	n, err := c.Number("id")
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.api.cfg.Wiki.Ancestors(c.site.CloudID, c.who(), n)
+	all, err := c.Wiki.Ancestors(c.Site.CloudID, c.Who, n)
 	if err != nil {
 		return nil, err
 	}
-	return cut(c, all, func(p wiki.Page) ancestor { return ancestor{id(p.ID), "page"} })
+	return op.Cut(&c.Call, all, func(p wiki.Page) ancestor { return ancestor{op.ID(p.ID), "page"} })
 }
 
 type child struct {
@@ -129,15 +130,15 @@ type child struct {
 }
 
 func children(c *call) (any, error) {
-	n, err := c.number("id")
+	n, err := c.Number("id")
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.api.cfg.Wiki.Children(c.site.CloudID, c.who(), n)
+	all, err := c.Wiki.Children(c.Site.CloudID, c.Who, n)
 	if err != nil {
 		return nil, err
 	}
-	return cut(c, all, func(p wiki.Page) child {
-		return child{id(p.ID), p.Status, p.Newest().Title, "page", id(p.Space), p.Position}
+	return op.Cut(&c.Call, all, func(p wiki.Page) child {
+		return child{op.ID(p.ID), p.Status, p.Newest().Title, "page", op.ID(p.Space), p.Position}
 	})
 }

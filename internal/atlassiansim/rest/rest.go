@@ -14,6 +14,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/directory"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/oauth"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/reply"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/op"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
 )
 
@@ -46,17 +47,9 @@ func New(cfg Config) *API {
 
 // call is one request that passed the gateway.
 type call struct {
-	*http.Request
+	op.Call
 	api    *API
 	access oauth.Access
-	site   directory.Site
-}
-
-func (c *call) who() directory.Person { return c.access.Person }
-
-// number reads a number from the path. One that is none is a bad request.
-func (c *call) number(name string) (int64, error) {
-	return number(name, c.PathValue(name))
 }
 
 // callKey is where a request's context keeps its call.
@@ -88,7 +81,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply.NotPermitted(w)
 		return
 	}
-	c := &call{api: a, access: access, site: site}
+	c := &call{Call: op.Call{Wiki: a.cfg.Wiki, People: a.cfg.People, Who: access.Person, Site: site}, api: a, access: access}
 	inner := r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 	inner.URL = &url.URL{Path: "/" + path, RawQuery: r.URL.RawQuery}
 	a.mux.ServeHTTP(w, inner)
@@ -111,7 +104,7 @@ func has(access oauth.Access, site directory.Site) bool {
 type operation func(*call) (any, error)
 
 // handle adds an operation. The token needs one of the scopes.
-func (a *API) handle(pattern, scopes string, op operation) {
+func (a *API) handle(pattern, scopes string, do operation) {
 	anyOf := strings.Fields(scopes)
 	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(callKey{}).(*call)
@@ -124,7 +117,7 @@ func (a *API) handle(pattern, scopes string, op operation) {
 			reply.Gateway(w, http.StatusUnauthorized, "Unauthorized; scope does not match")
 			return
 		}
-		body, err := op(c)
+		body, err := do(c)
 		switch {
 		case err != nil:
 			c.fail(w, err)
@@ -132,9 +125,21 @@ func (a *API) handle(pattern, scopes string, op operation) {
 			w.WriteHeader(http.StatusNoContent)
 		default:
 			if linked, ok := body.(linker); ok {
-				linked.header(w.Header())
+				linked.Header(w.Header())
 			}
-			reply.JSON(w, http.StatusOK, body)
+			status := http.StatusOK
+			if other, ok := body.(op.Answer); ok {
+				status, body = other.Status, other.Body
+			}
+			reply.JSON(w, status, body)
 		}
 	})
+}
+
+// linker is an answer that also has a Link header.
+type linker interface{ Header(http.Header) }
+
+// add is [API.handle] for the packages below this one.
+func (a *API) add(pattern, scopes string, do op.Func) {
+	a.handle(pattern, scopes, func(c *call) (any, error) { return do(&c.Call) })
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/cql"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/op"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
 )
 
@@ -83,12 +84,12 @@ func find(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := c.api.cfg.Wiki.Search(c.site.CloudID, c.who(), query, c.api.cfg.Lag())
+	all := c.Wiki.Search(c.Site.CloudID, c.Who, query, c.api.cfg.Lag())
 	from = min(from, len(all))
 	to := min(from+limit, len(all))
 	answer := hits{
 		Results: make([]hit, 0, to-from), Start: start, Limit: limit, Size: to - from, TotalSize: len(all), CQLQuery: text,
-		Links: map[string]string{"base": c.site.URL + "/wiki", "context": "/wiki", "self": c.site.URL + "/wiki/rest/api/search?cql=" + url.QueryEscape(text)},
+		Links: map[string]string{"base": c.Site.URL + "/wiki", "context": "/wiki", "self": c.Site.URL + "/wiki/rest/api/search?cql=" + url.QueryEscape(text)},
 	}
 	terms := query.Terms()
 	for _, h := range all[from:to] {
@@ -109,10 +110,10 @@ func find(c *call) (any, error) {
 // window reads which results are wanted: limit, the start that is echoed, and
 // the position that counts.
 func window(q url.Values) (limit, start, from int, err error) {
-	if limit, err = whole(q.Get("limit"), defaultLimit); err != nil {
+	if limit, err = op.Whole(q.Get("limit"), op.DefaultLimit); err != nil {
 		return
 	}
-	if start, err = whole(q.Get("start"), 0); err != nil {
+	if start, err = op.Whole(q.Get("start"), 0); err != nil {
 		return
 	}
 	from = start
@@ -128,35 +129,21 @@ func window(q url.Values) (limit, start, from int, err error) {
 	return
 }
 
-func whole(text string, otherwise int) (int, error) {
-	if text == "" {
-		return otherwise, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		return 0, wiki.NotFound()
-	}
-	if n < 0 {
-		return 0, wiki.Bad("java.lang.IllegalArgumentException: limit cannot be less than zero")
-	}
-	return n, nil
-}
-
 func (c *call) showHit(h wiki.Hit, terms []string, q url.Values) hit {
 	spacePath := "/spaces/" + url.PathEscape(h.Space.Key)
 	if h.Page == nil {
 		return hit{
 			Space: showSpaceV1(h.Space), Title: cql.Highlight(h.Space.Name, terms), Excerpt: html.EscapeString(h.Space.Description), URL: spacePath,
 			Breadcrumbs: []any{}, EntityType: "space", IconCSSClass: "aui-icon content-type-space",
-			LastModified: when(h.Space.Created), FriendlyLastModified: h.Space.Created.Format("Jan 02, 2006"), Score: h.Score,
+			LastModified: op.When(h.Space.Created), FriendlyLastModified: h.Space.Created.Format("Jan 02, 2006"), Score: h.Score,
 		}
 	}
 	links := c.pageLinks(*h.Page, h.Version)
-	expand := list(q, "expand")
+	expand := op.List(q, "expand")
 	content := &contentJSON{
-		ID: id(h.Page.ID), Type: h.Page.Type, Status: h.Page.Status, Title: h.Version.Title,
-		Expandable: map[string]string{"container": "", "metadata": "", "history": "/rest/api/content/" + id(h.Page.ID) + "/history", "body": "", "version": "", "space": "/rest/api/space/" + h.Space.Key},
-		Links:      map[string]string{"webui": links.WebUI, "tinyui": links.TinyUI, "self": c.site.URL + "/wiki/rest/api/content/" + id(h.Page.ID)},
+		ID: op.ID(h.Page.ID), Type: h.Page.Type, Status: h.Page.Status, Title: h.Version.Title,
+		Expandable: map[string]string{"container": "", "metadata": "", "history": "/rest/api/content/" + op.ID(h.Page.ID) + "/history", "body": "", "version": "", "space": "/rest/api/space/" + h.Space.Key},
+		Links:      map[string]string{"webui": links.WebUI, "tinyui": links.TinyUI, "self": c.Site.URL + "/wiki/rest/api/content/" + op.ID(h.Page.ID)},
 	}
 	if slices.Contains(expand, "content.space") || slices.Contains(expand, "space") {
 		content.Space = showSpaceV1(h.Space)
@@ -165,7 +152,7 @@ func (c *call) showHit(h wiki.Hit, terms []string, q url.Values) hit {
 	return hit{
 		Content: content, Title: cql.Highlight(h.Version.Title, terms), Excerpt: cql.Excerpt(h.Version.Plain(), terms, q.Get("excerpt")), URL: links.WebUI,
 		ResultGlobalContainer: &containerJSON{h.Space.Name, spacePath}, Breadcrumbs: []any{}, EntityType: "content",
-		IconCSSClass: "aui-icon content-type-" + h.Page.Type, LastModified: when(h.Version.Created),
+		IconCSSClass: "aui-icon content-type-" + h.Page.Type, LastModified: op.When(h.Version.Created),
 		FriendlyLastModified: h.Version.Created.Format("Jan 02, 2006"), Score: h.Score,
 	}
 }
@@ -173,7 +160,7 @@ func (c *call) showHit(h wiki.Hit, terms []string, q url.Values) hit {
 func showSpaceV1(s wiki.Space) *spaceV1 {
 	return &spaceV1{
 		ID: s.ID, Key: s.Key, Name: s.Name, Type: s.Type, Status: "current",
-		Expandable: map[string]string{"settings": "", "metadata": "", "homepage": "/rest/api/content/" + id(s.Homepage)},
+		Expandable: map[string]string{"settings": "", "metadata": "", "homepage": "/rest/api/content/" + op.ID(s.Homepage)},
 		Links:      map[string]string{"webui": "/spaces/" + url.PathEscape(s.Key), "self": "/rest/api/space/" + url.PathEscape(s.Key)},
 	}
 }

@@ -6,63 +6,64 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/op"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
 )
 
 type spaceJSON struct {
-	ID          string              `json:"id"`
-	Key         string              `json:"key"`
-	Name        string              `json:"name"`
-	Type        string              `json:"type"`
-	Status      string              `json:"status"`
-	AuthorID    string              `json:"authorId"`
-	CreatedAt   string              `json:"createdAt"`
-	HomepageID  string              `json:"homepageId,omitempty"`
-	Description map[string]bodyJSON `json:"description"`
-	Icon        *string             `json:"icon,omitempty"`
-	Alias       string              `json:"currentActiveAlias"`
-	Links       linksJSON           `json:"_links"`
+	ID          string             `json:"id"`
+	Key         string             `json:"key"`
+	Name        string             `json:"name"`
+	Type        string             `json:"type"`
+	Status      string             `json:"status"`
+	AuthorID    string             `json:"authorId"`
+	CreatedAt   string             `json:"createdAt"`
+	HomepageID  string             `json:"homepageId,omitempty"`
+	Description map[string]op.Body `json:"description"`
+	Icon        *string            `json:"icon,omitempty"`
+	Alias       string             `json:"currentActiveAlias"`
+	Links       linksJSON          `json:"_links"`
 }
 
 func (c *call) showSpace(s wiki.Space) spaceJSON {
 	answer := spaceJSON{
-		ID: id(s.ID), Key: s.Key, Name: s.Name, Type: s.Type, Status: "current", AuthorID: s.Author, CreatedAt: when(s.Created),
+		ID: op.ID(s.ID), Key: s.Key, Name: s.Name, Type: s.Type, Status: "current", AuthorID: s.Author, CreatedAt: op.When(s.Created),
 		Alias: s.Key, Links: linksJSON{WebUI: "/spaces/" + url.PathEscape(s.Key)},
 	}
 	if s.Homepage != 0 {
-		answer.HomepageID = id(s.Homepage)
+		answer.HomepageID = op.ID(s.Homepage)
 	}
 	if f := c.URL.Query().Get("description-format"); f == "plain" || f == "view" {
-		answer.Description = map[string]bodyJSON{f: {f, s.Description}}
+		answer.Description = map[string]op.Body{f: {f, s.Description}}
 	}
 	return answer
 }
 
 func space(c *call) (any, error) {
-	n, err := c.number("id")
+	n, err := c.Number("id")
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.api.cfg.Wiki.Space(c.site.CloudID, c.who(), n)
+	s, err := c.Wiki.Space(c.Site.CloudID, c.Who, n)
 	if err != nil {
 		return nil, err
 	}
 	answer := c.showSpace(s)
-	answer.Links.Base = c.site.URL + "/wiki"
+	answer.Links.Base = c.Site.URL + "/wiki"
 	return answer, nil
 }
 
 func spaces(c *call) (any, error) {
 	q := c.URL.Query()
-	ids, err := numbers(q, "ids")
+	ids, err := op.Numbers(q, "ids")
 	if err != nil {
 		return nil, err
 	}
-	keys, kind, status := list(q, "keys"), q.Get("type"), q.Get("status")
+	keys, kind, status := op.List(q, "keys"), q.Get("type"), q.Get("status")
 	if status != "" && status != "current" && status != "archived" {
-		return nil, badParameter("status", status)
+		return nil, op.BadParameter("status", status)
 	}
-	all := slices.DeleteFunc(c.api.cfg.Wiki.Spaces(c.site.CloudID, c.who()), func(s wiki.Space) bool {
+	all := slices.DeleteFunc(c.Wiki.Spaces(c.Site.CloudID, c.Who), func(s wiki.Space) bool {
 		return status == "archived" || ids != nil && !slices.Contains(ids, s.ID) ||
 			keys != nil && !slices.Contains(keys, s.Key) || kind != "" && kind != s.Type
 	})
@@ -76,10 +77,10 @@ func spaces(c *call) (any, error) {
 	case "name":
 		slices.SortFunc(all, func(a, b wiki.Space) int { return strings.Compare(a.Name, b.Name) })
 	default:
-		return nil, badParameter("sort", by)
+		return nil, op.BadParameter("sort", by)
 	}
 	if desc {
 		slices.Reverse(all)
 	}
-	return cut(c, all, c.showSpace)
+	return op.Cut(&c.Call, all, c.showSpace)
 }

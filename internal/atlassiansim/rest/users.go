@@ -1,10 +1,8 @@
 package rest
 
 import (
-	"encoding/json"
-	"io"
-
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/directory"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/op"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
 )
 
@@ -41,15 +39,15 @@ func (c *call) showUser(p directory.Person) userJSON {
 		Type: "known", AccountID: p.AccountID, AccountType: "atlassian", Email: p.Email, PublicName: p.Nickname,
 		ProfilePicture: picture(p), DisplayName: p.DisplayName, Locale: "en-US", AccountStatus: "active",
 		Expandable: map[string]string{"operations": "", "personalSpace": ""},
-		Links:      map[string]string{"self": c.site.URL + "/wiki/rest/api/user?accountId=" + p.AccountID},
+		Links:      map[string]string{"self": c.Site.URL + "/wiki/rest/api/user?accountId=" + p.AccountID},
 	}
 }
 
-func currentUser(c *call) (any, error) { return c.showUser(c.who()), nil }
+func currentUser(c *call) (any, error) { return c.showUser(c.Who), nil }
 
 func user(c *call) (any, error) {
 	account := c.URL.Query().Get("accountId")
-	p, ok := c.api.cfg.People.Person(account)
+	p, ok := c.People.Person(account)
 	if !ok || p.AccountID != account {
 		return nil, &wiki.Error{Status: 404, Title: "No user found with accountId: " + account}
 	}
@@ -75,12 +73,12 @@ func usersBulk(c *call) (any, error) {
 	var in struct {
 		AccountIDs []string `json:"accountIds"`
 	}
-	if err := json.NewDecoder(io.LimitReader(c.Body, maxRequest)).Decode(&in); err != nil || in.AccountIDs == nil {
+	if err := c.Read(&in); err != nil || in.AccountIDs == nil {
 		return nil, wiki.Bad("'accountIds' must not be null")
 	}
-	answer := many[userV2]{Results: []userV2{}, Links: nextLinks{Base: c.site.URL + "/wiki"}}
+	answer := op.Many[userV2]{Results: []userV2{}, Links: op.Links{Base: c.Site.URL + "/wiki"}}
 	for _, account := range in.AccountIDs {
-		p, ok := c.api.cfg.People.Person(account)
+		p, ok := c.People.Person(account)
 		if !ok || p.AccountID != account {
 			continue
 		}

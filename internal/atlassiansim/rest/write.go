@@ -1,40 +1,22 @@
 package rest
 
 import (
-	"encoding/json"
-	"io"
-	"net/http"
 	"strconv"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/op"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/wiki"
 )
 
-// flexible is an id that callers write as a string or as a number.
-type flexible string
-
-// UnmarshalJSON reads a string or a number.
-func (f *flexible) UnmarshalJSON(data []byte) error {
-	var text string
-	if err := json.Unmarshal(data, &text); err == nil {
-		*f = flexible(text)
-		return nil
-	}
-	var n json.Number
-	err := json.Unmarshal(data, &n)
-	*f = flexible(n)
-	return err
-}
-
 // written is the body of a request that creates or changes a page.
 type written struct {
-	ID       flexible `json:"id"`
-	SpaceID  flexible `json:"spaceId"`
-	Status   string   `json:"status"`
-	Title    *string  `json:"title"`
-	ParentID flexible `json:"parentId"`
+	ID       op.Flexible `json:"id"`
+	SpaceID  op.Flexible `json:"spaceId"`
+	Status   string      `json:"status"`
+	Title    *string     `json:"title"`
+	ParentID op.Flexible `json:"parentId"`
 	Body     *struct {
-		bodyJSON
-		Storage *bodyJSON `json:"storage"`
+		op.Body
+		Storage *op.Body `json:"storage"`
 	} `json:"body"`
 	Version *struct {
 		Number  *int   `json:"number"`
@@ -42,21 +24,14 @@ type written struct {
 	} `json:"version"`
 }
 
-// maxRequest is above wiki.MaxBody, since a body grows when it is escaped.
-const maxRequest = 3 * wiki.MaxBody
-
 // read decodes and checks what creating and changing have in common.
 func (c *call) read(changing bool) (written, error) {
 	var in written
-	data, err := io.ReadAll(io.LimitReader(c.Body, maxRequest+1))
-	if err != nil || len(data) > maxRequest {
-		return in, &wiki.Error{Status: http.StatusRequestEntityTooLarge, Code: "REQUEST_ENTITY_TOO_LARGE", Title: "request is too large in size (over 5 MB)"}
-	}
-	if err := json.Unmarshal(data, &in); err != nil {
-		return in, wiki.Bad("JSON parse error")
+	if err := c.Read(&in); err != nil {
+		return in, err
 	}
 	if in.Body != nil && in.Body.Storage != nil {
-		in.Body.bodyJSON = *in.Body.Storage
+		in.Body.Body = *in.Body.Storage
 	}
 	switch {
 	case in.Status == "" && !changing:
@@ -86,11 +61,11 @@ func (in written) text() string {
 }
 
 // optional reads an id that may be missing.
-func optional(name string, text flexible) (int64, error) {
+func optional(name string, text op.Flexible) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	return number(name, string(text))
+	return op.Number(name, string(text))
 }
 
 func createPage(c *call) (any, error) {
@@ -98,7 +73,7 @@ func createPage(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	space, err := number("spaceId", string(in.SpaceID))
+	space, err := op.Number("spaceId", string(in.SpaceID))
 	if err != nil {
 		return nil, err
 	}
@@ -111,9 +86,9 @@ func createPage(c *call) (any, error) {
 		Status: in.Status, Title: *in.Title, Body: in.text(),
 	}
 	if c.URL.Query().Get("private") == "true" {
-		draft.VisibleTo = []string{c.who().Name}
+		draft.VisibleTo = []string{c.Who.Name}
 	}
-	p, err := c.api.cfg.Wiki.Create(c.site.CloudID, c.who(), draft)
+	p, err := c.Wiki.Create(c.Site.CloudID, c.Who, draft)
 	return c.changed(p, err)
 }
 
@@ -122,7 +97,7 @@ func updatePage(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := c.number("id")
+	n, err := c.Number("id")
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +111,7 @@ func updatePage(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.api.cfg.Wiki.Update(c.site.CloudID, c.who(), wiki.Edit{
+	p, err := c.Wiki.Update(c.Site.CloudID, c.Who, wiki.Edit{
 		ID: n, Status: in.Status, Title: *in.Title, Body: in.text(), Message: in.Version.Message,
 		Number: *in.Version.Number, Parent: parent,
 	})
@@ -145,7 +120,7 @@ func updatePage(c *call) (any, error) {
 
 // updateTitle is the only way to change a page without resending its body.
 func updateTitle(c *call) (any, error) {
-	n, err := c.number("id")
+	n, err := c.Number("id")
 	if err != nil {
 		return nil, err
 	}
@@ -153,10 +128,10 @@ func updateTitle(c *call) (any, error) {
 		Status string  `json:"status"`
 		Title  *string `json:"title"`
 	}
-	if err := json.NewDecoder(io.LimitReader(c.Body, maxRequest)).Decode(&in); err != nil || in.Title == nil || in.Status == "" {
+	if err := c.Read(&in); err != nil || in.Title == nil || in.Status == "" {
 		return nil, wiki.Bad("'status' and 'title' must not be null")
 	}
-	p, err := c.api.cfg.Wiki.Update(c.site.CloudID, c.who(), wiki.Edit{ID: n, Status: in.Status, Title: *in.Title, KeepBody: true})
+	p, err := c.Wiki.Update(c.Site.CloudID, c.Who, wiki.Edit{ID: n, Status: in.Status, Title: *in.Title, KeepBody: true})
 	return c.changed(p, err)
 }
 
@@ -166,14 +141,14 @@ func (c *call) changed(p wiki.Page, err error) (any, error) {
 		return nil, err
 	}
 	answer := c.showPage(p, p.Newest(), "storage")
-	answer.Links.Base = c.site.URL + "/wiki"
+	answer.Links.Base = c.Site.URL + "/wiki"
 	return answer, nil
 }
 
 func deletePage(c *call) (any, error) {
-	n, err := c.number("id")
+	n, err := c.Number("id")
 	if err != nil {
 		return nil, err
 	}
-	return nil, c.api.cfg.Wiki.Delete(c.site.CloudID, c.who(), n, c.URL.Query().Get("purge") == "true")
+	return nil, c.Wiki.Delete(c.Site.CloudID, c.Who, n, c.URL.Query().Get("purge") == "true")
 }

@@ -1,4 +1,4 @@
-package rest
+package op
 
 import (
 	"encoding/base64"
@@ -11,24 +11,27 @@ import (
 )
 
 const (
-	defaultLimit = 25
+	// DefaultLimit is how many results a list has unless asked otherwise.
+	DefaultLimit = 25
 	maxLimit     = 250
 )
 
-func badParameter(name, value string) error {
+// BadParameter refuses the value of a parameter.
+func BadParameter(name, value string) error {
 	return &wiki.Error{Status: http.StatusBadRequest, Code: "INVALID_REQUEST_PARAMETER", Title: "Provided value {" + value + "} for '" + name + "' is not the correct type or not allowed"}
 }
 
-func number(name, text string) (int64, error) {
+// Number reads an id or a count.
+func Number(name, text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return 0, badParameter(name, text)
+		return 0, BadParameter(name, text)
 	}
 	return n, nil
 }
 
-// list reads a parameter with several values: repeated, with commas, or both.
-func list(q url.Values, name string) []string {
+// List reads a parameter with several values: repeated, with commas, or both.
+func List(q url.Values, name string) []string {
 	var all []string
 	for _, value := range q[name] {
 		for _, part := range strings.Split(value, ",") {
@@ -40,11 +43,11 @@ func list(q url.Values, name string) []string {
 	return all
 }
 
-// numbers reads a list of ids.
-func numbers(q url.Values, name string) ([]int64, error) {
+// Numbers reads a list of ids.
+func Numbers(q url.Values, name string) ([]int64, error) {
 	var all []int64
-	for _, text := range list(q, name) {
-		n, err := number(name, text)
+	for _, text := range List(q, name) {
+		n, err := Number(name, text)
 		if err != nil {
 			return nil, err
 		}
@@ -53,21 +56,20 @@ func numbers(q url.Values, name string) ([]int64, error) {
 	return all, nil
 }
 
-type nextLinks struct {
+// Links are what a list of v2 links to.
+type Links struct {
 	Next string `json:"next,omitempty"`
 	Base string `json:"base"`
 }
 
-// many is a list of v2. Its next link has /wiki; that of v1 has not.
-type many[T any] struct {
-	Results []T       `json:"results"`
-	Links   nextLinks `json:"_links"`
+// Many is a list of v2. Its next link has /wiki; that of v1 has not.
+type Many[T any] struct {
+	Results []T   `json:"results"`
+	Links   Links `json:"_links"`
 }
 
-// linker is an answer that also has a Link header.
-type linker interface{ header(http.Header) }
-
-func (m many[T]) header(h http.Header) {
+// Header writes the Link header.
+func (m Many[T]) Header(h http.Header) {
 	link := "<" + m.Links.Base + `>; rel="base"`
 	if m.Links.Next != "" {
 		link = "<" + m.Links.Next + `>; rel="next", ` + link
@@ -75,26 +77,26 @@ func (m many[T]) header(h http.Header) {
 	h.Set("Link", link)
 }
 
-// cut returns the part of all that a call asks for, by limit and cursor.
-func cut[T, R any](c *call, all []T, show func(T) R) (any, error) {
+// Cut returns the part of all that a call asks for, by limit and cursor.
+func Cut[T, R any](c *Call, all []T, show func(T) R) (any, error) {
 	q := c.URL.Query()
-	limit, from := defaultLimit, 0
+	limit, from := DefaultLimit, 0
 	if text := q.Get("limit"); text != "" {
-		n, err := number("limit", text)
+		n, err := Number("limit", text)
 		if err != nil || n < 1 || n > maxLimit {
-			return nil, badParameter("limit", text)
+			return nil, BadParameter("limit", text)
 		}
 		limit = int(n)
 	}
 	if text := q.Get("cursor"); text != "" {
 		var ok bool
 		if from, ok = offsetOf(text); !ok {
-			return nil, badParameter("cursor", text)
+			return nil, BadParameter("cursor", text)
 		}
 	}
 	from = min(from, len(all))
 	to := min(from+limit, len(all))
-	answer := many[R]{Results: make([]R, 0, to-from), Links: nextLinks{Base: c.site.URL + "/wiki"}}
+	answer := Many[R]{Results: make([]R, 0, to-from), Links: Links{Base: c.Site.URL + "/wiki"}}
 	for _, item := range all[from:to] {
 		answer.Results = append(answer.Results, show(item))
 	}

@@ -72,7 +72,7 @@ func (c *call) showPage(p wiki.Page, v *wiki.Version, format string) pageJSON {
 		answer.Status = "historical"
 	}
 	if format != "" {
-		answer.Body[format] = op.Body{format, render(v, format)}
+		answer.Body[format] = op.Body{Representation: format, Value: render(v, format)}
 	}
 	if p.Type == "page" {
 		position, parentType := p.Position, "page"

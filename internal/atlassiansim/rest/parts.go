@@ -51,7 +51,7 @@ func versions(c *call) (any, error) {
 	return op.Cut(&c.Call, all, func(v *wiki.Version) pageVersion {
 		shown := pageVersion{showVersion(v), &versionedPage{Title: v.Title, ID: op.ID(p.ID)}}
 		if body != "" {
-			shown.Page.Body = map[string]op.Body{body: {body, render(v, body)}}
+			shown.Page.Body = map[string]op.Body{body: {Representation: body, Value: render(v, body)}}
 		}
 		return shown
 	})

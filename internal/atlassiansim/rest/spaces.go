@@ -34,7 +34,7 @@ func (c *call) showSpace(s wiki.Space) spaceJSON {
 		answer.HomepageID = op.ID(s.Homepage)
 	}
 	if f := c.URL.Query().Get("description-format"); f == "plain" || f == "view" {
-		answer.Description = map[string]op.Body{f: {f, s.Description}}
+		answer.Description = map[string]op.Body{f: {Representation: f, Value: s.Description}}
 	}
 	return answer
 }

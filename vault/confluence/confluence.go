@@ -21,6 +21,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -98,7 +99,13 @@ type Request struct {
 	Body   any
 }
 
-func (r Request) write() bool { return r.Method != http.MethodGet }
+// write reports whether r changes something. A few calls only ask, although
+// they are a POST.
+func (r Request) write() bool {
+	return r.Method != http.MethodGet && !(r.Method == http.MethodPost && question.MatchString(r.Path))
+}
+
+var question = regexp.MustCompile(`^/api/v2/(users-bulk|content/convert-ids-to-types)$|^/rest/api/content/\d+/permission/check$`)
 
 // Do sends r, again where that is harmless, and decodes the answer into into,
 // or drops it if into is nil. The packages below this one describe what to send.

@@ -85,6 +85,7 @@ type Door struct {
 	cfg     Config
 	spaces  remember.Cache[place, confluence.Space]
 	me      remember.Cache[place, Account]
+	facts   remember.Cache[place, string]
 	flights flight.Group[JournalKey, landed]
 
 	mu      sync.Mutex

@@ -246,6 +246,12 @@ func (w *Wiki) place(what string) place {
 	return place{w.rec.caller.Tenant, w.rec.caller.Person, w.site.CloudID, what}
 }
 
+// Recall returns what [Wiki.Remember] kept, for this person on this site.
+func (w *Wiki) Recall(what string) (string, bool) { return w.door.facts.Get(w.place(what)) }
+
+// Remember keeps a value for some minutes, such as the name of an account.
+func (w *Wiki) Remember(what, value string) { w.door.facts.Put(w.place(what), value) }
+
 // Account is the person as the site knows it.
 type Account struct {
 	ID, Name string

@@ -91,13 +91,20 @@ func Register[In, Out any](s *mcp.Server, t *Set, def Spec[In, Out]) {
 		ctx = guard.Asking(Telling(ctx, req.Session, req.Params), req.Params.Arguments)
 		in, err := args.Read(req.Params.Arguments)
 		if err == nil {
+			ctx, err = answered(ctx, req)
+		}
+		if err == nil {
 			err = t.signedIn(ctx, !def.Anonymous, func(ctx context.Context) (err error) {
 				out, text, err = def.Run(ctx, t, in)
 				return err
 			})
 		}
 		if err != nil {
-			return t.refuse(ctx, def.Name, t.Door.Refuse(ctx, def.Name, err)), nil
+			err = t.Door.Refuse(ctx, def.Name, err)
+			if question := asks(req, err); question != nil {
+				return question, nil
+			}
+			return t.refuse(ctx, def.Name, err), nil
 		}
 		return t.answer(ctx, def.Name, out, text), nil
 	})

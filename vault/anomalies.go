@@ -85,7 +85,7 @@ func (v *assembly) demand(ctx context.Context, e audit.Entry, _ anomaly.Alarm) (
 	}
 	err := company.ErrNone
 	if v.company != nil {
-		err = v.company.Demand(ctx, e.Session)
+		err = v.company.Demand(ctx, identity.Caller{Person: e.Person, Tenant: e.Tenant, Device: e.Device, Session: e.Session})
 	}
 	if !errors.Is(err, company.ErrNone) {
 		return "the session needs a fresh sign-in", err

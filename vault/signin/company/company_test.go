@@ -490,7 +490,7 @@ func TestDemand(t *testing.T) {
 		if err := r.Require(ctx, caller, "confluence_search"); err != nil {
 			t.Errorf("before: %v", err)
 		}
-		if err := errors.Join(r.Demand(ctx, s.ID), r.Demand(ctx, s.ID)); err != nil {
+		if err := errors.Join(r.Demand(ctx, caller), r.Demand(ctx, caller)); err != nil {
 			t.Fatal(err)
 		}
 		for _, tool := range []string{"confluence_search", "confluence_update_page"} {
@@ -506,12 +506,62 @@ func TestDemand(t *testing.T) {
 		if err := r.Require(ctx, caller, "confluence_search"); err != nil {
 			t.Errorf("after the sign-in: %v", err)
 		}
-		caller.Session = "s_older"
-		if err := r.Require(ctx, caller, "confluence_search"); err != nil {
-			t.Errorf("a session without the company: %v", err)
+	})
+}
+
+// TestTheSessionOfNow counts for a call from before the last sign-in, of which
+// nothing is kept any more.
+func TestTheSessionOfNow(t *testing.T) {
+	for _, tool := range []string{"confluence_search", "confluence_update_page"} {
+		inTime(t, func(t *testing.T, r *rig) {
+			ctx := t.Context()
+			old := identity.Caller{Session: "s_older", Device: "d1", Person: "p_ada", Tenant: "acme"}
+			r.signIn("d1", "", "staff")
+			if err := r.Require(ctx, old, tool); err != nil {
+				t.Errorf("%s: a fresh one: %v", tool, err)
+			}
+			for name, other := range map[string]identity.Caller{
+				"another person's": {Session: "s_older", Device: "d1", Person: "p_eve", Tenant: "acme"},
+				"another tenant's": {Session: "s_older", Device: "d1", Person: "p_ada", Tenant: "other"},
+				"none":             {Session: "s_older", Device: "d9", Person: "p_ada", Tenant: "acme"},
+			} {
+				if err := r.Require(ctx, other, tool); !errors.Is(err, policy.ErrStepUp) || usererr.CodeOf(err) != usererr.SignIn {
+					t.Errorf("%s: %s: %v", tool, name, err)
+				}
+				if err := r.Demand(ctx, other); !errors.Is(err, company.ErrNone) {
+					t.Errorf("%s: asking it: %v", name, err)
+				}
+			}
+			if err := r.Demand(ctx, old); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Require(ctx, old, tool); !errors.Is(err, policy.ErrStepUp) || usererr.CodeOf(err) != usererr.SignIn {
+				t.Errorf("%s: after it was asked for: %v", tool, err)
+			}
+			if who, err := r.Wanted(ctx, "d1"); who != "p_ada" || err != nil {
+				t.Errorf("%s: the next login is of %v, %v", tool, who, err)
+			}
+		})
+	}
+}
+
+// TestASessionWithoutTheCompany is asked to sign in, which a login can do; where
+// nothing is asked of anybody, it goes on.
+func TestASessionWithoutTheCompany(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		s, err := r.sessions.Start(t.Context(), session.Who{Device: "d1", Person: "p_ada", Tenant: "acme"})
+		if err != nil {
+			t.Fatal(err)
 		}
-		if err := r.Demand(ctx, "s_older"); !errors.Is(err, company.ErrNone) {
-			t.Errorf("asking it: %v", err)
+		caller := identity.Caller{Session: s.ID, Device: "d1", Person: s.Person, Tenant: s.Tenant}
+		for _, tool := range []string{"confluence_search", "confluence_update_page"} {
+			if err := r.Require(t.Context(), caller, tool); !errors.Is(err, policy.ErrStepUp) || usererr.CodeOf(err) != usererr.SignIn {
+				t.Errorf("%s: %v", tool, err)
+			}
+		}
+		r.cfg.Demands = false
+		if err := company.New(r.cfg).Require(t.Context(), caller, "confluence_search"); err != nil {
+			t.Errorf("without demands: %v", err)
 		}
 	})
 }
@@ -528,7 +578,7 @@ func TestADemandOutlivesItsSession(t *testing.T) {
 			return r.Require(ctx, identity.Caller{Session: s.ID, Device: s.Device, Person: s.Person, Tenant: s.Tenant}, "confluence_search")
 		}
 		time.Sleep(2 * time.Minute)
-		if err := r.Demand(ctx, s.ID); err != nil {
+		if err := r.Demand(ctx, identity.Caller{Session: s.ID, Device: s.Device, Person: s.Person, Tenant: s.Tenant}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
@@ -576,7 +626,7 @@ func TestADemandWhileSomebodySignsIn(t *testing.T) {
 		time.Sleep(time.Minute)
 		next := identity.Caller{Session: session.NewID(), Device: "d1", Person: "p_ada", Tenant: "acme"}
 		said := identity.SignIn{Person: identity.Person{ID: "p_ada"}, Time: time.Now(), AMR: []string{"pwd"}}
-		if err := errors.Join(r.Keep(t.Context(), next, said), r.Demand(t.Context(), s.ID)); err != nil {
+		if err := errors.Join(r.Keep(t.Context(), next, said), r.Demand(t.Context(), identity.Caller{Session: s.ID, Device: s.Device})); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := r.sessions.Start(t.Context(), session.Who{ID: next.Session, Device: "d1", Person: "p_ada", Tenant: "acme"}); err != nil {

@@ -19,6 +19,8 @@ const (
 	stepUpLife = consent.Life
 	// stepUpNoted is how exact the time is at which one was asked for.
 	stepUpNoted = time.Minute
+
+	finishIt = "Finish it in the browser that opens, then ask again"
 )
 
 // Require returns nil if the caller has signed in freshly and strongly enough
@@ -31,13 +33,11 @@ func (k *Keeper) Require(ctx context.Context, caller identity.Caller, tool strin
 		return nil
 	}
 	for {
-		r, err := k.cfg.Store.SignInGet(ctx, caller.Session)
+		r, err := k.of(ctx, caller)
 		now := time.Now()
 		switch {
-		case errors.Is(err, ErrNone) && !needs:
-			return nil
 		case errors.Is(err, ErrNone):
-			return usererr.Wrap(policy.ErrStepUp, usererr.Denied, "This needs a sign-in with your company, and this session has none", "Run “coatcheck logout”, then ask again")
+			return usererr.Wrap(policy.ErrStepUp, usererr.SignIn, "This needs a sign-in with your company, and this session has none", finishIt)
 		case err != nil:
 			return usererr.Wrap(err, usererr.Unavailable, "The vault cannot look up how you signed in", "Try again in a minute")
 		case !r.demanded(rules, now) && (!needs || rules.SteppedUp(r.signIn(), now) == nil):
@@ -54,6 +54,25 @@ func (k *Keeper) Require(ctx context.Context, caller identity.Caller, tool strin
 	}
 }
 
+// of is the company sign-in that counts for a caller: of the session that it
+// names or, if there is none, of the one that its device has now. A call may
+// have been made before the person signed in anew. [ErrNone] if nobody vouches
+// for the session of now.
+func (k *Keeper) of(ctx context.Context, caller identity.Caller) (Row, error) {
+	r, err := k.cfg.Store.SignInGet(ctx, caller.Session)
+	if !errors.Is(err, ErrNone) {
+		return r, err
+	}
+	now, err := k.cfg.Sessions.Current(ctx, caller.Device)
+	switch {
+	case errors.Is(err, session.ErrNone), err == nil && (now.Person != caller.Person || now.Tenant != caller.Tenant):
+		return Row{}, ErrNone
+	case err != nil:
+		return Row{}, err
+	}
+	return k.cfg.Store.SignInGet(ctx, now.ID)
+}
+
 // demanded reports whether a demand stands that the sign-in does not answer.
 func (r *Row) demanded(rules *policy.Policy, now time.Time) bool {
 	if !r.Said.Demanded.IsZero() {
@@ -64,13 +83,13 @@ func (r *Row) demanded(rules *policy.Policy, now time.Time) bool {
 	return !r.Since.IsZero() && !answer
 }
 
-// Demand makes the next call of a session, and all that follow, need a fresh
-// sign-in, which is a session of its own. Until there was one, each session of
-// the device and each new one of the person needs it. [ErrNone] if there is no
-// company sign-in behind the session.
-func (k *Keeper) Demand(ctx context.Context, id identity.SessionID) error {
+// Demand makes the next call of a caller's session, and all that follow, need a
+// fresh sign-in, which is a session of its own. Until there was one, each session
+// of the device and each new one of the person needs it. [ErrNone] if there is no
+// company sign-in behind the session, nor behind the one that came after it.
+func (k *Keeper) Demand(ctx context.Context, caller identity.Caller) error {
 	for {
-		r, err := k.cfg.Store.SignInGet(ctx, id)
+		r, err := k.of(ctx, caller)
 		if err != nil || !r.Said.Demanded.IsZero() {
 			return err
 		}
@@ -92,7 +111,7 @@ func (k *Keeper) Demand(ctx context.Context, id identity.SessionID) error {
 
 func errStepUp(rules *policy.Policy) error {
 	return usererr.Wrap(policy.ErrStepUp, usererr.SignIn,
-		fmt.Sprintf("This needs a sign-in with a second factor that is not older than %d minutes", int(rules.StepUp().MaxAge.Minutes())), "Finish it in the browser that opens, then ask again")
+		fmt.Sprintf("This needs a sign-in with a second factor that is not older than %d minutes", int(rules.StepUp().MaxAge.Minutes())), finishIt)
 }
 
 // Wanted tells who must show anew who they are on a device; "" if nobody, or if

@@ -3,7 +3,7 @@
 // travels in text frames, verbatim, and is not this package's business.
 //
 // A binary frame is one kind byte and a JSON object, except [KindAck], whose
-// body is one unsigned varint. Unknown members are ignored, so that a newer
+// body is one unsigned varint, and the two that carry bytes of files. Unknown members are ignored, so that a newer
 // half can add some; unknown kinds are ignored for the same reason.
 package wire
 
@@ -48,7 +48,7 @@ const (
 // Kind is the first byte of a binary frame.
 type Kind byte
 
-// The kinds of binary frames. 0x10 to 0x1f are kept for file transfer.
+// The kinds of binary frames. 0x10 to 0x1f are for files: see [KindFileOpen].
 const (
 	KindHello         Kind = 0x01 // shim: first frame of a link
 	KindResume        Kind = 0x02 // vault: answer to hello
@@ -72,6 +72,8 @@ type Hello struct {
 	Host     string `json:"host,omitempty"`
 	User     string `json:"user,omitempty"`
 	KeyClass string `json:"key_class,omitempty"` // "keychain" or "file"
+	// Can names what the shim can do besides carrying messages; see [CanFiles].
+	Can []string `json:"can,omitempty"`
 }
 
 // Resume answers Hello. With Resumed, the stream is known, Received counts the
@@ -158,9 +160,9 @@ func EncodeAck(received uint64) []byte {
 }
 
 // KindOf returns the kind of a frame and its body. It returns [ErrFrame] for
-// an empty frame and one over [MaxControl].
+// an empty frame and one over the limit of its kind.
 func KindOf(frame []byte) (Kind, []byte, error) {
-	if len(frame) == 0 || len(frame) > MaxControl {
+	if len(frame) == 0 || len(frame) > Kind(frame[0]).most() {
 		return 0, nil, fmt.Errorf("%w: %d bytes", ErrFrame, len(frame))
 	}
 	return Kind(frame[0]), frame[1:], nil

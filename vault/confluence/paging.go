@@ -1,6 +1,7 @@
 package confluence
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -45,4 +46,22 @@ func Follow(endpoint, next string, h http.Header) (url.Values, error) {
 		return nil, &Error{Kind: KindProtocol}
 	}
 	return query, nil
+}
+
+// List asks for one part of a list of v2, and returns its items and the cursor
+// of the next part, "" at the end. The cursor of the part before is in query.
+func List[T any](ctx context.Context, c *Client, path string, query url.Values) ([]T, string, error) {
+	var answer struct {
+		Results []T   `json:"results"`
+		Links   Links `json:"_links"`
+	}
+	header, err := c.Do(ctx, Request{Method: http.MethodGet, Path: path, Query: query}, &answer)
+	if err != nil {
+		return nil, "", err
+	}
+	next, err := Follow(path, answer.Links.Next, header)
+	if err != nil {
+		return nil, "", err
+	}
+	return answer.Results, next.Get("cursor"), nil
 }

@@ -193,7 +193,7 @@ func (s *stream) initializeLocked(c *call) bool {
 	result := s.book.Initialize(asked.Revision)
 	s.setup.asked, s.setup.initID = asked.Revision, c.id
 	s.setup.promise, s.setup.promised = greeting.ReadPromise(result), true
-	_, s.setup.urls = asked.Capabilities.Elicitation["url"]
+	s.setup.urls = asked.URLs
 	s.rememberLocked(&s.setup.initialize, c.message)
 	s.replyLocked(c, words.Success(c.id, result))
 	return false

@@ -103,7 +103,7 @@ func (s *stream) failLocked(c *call, why *usererr.Error) {
 		return
 	case c.kind == kindListen:
 		c.answered = true
-		s.out.Post(words.Confirmed(c.id, p.Notifications.Tools))
+		s.out.Post(words.Confirmed(c.id, p.Tools))
 		return
 	}
 	text := usererr.Text(why, "")
@@ -163,7 +163,7 @@ func (s *stream) announceLocked() {
 		s.out.Post(words.ToolsChanged(""))
 	}
 	for _, c := range s.open {
-		if c.kind == kindListen && !c.cancelled && words.ParamsOf(c.message.Data).Notifications.Tools {
+		if c.kind == kindListen && !c.cancelled && words.ParamsOf(c.message.Data).Tools {
 			s.out.Post(words.ToolsChanged(c.id))
 		}
 	}

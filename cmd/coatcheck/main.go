@@ -1,3 +1,10 @@
+// The program is one of many that a client starts and waits for. To read the
+// limits of its container and to watch for changes of them takes a twentieth of
+// its start, and for the little that it has to do they do not matter.
+
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command coatcheck is the shim: MCP clients start it, and it brings their
 // messages to the vault. Without arguments it serves; see cli.go for the rest.
 package main

@@ -47,11 +47,11 @@ func (f files) read(kind Kind, revision string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var p page
-	if json.Unmarshal(text, &p) != nil || p.Vault != f.origin || p.Kind != kind || p.Revision != revision {
+	said := func(name string) string { return jsonline.Text(jsonline.Member(text, name)) }
+	if !json.Valid(text) || said("vault") != f.origin || said("kind") != string(kind) || said("revision") != revision {
 		return nil, errPage
 	}
-	result, ok := check(kind, p.Result)
+	result, ok := check(kind, jsonline.Member(text, "result"))
 	if !ok {
 		return nil, errPage
 	}

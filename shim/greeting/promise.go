@@ -21,22 +21,21 @@ type Promise struct {
 }
 
 // ReadPromise reads a result that was checked.
-func ReadPromise(result []byte) Promise {
-	var said struct {
-		Revision     string       `json:"protocolVersion"`
-		Versions     []string     `json:"supportedVersions"`
-		Capabilities capabilities `json:"capabilities"`
-	}
-	if json.Unmarshal(result, &said) != nil {
-		return Promise{}
-	}
-	return Promise{
-		Revision: said.Revision,
-		Versions: said.Versions,
-		Tools:    said.Capabilities.Tools != nil,
-		Changes:  said.Capabilities.Tools != nil && said.Capabilities.Tools.ListChanged,
-		Logging:  said.Capabilities.Logging != nil,
-	}
+func ReadPromise(result []byte) (p Promise) {
+	jsonline.Members(result, func(name string, value []byte) {
+		switch name {
+		case "protocolVersion":
+			p.Revision = jsonline.Text(value)
+		case "supportedVersions":
+			jsonline.Elements(value, func(version []byte) { p.Versions = append(p.Versions, jsonline.Text(version)) })
+		case "capabilities":
+			tools := jsonline.Member(value, "tools")
+			p.Tools = jsonline.IsObject(tools)
+			p.Changes = string(jsonline.Member(tools, "listChanged")) == "true"
+			p.Logging = jsonline.IsObject(jsonline.Member(value, "logging"))
+		}
+	})
+	return p
 }
 
 // Fits reports whether a conversation that began on promise p can go on with a
@@ -68,39 +67,27 @@ func check(kind Kind, result []byte) ([]byte, bool) {
 }
 
 func hasShape(kind Kind, result []byte) bool {
-	var said struct {
-		Revision     string                     `json:"protocolVersion"`
-		Versions     []string                   `json:"supportedVersions"`
-		Capabilities map[string]json.RawMessage `json:"capabilities"`
-		Server       struct {
-			Name    string `json:"name"`
-			Version string `json:"version"`
-		} `json:"serverInfo"`
-		Tools *[]struct {
-			Name  string                     `json:"name"`
-			Input map[string]json.RawMessage `json:"inputSchema"`
-		} `json:"tools"`
-		Next string `json:"nextCursor"`
-		Type string `json:"resultType"`
-	}
-	if json.Unmarshal(result, &said) != nil || said.Type != "" && said.Type != "complete" {
+	p := ReadPromise(result)
+	capable := jsonline.IsObject(jsonline.Member(result, "capabilities"))
+	if how := jsonline.Member(result, "resultType"); how != nil && jsonline.Text(how) != "complete" {
 		return false
 	}
 	switch kind {
 	case Initialize:
-		return slices.Contains(Stateful(), said.Revision) && said.Capabilities != nil && said.Server.Name != ""
+		named := jsonline.Text(jsonline.Member(jsonline.Member(result, "serverInfo"), "name")) != ""
+		return slices.Contains(Stateful(), p.Revision) && capable && named
 	case Discover:
-		return len(said.Versions) > 0 && said.Capabilities != nil
+		return len(p.Versions) > 0 && !slices.Contains(p.Versions, "") && capable
 	case Tools:
-		if said.Tools == nil || said.Next != "" {
-			return false
-		}
-		for _, tool := range *said.Tools {
-			if tool.Name == "" || tool.Input == nil {
-				return false
+		list := jsonline.Member(result, "tools")
+		next := jsonline.Member(result, "nextCursor")
+		whole := jsonline.IsArray(list) && (next == nil || string(next) == `""`)
+		jsonline.Elements(list, func(tool []byte) {
+			if jsonline.Text(jsonline.Member(tool, "name")) == "" || !jsonline.IsObject(jsonline.Member(tool, "inputSchema")) {
+				whole = false
 			}
-		}
-		return true
+		})
+		return whole
 	}
 	return false
 }

@@ -47,41 +47,55 @@ const (
 
 // Params is what the shim reads of the parameters of some messages.
 type Params struct {
-	Revision     string `json:"protocolVersion"`
-	Capabilities struct {
-		Elicitation map[string]json.RawMessage `json:"elicitation"`
-	} `json:"capabilities"`
-	Meta          map[string]json.RawMessage `json:"_meta"`
-	URI           string                     `json:"uri"`
-	Level         string                     `json:"level"`
-	Name          string                     `json:"name"`
-	Cursor        string                     `json:"cursor"`
-	RequestID     json.RawMessage            `json:"requestId"`
-	Notifications struct {
-		Tools bool `json:"toolsListChanged"`
-	} `json:"notifications"`
+	Revision  string // protocolVersion
+	URLs      bool   // the client can show a URL to the person
+	URI       string
+	Level     string
+	Name      string
+	Cursor    string
+	RequestID []byte // JSON text
+	Tools     bool   // notifications.toolsListChanged
+	meta      []byte
 }
 
-// ParamsOf reads the parameters of a message; what does not fit stays empty.
-func ParamsOf(message []byte) Params {
-	var m struct {
-		Params Params `json:"params"`
-	}
-	_ = json.Unmarshal(message, &m) // the vault complains about what does not fit
-	return m.Params
+// ParamsOf reads the parameters of a message that was scanned; what does not fit
+// stays empty: the vault complains about it.
+func ParamsOf(message []byte) (p Params) {
+	jsonline.Members(jsonline.Member(message, "params"), func(name string, value []byte) {
+		switch name {
+		case "protocolVersion":
+			p.Revision = jsonline.Text(value)
+		case "capabilities":
+			p.URLs = showsLinks(value)
+		case "_meta":
+			p.meta = value
+		case "uri":
+			p.URI = jsonline.Text(value)
+		case "level":
+			p.Level = jsonline.Text(value)
+		case "name":
+			p.Name = jsonline.Text(value)
+		case "cursor":
+			p.Cursor = jsonline.Text(value)
+		case "requestId":
+			p.RequestID = value
+		case "notifications":
+			p.Tools = string(jsonline.Member(value, "toolsListChanged")) == "true"
+		}
+	})
+	return p
 }
+
+// Meta is a value in _meta, nil if there is none.
+func (p Params) Meta(name string) []byte { return jsonline.Member(p.meta, name) }
 
 // Tag is a text in _meta, "" if there is none.
-func (p Params) Tag(name string) string {
-	var text string
-	_ = json.Unmarshal(p.Meta[name], &text) // absent, or no text: ""
-	return text
-}
+func (p Params) Tag(name string) string { return jsonline.Text(p.Meta(name)) }
 
 // Subscription is the id, in its one form, of the subscription that a
 // notification belongs to; "" for none.
 func (p Params) Subscription() string {
-	return string(jsonline.ID(p.Meta[greeting.MetaSubscription]))
+	return string(jsonline.ID(p.Meta(greeting.MetaSubscription)))
 }
 
 // Success answers a request. Id is JSON text.
@@ -159,13 +173,10 @@ func AskInAnswer(call, name, url, message string) []byte {
 
 // ShowsLinks reports whether the client of a request of the stateless revision
 // can show a URL to the person.
-func (p Params) ShowsLinks() bool {
-	var can struct {
-		Elicitation map[string]json.RawMessage `json:"elicitation"`
-	}
-	_ = json.Unmarshal(p.Meta[greeting.MetaCapabilities], &can) // absent, or no such thing: no
-	_, yes := can.Elicitation["url"]
-	return yes
+func (p Params) ShowsLinks() bool { return showsLinks(p.Meta(greeting.MetaCapabilities)) }
+
+func showsLinks(capabilities []byte) bool {
+	return jsonline.Member(jsonline.Member(capabilities, "elicitation"), "url") != nil
 }
 
 // NotWanted takes a request back, whose id is JSON text.

@@ -20,6 +20,9 @@ type SignIn struct {
 	// Time is when the person last showed who they are (auth_time); zero where
 	// the provider does not say.
 	Time time.Time
+	// Issued is when the provider said all this, by its own clock; zero if that
+	// is not known.
+	Issued time.Time
 	// ACR and AMR say how (OpenID Connect Core 1.0 §2, RFC 8176). ACR has more
 	// than one value where the provider names several contexts.
 	ACR, AMR []string

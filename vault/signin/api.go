@@ -17,6 +17,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/jsonapi"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
+	corporate "github.com/coatcheck-mcp/coatcheck/vault/signin/company"
 )
 
 // reply is what an API function answers with: a body, or an error and the page
@@ -240,10 +241,14 @@ func (h *Handler) signedIn(ctx context.Context, l consent.Login, company *identi
 			err = errors.Join(err, h.cfg.Sessions.End(ctx, l.Device)) // nobody is signed in unrecorded
 		}
 	}
-	if errors.Is(err, session.ErrSuspended) {
-		return h.suspended(ctx, l, err)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, session.ErrSuspended):
+		why := usererr.Wrap(err, usererr.Denied, "Your access is suspended, since something unusual was done in your name", "Ask the administrator of the vault")
+		return h.fail(ctx, l, why, "the person is suspended")
+	case errors.Is(err, corporate.ErrSignedOut):
+		why := usererr.Wrap(err, usererr.Denied, "Your company's sign-in was ended while you signed in", "Ask your assistant again to start a new sign-in")
+		return h.fail(ctx, l, why, "the company's sign-in was ended meanwhile")
+	case err != nil:
 		return errors.Join(usererr.Wrap(err, usererr.Unavailable, "The vault could not store the sign-in", "Try again in a moment"),
 			h.cfg.Desk.Release(ctx, l.ID))
 	}
@@ -255,13 +260,11 @@ func (h *Handler) signedIn(ctx context.Context, l consent.Login, company *identi
 	return nil
 }
 
-// suspended ends the login of a person who may have no session now, and says
-// whom to ask.
-func (h *Handler) suspended(ctx context.Context, l consent.Login, err error) error {
-	why := usererr.Wrap(err, usererr.Denied, "Your access is suspended, since something unusual was done in your name", "Ask the administrator of the vault")
+// fail ends the login of a person who may have no session now.
+func (h *Handler) fail(ctx context.Context, l consent.Login, why *usererr.Error, detail string) error {
 	failed, ended, err := h.cfg.Desk.Fail(ctx, l.ID, why)
 	if ended {
-		h.ended(ctx, failed, "the person is suspended")
+		h.ended(ctx, failed, detail)
 	}
 	return errors.Join(why, err)
 }
@@ -283,7 +286,13 @@ func (h *Handler) begin(ctx context.Context, l consent.Login, company *identity.
 			return session.Session{}, err
 		}
 	}
-	return h.cfg.Sessions.Start(ctx, who)
+	s, err := h.cfg.Sessions.Start(ctx, who)
+	if err == nil && company != nil {
+		if err = h.cfg.Company.Stands(ctx, *company); err != nil {
+			err = errors.Join(err, h.cfg.Sessions.End(ctx, l.Device))
+		}
+	}
+	return s, err
 }
 
 // undo ends the session of a login that could not be completed.

@@ -68,8 +68,12 @@ type Streams interface {
 // Company keeps sign-ins with the company. A *company.Keeper is one.
 type Company interface {
 	// Keep stores what the company said of the person of caller, who is about to
-	// get the session that caller names.
+	// get the session that caller names; company.ErrSignedOut if the company has
+	// ended that meanwhile.
 	Keep(ctx context.Context, caller identity.Caller, who identity.SignIn) error
+	// Stands is asked once the session has begun: it has the same error if the
+	// company ended it in that moment.
+	Stands(ctx context.Context, who identity.SignIn) error
 	// Logout ends the sessions that a logout token names. Its error has the
 	// code Unavailable where the token may be good.
 	Logout(ctx context.Context, token secret.String) (ended int, err error)

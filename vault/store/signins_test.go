@@ -131,6 +131,49 @@ func TestSignInsAreTidied(t *testing.T) {
 	})
 }
 
+// TestSignOuts are remembered for logins that are under way, the latest of each
+// kind, and forgotten with the rest.
+func TestSignOuts(t *testing.T) {
+	onEach(t, func(t *testing.T, db *store.DB) {
+		ctx, base := t.Context(), time.Now().UTC().Truncate(time.Second)
+		last := func(subject, sid string, want time.Duration) {
+			t.Helper()
+			got, err := db.SignIns().SignOutLast(ctx, "i", subject, sid)
+			if at := base.Add(want); err != nil || want == 0 && !got.IsZero() || want != 0 && !got.Equal(at) {
+				t.Errorf("of %q in %q: %v, %v", subject, sid, got, err)
+			}
+		}
+		last("ada", "one", 0)
+		for i, o := range []company.SignOut{{Subject: "ada"}, {Subject: "ben", SID: "one"}, {SID: "two"}, {Issuer: "other", Subject: "chloe"}} {
+			if o.Issuer == "" {
+				o.Issuer = "i"
+			}
+			for _, more := range []time.Duration{0, -time.Hour} { // an older one comes late
+				o.Issued = base.Add(time.Duration(i+1)*time.Minute + more)
+				if err := db.SignIns().SignOutPut(ctx, o); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		last("ada", "", time.Minute)
+		last("ada", "two", 3*time.Minute)
+		last("ben", "one", 2*time.Minute)
+		last("ben", "", 2*time.Minute)
+		last("ben", "three", 0)
+		last("dora", "two", 3*time.Minute)
+		last("dora", "", 0)
+		last("chloe", "", 0)
+		if _, err := db.SignIns().SignInsTidy(ctx, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		last("ada", "", time.Minute)
+		if _, err := db.SignIns().SignInsTidy(ctx, time.Now().Add(time.Hour+time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		last("ada", "", 0)
+	})
+}
+
 // TestSignInsAndDemands: what is demanded of a person concerns the device and
 // what is from after it, until it is answered.
 func TestSignInsAndDemands(t *testing.T) {

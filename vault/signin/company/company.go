@@ -36,6 +36,9 @@ var (
 	ErrMoved = errors.New("the company sign-in was changed elsewhere")
 )
 
+// ErrSignedOut says that the provider ended a sign-in before there was a session.
+var ErrSignedOut = errors.New("the company's sign-in was ended meanwhile")
+
 const purpose = "signin" // of sealed values
 
 // Row is the company sign-in of a session, as it is stored. It is good for
@@ -106,6 +109,7 @@ type Demands interface {
 type Store interface {
 	Rows
 	Demands
+	SignOuts
 }
 
 // Rows keeps rows. Those whose session has ended are found by none but
@@ -234,8 +238,12 @@ func shown(words []string) []string {
 
 // Keep stores what the company said of the person who is about to get the
 // session that caller names. A demand for the person ends only if the sign-in
-// answers it; otherwise it stands for the new session, too.
+// answers it; otherwise it stands for the new session, too. [ErrSignedOut]
+// if the company has ended the sign-in meanwhile; see [Keeper.Stands].
 func (k *Keeper) Keep(ctx context.Context, caller identity.Caller, who identity.SignIn) error {
+	if err := k.Stands(ctx, who); err != nil {
+		return err
+	}
 	now := time.Now()
 	r := Row{
 		Session: caller.Session, Device: caller.Device, Person: caller.Person, Tenant: caller.Tenant,

@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coatcheck-mcp/coatcheck/internal/secret"
-	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
@@ -217,37 +215,4 @@ func (k *Keeper) tidy(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		k.cfg.Log.ErrorContext(ctx, "tidying company sign-ins", "err", err)
 	}
-}
-
-// Logout ends the sessions that a logout token names. An error with the code
-// Unavailable may be tried again with the same token, which counts as seen only
-// when all have ended; after any other one the token is no good.
-func (k *Keeper) Logout(ctx context.Context, raw secret.String) (ended int, err error) {
-	order, err := k.cfg.Provider.Logout(ctx, raw)
-	if err != nil {
-		return 0, err
-	}
-	id := "logout:" + string(identity.NewPersonID(order.Issuer, order.ID))
-	seen, err := k.cfg.Seen(ctx, id)
-	switch {
-	case err != nil:
-		return 0, usererr.Wrap(err, usererr.Unavailable, "The vault cannot look up whether the token came before", "Send it again")
-	case seen:
-		return 0, errors.New("the logout token came before")
-	}
-	rows, err := k.cfg.Store.SignInsOf(ctx, order.Issuer, order.Subject, order.SID)
-	for _, r := range rows {
-		one := k.end(ctx, r, "the company's sign-in ended it")
-		if one == nil {
-			ended++
-		}
-		err = errors.Join(err, one)
-	}
-	if err == nil {
-		err = k.cfg.Remember(ctx, id, order.Until)
-	}
-	if err != nil {
-		err = usererr.Wrap(err, usererr.Unavailable, "Not every session could be ended", "Send the token again")
-	}
-	return ended, err
 }

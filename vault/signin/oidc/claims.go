@@ -206,7 +206,7 @@ func (p *Provider) signIn(ctx context.Context, m *metadata, c *claims, said toke
 		who.Email = filled.Person.Email
 	}
 	filled.Person = who
-	filled.SID, filled.Time = c.SID, c.AuthTime.Time
+	filled.SID, filled.Time, filled.Issued = c.SID, c.AuthTime.Time, c.token.IssuedAt
 	if len(filled.SID) > maxID {
 		filled.SID = ""
 	}

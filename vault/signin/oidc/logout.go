@@ -14,7 +14,8 @@ type Logout struct {
 	Issuer       string
 	Subject, SID string // one of the two at least
 	ID           string // the same order has the same one
-	Until        time.Time
+	Issued       time.Time
+	Until        time.Time // the token is good
 }
 
 // Logout checks a logout token, all but whether it came before. Its errors say
@@ -42,5 +43,5 @@ func (p *Provider) Logout(ctx context.Context, raw secret.String) (Logout, error
 	}
 	// A token is good until it expires or is too old, whatever comes first.
 	until := token.IssuedAt.Add(backdated + leeway)
-	return Logout{Issuer: token.Issuer, Subject: token.Subject, SID: token.SessionID, ID: token.TokenID, Until: until.Add(leeway)}, nil
+	return Logout{Issuer: token.Issuer, Subject: token.Subject, SID: token.SessionID, ID: token.TokenID, Issued: token.IssuedAt, Until: until.Add(leeway)}, nil
 }

@@ -84,7 +84,10 @@ func TestSigningIn(t *testing.T) {
 	if age := time.Since(who.Time); age < 58*time.Second || age > 75*time.Second || who.Refresh.Empty() {
 		t.Errorf("signed in %v ago, refresh token %v", age, !who.Refresh.Empty())
 	}
-	who.Time, who.Refresh = time.Time{}, secret.String{}
+	if age := time.Since(who.Issued); age < -time.Second || age > 15*time.Second {
+		t.Errorf("issued %v ago", age)
+	}
+	who.Time, who.Issued, who.Refresh = time.Time{}, time.Time{}, secret.String{}
 	want := identity.SignIn{
 		Person: identity.Person{ID: identity.NewPersonID(p.URL, "ada-1"), Issuer: p.URL, Subject: "ada-1", Name: "Ada Berger", Email: "ada@acme.example"},
 		SID:    "sid-1", Groups: []string{"staff", "wiki"}, GroupsKnown: true, ACR: []string{"pwd"}, AMR: []string{"pwd"},

@@ -35,7 +35,9 @@ func New(cfg Config) *Store { return &Store{cfg} }
 
 const (
 	// cleanAtOnce bounds how many rows one cleaning takes away.
-	cleanAtOnce   = 5000
+	cleanAtOnce = 5000
+	// signOutLife is longer than any login.
+	signOutLife   = time.Hour
 	signInColumns = "session, device, person, tenant, issuer, subject, sid, said, sealed, created, due, step_up, version"
 	signInAll     = "SELECT " + signInColumns + ", " + signInSince + " FROM signins WHERE "
 	// signInSince is what a demand wants of the person: on the device where
@@ -104,6 +106,24 @@ func (s *Store) SignInAnswer(ctx context.Context, person identity.PersonID, at t
 	})
 }
 
+// SignOutPut implements [company.SignOuts].
+func (s *Store) SignOutPut(ctx context.Context, o company.SignOut) error {
+	return s.cfg.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO signouts (issuer, subject, sid, issued, stored) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (issuer, subject, sid) DO UPDATE SET issued = CASE WHEN signouts.issued < $4 THEN $4 ELSE signouts.issued END, stored = $5",
+			o.Issuer, o.Subject, o.SID, rows.Millis(o.Issued), rows.Millis(time.Now()))
+		return err
+	})
+}
+
+// SignOutLast implements [company.SignOuts]. Whose session has no name is in
+// any of the person's, as in SignInsOf.
+func (s *Store) SignOutLast(ctx context.Context, issuer, subject, sid string) (time.Time, error) {
+	const of = "SELECT COALESCE(MAX(issued), 0) FROM signouts WHERE issuer = $1 AND (subject = $2 AND (sid = '' OR sid = $3 OR $3 = '') OR subject = '' AND sid = $3 AND sid <> '')"
+	var last int64
+	err := s.cfg.Read().QueryRowContext(ctx, of, issuer, subject, sid).Scan(&last)
+	return rows.Moment(last), err
+}
+
 // SignInsDue implements [company.Store].
 func (s *Store) SignInsDue(ctx context.Context, now time.Time, limit int) ([]company.Row, error) {
 	found, err := s.cfg.Read().QueryContext(ctx, signInAll+"due <= $1"+signInLives+" ORDER BY due, session LIMIT $2", rows.Millis(now), limit)
@@ -130,7 +150,7 @@ func (s *Store) SignInsOf(ctx context.Context, issuer, subject, sid string) ([]c
 }
 
 // SignInsTidy implements [company.Store]. It takes away a bounded number at a
-// time.
+// time, of old orders to sign out too.
 func (s *Store) SignInsTidy(ctx context.Context, before time.Time) ([]session.Session, error) {
 	var gone int64
 	err := s.cfg.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
@@ -139,7 +159,10 @@ func (s *Store) SignInsTidy(ctx context.Context, before time.Time) ([]session.Se
 		if err != nil {
 			return err
 		}
-		gone, err = done.RowsAffected()
+		if gone, err = done.RowsAffected(); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "DELETE FROM signouts WHERE (issuer, subject, sid) IN (SELECT issuer, subject, sid FROM signouts WHERE stored < $1 LIMIT $2)", rows.Millis(before.Add(-signOutLife)), cleanAtOnce)
 		return err
 	})
 	if gone > 0 {

@@ -16,6 +16,7 @@ func (s *stream) Begin(answer wire.Resume) (replay int, err error) {
 		again := s.replayLocked()
 		s.box.Restart(again)
 		replay = len(again)
+		s.files.Reset()
 	} else if !s.box.Resume(answer.Received) {
 		return 0, link.ErrNonsense
 	}

@@ -59,6 +59,7 @@ func (s *stream) begin() {
 // take takes a message, which may be a part of a batch.
 func (s *stream) take(ctx context.Context, line jsonline.Line, of *batch) {
 	if line.Kind == jsonline.Response && words.Own(line.ID) {
+		s.roots.answer(string(line.ID), line.Text)
 		return
 	}
 	if line.Kind == jsonline.Notification && string(line.Method) == words.Cancelled && s.cancel(line.Text) {
@@ -244,6 +245,7 @@ func (s *stream) cancel(data []byte) bool {
 	c.cancelled = true
 	c.batch.lessLocked(s)
 	c.batch = nil
+	s.files.End(c.id)
 	return false
 }
 

@@ -22,6 +22,7 @@ type setup struct {
 	promised  bool
 	stateless greeting.Promise // what server/discover was answered with
 	urls      bool             // the client can show a URL to the person
+	roots     bool             // … and tell the folders that it works in
 }
 
 // resource is a subscription to a resource.

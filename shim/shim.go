@@ -8,9 +8,10 @@
 // Read in this order: shim.go (the life of a conversation), client.go (lines
 // from the client), stream.go (what is kept, and sending it), vault.go
 // (messages from the vault), away.go and offline.go (when there is no link, and
-// answering for the vault), notify.go (telling the client about a sign-in).
+// answering for the vault), notify.go (telling the client about a sign-in),
+// desk.go (what files needs of a conversation).
 // Below are jsonline (lines), outbox (what is on its way), link (the way to the
-// vault), greeting (first answers) and words (of MCP).
+// vault), greeting (first answers), words (of MCP) and files (of this computer).
 //
 // Every request of the client is answered once: by the vault, or here with a
 // reason. The keychain is not touched before the first answer.
@@ -31,6 +32,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/shim/device"
 	"github.com/coatcheck-mcp/coatcheck/shim/dial"
+	"github.com/coatcheck-mcp/coatcheck/shim/files"
 	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
 	"github.com/coatcheck-mcp/coatcheck/shim/jsonline"
 	"github.com/coatcheck-mcp/coatcheck/shim/link"
@@ -64,11 +66,13 @@ type Config struct {
 	// CacheDir has the answers of the vault that are given before it is
 	// reached; "" keeps them in memory.
 	CacheDir string
-	Log      *slog.Logger // optional
-	Version  string       // of this program
-	OS       string       // for people
-	Host     string       // for people
-	User     string       // for people
+	// Files says what files of this computer calls may use.
+	Files   files.Rules
+	Log     *slog.Logger // optional
+	Version string       // of this program
+	OS      string       // for people
+	Host    string       // for people
+	User    string       // for people
 	// Began is called after the answer to the first message: what it does, the
 	// client does not wait for. Optional.
 	Began func()
@@ -87,7 +91,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := newStream(cfg)
+	s := newStream(ctx, cfg)
 	lines := jsonline.NewReader(cfg.Stdin, wire.MaxMessage)
 	input := make(chan error, 1)
 	var joined sync.WaitGroup
@@ -119,7 +123,7 @@ func Run(ctx context.Context, cfg Config) error {
 
 func ended(err error) bool { return err == io.EOF } //nolint:errorlint // a reader's end is never wrapped
 
-func newStream(cfg Config) *stream {
+func newStream(ctx context.Context, cfg Config) *stream {
 	s := &stream{
 		cfg:   cfg,
 		out:   jsonline.NewWriter(cfg.Stdout),
@@ -127,6 +131,7 @@ func newStream(cfg Config) *stream {
 		began: make(chan struct{}),
 		open:  map[string]*call{},
 	}
+	s.files = files.New(ctx, files.Config{Rules: cfg.Files, Call: s.running, Roots: s.askRoots, Send: s.sendFrame, Log: cfg.Log})
 	s.downSince = time.Now()
 	origin := ""
 	if s.dead = s.problem(); s.dead == nil {
@@ -150,7 +155,7 @@ func (s *stream) reach(origin string) {
 		Origin: origin,
 		Stream: s,
 		Hello: func() wire.Hello {
-			return wire.Hello{Stream: name(), Version: cfg.Version, OS: cfg.OS, Host: cfg.Host, User: cfg.User}
+			return wire.Hello{Stream: name(), Version: cfg.Version, OS: cfg.OS, Host: cfg.Host, User: cfg.User, Can: []string{wire.CanFiles}}
 		},
 		Log: cfg.Log,
 	})
@@ -254,6 +259,7 @@ func (s *stream) end(joined *sync.WaitGroup) {
 	if s.signin != nil {
 		joined.Go(s.signin.Close)
 	}
+	joined.Go(s.files.Close)
 	if d, ok := s.cfg.Stdin.(interface{ SetReadDeadline(time.Time) error }); ok {
 		_ = d.SetReadDeadline(time.Now())
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/shim/files"
 	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
 	"github.com/coatcheck-mcp/coatcheck/shim/jsonline"
 	"github.com/coatcheck-mcp/coatcheck/shim/link"
@@ -40,9 +41,11 @@ type stream struct {
 	cfg    Config
 	out    *jsonline.Writer
 	book   *greeting.Book
-	began  chan struct{}      // closed after the first line from the client
-	signin *signin.SignIn     // nil if there is a problem
-	keeper *link.Keeper       // likewise
+	began  chan struct{}  // closed after the first line from the client
+	signin *signin.SignIn // nil if there is a problem
+	keeper *link.Keeper   // likewise
+	files  *files.Desk
+	roots  roots
 	quit   context.CancelFunc // ends the keeper; set before it begins
 
 	scan jsonline.Scanner // of the goroutine that reads from the vault
@@ -99,6 +102,7 @@ func (s *stream) closeLocked(c *call) {
 	delete(s.open, c.id)
 	s.box.Withdraw(c.message)
 	s.box.Release(c.message)
+	s.files.End(c.id)
 }
 
 // flush sends what is queued, as far as there is a link that takes it. One

@@ -170,7 +170,7 @@ func (s *stream) failOpenLocked(why *usererr.Error, onlySent bool) {
 
 // Frame implements [link.Stream].
 func (s *stream) Frame(ctx context.Context, kind wire.Kind, body []byte) error {
-	switch kind { //nolint:exhaustive // the others are the keeper's
+	switch kind { //nolint:exhaustive // the others are the keeper's, or of files
 	case wire.KindAck:
 		n, err := wire.DecodeAck(body)
 		if err != nil {
@@ -199,6 +199,8 @@ func (s *stream) Frame(ctx context.Context, kind wire.Kind, body []byte) error {
 		}
 		s.signin.Done(done)
 		s.signInDone(done)
+	default:
+		return s.files.Frame(kind, body)
 	}
 	return nil
 }

@@ -31,8 +31,8 @@ type Stream interface {
 	// Text takes a message from the vault, valid during the call. An error ends
 	// the link.
 	Text(frame []byte) error
-	// Frame takes an acknowledgement or what the vault says of a sign-in. An
-	// error ends the link.
+	// Frame takes an acknowledgement, what the vault says of a sign-in, or what
+	// it asks of a file. An error ends the link.
 	Frame(ctx context.Context, kind wire.Kind, body []byte) error
 	// Away is called after each link and each attempt that failed. It reports
 	// whether somebody waits for the next one.
@@ -209,7 +209,8 @@ func (k *Keeper) control(ctx context.Context, l *Link, frame []byte) error {
 		return err
 	}
 	switch kind {
-	case wire.KindAck, wire.KindLoginRequired, wire.KindLoginDone:
+	case wire.KindAck, wire.KindLoginRequired, wire.KindLoginDone,
+		wire.KindFileOpen, wire.KindFileRead, wire.KindFileWrite, wire.KindFileClose:
 		return k.cfg.Stream.Frame(ctx, kind, body)
 	case wire.KindNonce:
 		var nonce wire.Nonce
@@ -226,7 +227,7 @@ func (k *Keeper) control(ctx context.Context, l *Link, frame []byte) error {
 			return err
 		}
 		k.goodbye(l)
-	case wire.KindHello, wire.KindResume, wire.KindReplay, wire.KindProof:
+	case wire.KindHello, wire.KindResume, wire.KindReplay, wire.KindProof, wire.KindFileAnswer, wire.KindFileData:
 		return ErrNonsense // said already, or not the vault's to say
 	}
 	return nil

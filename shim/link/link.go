@@ -66,6 +66,13 @@ func (l *Link) Send(messages [][]byte) {
 	}
 }
 
+// SendFrame sends a frame that is no message. When that fails the link ends.
+func (l *Link) SendFrame(frame []byte) {
+	if l.conn.WriteBinary(frame) != nil {
+		l.Close()
+	}
+}
+
 // Close ends the link, unless somebody is at it already.
 func (l *Link) Close() { l.end(wsconn.CodeNormal) }
 

@@ -41,6 +41,7 @@ const (
 	logMessage    = "notifications/message"
 	elicit        = "elicitation/create"
 	elicitIsOver  = "notifications/elicitation/complete"
+	listRoots     = "roots/list"
 	ownQuestion   = "coatcheck-shim-"
 	unsupportedIs = "unsupported protocol version"
 )
@@ -157,6 +158,29 @@ func AskToOpen(name, url, message string) (question []byte, id string) {
 		"jsonrpc": "2.0", "id": id, "method": elicit,
 		"params": map[string]any{"mode": "url", "elicitationId": id, "url": url, "message": message},
 	}), id
+}
+
+// AskRoots asks the client for the folders that it works in. The id, JSON text,
+// is that of the question, made up from name.
+func AskRoots(name string) (question []byte, id string) {
+	return encode(map[string]any{"jsonrpc": "2.0", "id": ownQuestion + name, "method": listRoots}), `"` + ownQuestion + name + `"`
+}
+
+// RootsOf reads the answer to [AskRoots]: URIs, none in one that says no.
+func RootsOf(message []byte) []string {
+	var answer struct {
+		Result struct {
+			Roots []struct {
+				URI string `json:"uri"`
+			} `json:"roots"`
+		} `json:"result"`
+	}
+	_ = json.Unmarshal(message, &answer) // what does not fit allows nothing
+	var uris []string
+	for _, root := range answer.Result.Roots {
+		uris = append(uris, root.URI)
+	}
+	return uris
 }
 
 // AskInAnswer answers a call with a question instead of a result, as the

@@ -34,7 +34,7 @@ func (r *rig) everyOperation(token string) []wanted {
 	v2, v1 := "/api/v2", "/rest/api"
 	ada, _ := r.Person("ada")
 	cql := url.QueryEscape(`text ~ "deployment"`)
-	return []wanted{
+	return append(r.collaboration(token), []wanted{
 		{"GET", v2 + "/spaces?limit=2&status=current", nil, 200},
 		{"GET", v2 + "/spaces?keys=ENG,OPS&sort=-name&description-format=plain&type=global", nil, 200},
 		{"GET", v2 + "/spaces?ids=" + got.SpaceID, nil, 200},
@@ -72,7 +72,7 @@ func (r *rig) everyOperation(token string) []wanted {
 		{"GET", v1 + "/user/current", nil, 200},
 		{"GET", v1 + "/user?accountId=" + ada.AccountID, nil, 200},
 		{"GET", v1 + "/user?accountId=nobody", nil, 404},
-	}
+	}...)
 }
 
 // Everything that is asked and answered is as Atlassian describes it.

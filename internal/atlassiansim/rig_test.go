@@ -27,6 +27,8 @@ func scopes() []string {
 		"read:page:confluence", "write:page:confluence", "delete:page:confluence", "read:space:confluence", "read:user:confluence",
 		"read:content-details:confluence", "search:confluence", "read:hierarchical-content:confluence", "read:content.metadata:confluence",
 		"read:attachment:confluence", "read:me", "offline_access",
+		"read:comment:confluence", "write:comment:confluence", "delete:comment:confluence", "read:label:confluence", "write:label:confluence",
+		"read:group:confluence", "write:space:confluence", "write:confluence-content", "read:confluence-groups",
 	}
 }
 

@@ -54,6 +54,7 @@ func fields() map[string]string {
 		"space": "e", "space.key": "e", "space.title": "t", "space.type": "e", "type": "e", "title": "et",
 		"text": "t", "sitesearch": "t", "id": "e", "content": "e", "content.id": "e", "label": "e",
 		"creator": "e", "contributor": "e", "ancestor": "e", "parent": "e", "lastmodified": "eo", "created": "eo",
+		"user": "e", "user.fullname": "t", "user.accountid": "e",
 	}
 }
 

@@ -94,7 +94,7 @@ func (c clause) time(d *Doc) time.Time {
 func (c clause) text(d *Doc) (float64, bool) {
 	words, weight := d.Words, 1.0
 	switch c.field {
-	case "title":
+	case "title", "user.fullname":
 		words, weight = d.TitleWords, 4
 	case "space.title":
 		words = Words(d.SpaceName)

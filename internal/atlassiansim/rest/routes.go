@@ -8,6 +8,10 @@ import (
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/reply"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/comments"
+	labelling "github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/labels"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/people"
+	estate "github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/spaces"
 )
 
 const (
@@ -46,6 +50,11 @@ func (a *API) routes() {
 	a.handle("GET "+v1+"/user/current", readUser, currentUser)
 	a.handle("GET "+v1+"/user", readUser, user)
 	a.mux.HandleFunc("GET "+v1+"/content/{id}/child/attachment/{attachment}/download", a.download)
+
+	comments.Add(a.add)
+	labelling.Add(a.add)
+	people.Add(a.add)
+	estate.Add(a.add)
 
 	for _, line := range strings.Split(strings.TrimSpace(removed), "\n") {
 		method, path, _ := strings.Cut(line, " ")

@@ -34,6 +34,9 @@ func (k *Keeper) Logout(ctx context.Context, raw secret.String) (ended int, err 
 	if err != nil {
 		return 0, err
 	}
+	// Whoever sent it may not wait for the answer, and not send it again.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	defer cancel()
 	id := "logout:" + string(identity.NewPersonID(order.Issuer, order.ID))
 	seen, err := k.cfg.Seen(ctx, id)
 	switch {

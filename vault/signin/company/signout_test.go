@@ -90,6 +90,19 @@ func TestALogoutWhileASessionBegins(t *testing.T) {
 	})
 }
 
+// TestALogoutOfWhoDoesNotWait is done all the same.
+func TestALogoutOfWhoDoesNotWait(t *testing.T) {
+	inTime(t, func(t *testing.T, r *rig) {
+		s := r.signIn("d1", "", "staff")
+		r.provider.order = oidc.Logout{Issuer: "https://login.example.com", Subject: "ada", ID: "j", Issued: time.Now(), Until: time.Now().Add(time.Minute)}
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		if ended, err := r.Logout(gone, secret.New("token")); ended != 1 || err != nil || r.lives(s) {
+			t.Errorf("%d, %v", ended, err)
+		}
+	})
+}
+
 // noOrders is a store that cannot remember orders.
 type noOrders struct{ company.Store }
 

@@ -34,7 +34,7 @@ func (r *rig) everyOperation(token string) []wanted {
 	v2, v1 := "/api/v2", "/rest/api"
 	ada, _ := r.Person("ada")
 	cql := url.QueryEscape(`text ~ "deployment"`)
-	return append(r.collaboration(token), []wanted{
+	return append(append(r.collaboration(token), r.objects(token)...), []wanted{
 		{"GET", v2 + "/spaces?limit=2&status=current", nil, 200},
 		{"GET", v2 + "/spaces?keys=ENG,OPS&sort=-name&description-format=plain&type=global", nil, 200},
 		{"GET", v2 + "/spaces?ids=" + got.SpaceID, nil, 200},
@@ -124,7 +124,7 @@ func TestScopesAreAsDescribed(t *testing.T) {
 				t.Errorf("%s %s with %s answers %d %s", w.method, path, scope, got.Status, got.Text)
 			}
 		}
-		token, _ := r.MintToken("ada", []string{"read:task:confluence"})
+		token, _ := r.MintToken("ada", []string{"read:app-data:confluence"})
 		got := r.api(token, w.method, w.path, w.body)
 		if got.Status != http.StatusUnauthorized || !strings.Contains(got.Text, `{"code":401,"message":"Unauthorized; scope does not match"}`) || got.Header.Get("X-Failure-Category") != "FAILURE_CLIENT_SCOPE_CHECK" {
 			t.Errorf("%s %s without scope answers %d %s", w.method, path, got.Status, got.Text)

@@ -187,7 +187,7 @@ func (r *rig) ask(token, method, path string, body any) answer {
 // as gives a person a token without a browser.
 func (r *rig) as(person string) string {
 	r.t.Helper()
-	access, _ := r.MintToken(person, scopes())
+	access, _ := r.MintToken(person, append(scopes(), objectScopes()...))
 	if access == "" {
 		r.t.Fatalf("no token for %q", person)
 	}

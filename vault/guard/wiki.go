@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
@@ -130,8 +131,14 @@ func (w *Wiki) Deny(what, kind, id, space string) error {
 // Withhold counts objects that were left out.
 func (w *Wiki) Withhold(n int) { w.rec.withheld += n }
 
-// Note names an object in the audit record.
-func (w *Wiki) Note(kind, id, space string) { w.rec.note(kind, id, space) }
+// Note names an object in the audit record. The result of a write is answered a
+// second time only while policy allows all spaces that were named.
+func (w *Wiki) Note(kind, id, space string) {
+	w.rec.note(kind, id, space)
+	if space != "" && !slices.Contains(w.seen, space) {
+		w.seen = append(w.seen, space)
+	}
+}
 
 // Narrow returns a query that finds only what policy allows and what all of the
 // conditions say.

@@ -34,6 +34,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 //	fail METHOD PATH STATUS     what Confluence answers next instead
 //	drop METHOD PATH            Confluence does it, and its answer is lost
 //	person NAME | scopes … | deny SPACES | guest | revoked | broken audit
+//	toolsets NAMES              what is offered beside the usual tools
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -129,6 +130,10 @@ func (s *script) step(line string) {
 		s.liveErr = gone()
 	case "broken":
 		s.auditErr = outage()
+	case "toolsets":
+		s.toolsets, s.scopes, s.token = words, append(allScopes(), toolsetScopes()...), map[string]string{}
+		s.start()
+		s.c = s.connect()
 	case "many":
 		s.sim.CreatePages(words[0], 30)
 	default:

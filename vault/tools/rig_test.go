@@ -47,6 +47,7 @@ type rig struct {
 	policy   *policy.Policy
 	sites    []grant.Site
 	scopes   []string
+	toolsets []string
 	token    map[string]string // by person
 	audited  []audit.Entry
 	auditErr error
@@ -97,7 +98,7 @@ func (r *rig) start() {
 		},
 		Log: slog.New(slog.NewTextHandler(&r.log, nil)),
 	})
-	r.server = tools.New(tools.Config{Door: r.door, Version: "v1.2.3", SignIn: signIn{r}, Log: slog.New(slog.NewTextHandler(&r.log, nil))})
+	r.server = tools.New(tools.Config{Door: r.door, Version: "v1.2.3", SignIn: signIn{r}, Toolsets: r.toolsets, Log: slog.New(slog.NewTextHandler(&r.log, nil))})
 	r.server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(ctx context.Context, method string, req mcp.Request) (result mcp.Result, err error) {
 			defer func() {
@@ -107,7 +108,10 @@ func (r *rig) start() {
 					panic(end)
 				}
 			}()
-			return next(identity.With(ctx, r.caller), method, req)
+			if method == "tools/call" {
+				ctx = identity.With(ctx, r.caller)
+			}
+			return next(ctx, method, req)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	labelling "github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/labels"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/people"
 	estate "github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/spaces"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/tasks"
 )
 
 const (
@@ -55,6 +56,7 @@ func (a *API) routes() {
 	labelling.Add(a.add)
 	people.Add(a.add)
 	estate.Add(a.add)
+	tasks.Add(a.add)
 
 	for _, line := range strings.Split(strings.TrimSpace(removed), "\n") {
 		method, path, _ := strings.Cut(line, " ")

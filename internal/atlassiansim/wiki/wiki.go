@@ -181,6 +181,14 @@ func (w *Wiki) Space(cloudID string, who directory.Person, id int64) (Space, err
 	return *space, nil
 }
 
+// Writes reports whether a person may write in a space.
+func (w *Wiki) Writes(cloudID string, who directory.Person, id int64) bool {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	space := w.sites[cloudID].space(id)
+	return space != nil && space.writes(who)
+}
+
 // SpaceByKey finds a space whoever may see it.
 func (w *Wiki) SpaceByKey(cloudID, key string) (Space, bool) {
 	w.mu.RLock()

@@ -20,6 +20,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
 	"github.com/coatcheck-mcp/coatcheck/vault/evidence"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/here"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
@@ -191,7 +192,7 @@ func (v *assembly) connect(ctx context.Context, k keys) error {
 		APIBase: func(t identity.TenantID) string { return s.Tenants[string(t)].OAuth.Endpoints.API },
 		Live:    v.gateway.Live, StepUp: v.stepUp, Who: v.who, Agent: "coatcheck-vault/" + v.cfg.Version, Log: v.log,
 	})
-	v.gateway.Serve(tools.New(tools.Config{Door: door, Version: v.cfg.Version, SignIn: v.gateway, Log: v.log, Toolsets: s.Features.Toolsets}))
+	v.gateway.Serve(tools.New(tools.Config{Door: door, Version: v.cfg.Version, SignIn: v.gateway, Computer: here.Computer{}, Log: v.log, Toolsets: s.Features.Toolsets}))
 	return v.wireSignIn(k, nonces, verifier)
 }
 

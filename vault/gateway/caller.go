@@ -11,21 +11,12 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/here"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway/message"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway/stream"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
-
-// here is what Await and Start must know of the request that they serve.
-type here struct {
-	stream   *stream.Stream
-	caller   identity.Caller
-	session  *mcp.ServerSession // for progress
-	progress any                // the request's progress token; nil if none
-}
-
-type hereKey struct{}
 
 // receive is the receiving middleware of the shared server: it puts the caller
 // into the context, keeps guests to what guests may, answers nothing while
@@ -47,9 +38,9 @@ func (g *Gateway) receive(next mcp.MethodHandler) mcp.MethodHandler {
 		if refused := g.mayAsk(who, method); refused != nil {
 			return refusal(method, refused)
 		}
-		at := here{stream: s, caller: who, progress: progressToken(req)}
-		at.session, _ = req.GetSession().(*mcp.ServerSession)
-		ctx = context.WithValue(identity.With(ctx, who), hereKey{}, at)
+		at := here.Request{Stream: s, Caller: who, Progress: progressToken(req)}
+		at.Session, _ = req.GetSession().(*mcp.ServerSession)
+		ctx = here.With(identity.With(ctx, who), at)
 		if result, err = next(ctx, method, req); err != nil {
 			return nil, g.failed(err, method, who)
 		}
@@ -89,7 +80,10 @@ func (g *Gateway) failed(err error, method string, who identity.Caller) error {
 }
 
 func progressToken(req mcp.Request) any {
-	if params, ok := req.GetParams().(*mcp.CallToolParamsRaw); ok && params != nil {
+	switch params := req.GetParams().(type) {
+	case *mcp.CallToolParamsRaw:
+		return params.GetProgressToken()
+	case *mcp.ReadResourceParams:
 		return params.GetProgressToken()
 	}
 	return nil
@@ -103,17 +97,24 @@ func (g *Gateway) mayAsk(who identity.Caller, method string) error {
 	if g.blind() {
 		return errBlind()
 	}
-	if who.Guest() && method != "tools/call" {
+	if who.Guest() && !mindsGuests(method) {
 		return usererr.New(usererr.SignIn, "You are not signed in", "Call a tool first; it opens the sign-in in your browser")
 	}
 	return nil
 }
 
+// mindsGuests tells the methods whose handlers wait for a sign-in, or answer
+// guests with nothing.
+func mindsGuests(method string) bool {
+	return method == "tools/call" || method == "resources/read" || method == "completion/complete"
+}
+
 // touchesContent tells the methods that set a conversation up or list what
-// there is, which anybody may, from those that do something.
+// there is, which anybody may, from those that do something. A list of
+// resources is the guard's business: guests get an empty one.
 func touchesContent(method string) bool {
 	switch method {
-	case "initialize", "ping", "server/discover", "tools/list", "prompts/list", "resources/list",
+	case "initialize", "ping", "server/discover", "tools/list", "prompts/list", "prompts/get", "resources/list",
 		"resources/templates/list", "logging/setLevel", stream.MethodListen:
 		return false
 	}

@@ -74,6 +74,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.End(wsconn.CodeProtocol, bye)
 		return
 	}
+	l.Can = hello.Can
 	g.arrive(l, hello, who)
 }
 

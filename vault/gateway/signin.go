@@ -4,16 +4,15 @@ import (
 	"context"
 	"time"
 
-	"github.com/modelcontextprotocol/go-sdk/mcp"
-
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/here"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway/stream"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
-	"github.com/coatcheck-mcp/coatcheck/vault/tools"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
-var _ tools.SignIn = (*Gateway)(nil)
+var _ tool.SignIn = (*Gateway)(nil)
 
 const (
 	progressEvery = 10 * time.Second
@@ -21,35 +20,35 @@ const (
 	lookEvery = 2 * time.Second
 )
 
-// Await implements tools.SignIn: it asks the shim to sign in and waits, at most
+// Await implements tool.SignIn: it asks the shim to sign in and waits, at most
 // Config.SignInWait.
 func (g *Gateway) Await(ctx context.Context) (identity.Caller, error) {
-	at, ok := ctx.Value(hereKey{}).(here)
+	at, ok := here.From(ctx)
 	if !ok {
 		return identity.Caller{}, errNoStream()
 	}
-	g.look(ctx, at.stream)
-	wait, first, ok := at.stream.Join(at.caller)
+	g.look(ctx, at.Stream)
+	wait, first, ok := at.Stream.Join(at.Caller)
 	if !ok {
-		return at.stream.Now(at.caller), nil
+		return at.Stream.Now(at.Caller), nil
 	}
-	defer at.stream.Quit(wait, at.caller)
+	defer at.Stream.Quit(wait, at.Caller)
 	if first {
-		required := wire.LoginRequired{Tenant: string(at.caller.Tenant)}
-		if !at.caller.Replayed { // else an earlier vault may have begun it
-			required.Call = at.caller.Call
+		required := wire.LoginRequired{Tenant: string(at.Caller.Tenant)}
+		if !at.Caller.Replayed { // else an earlier vault may have begun it
+			required.Call = at.Caller.Call
 		}
-		at.stream.Send(wire.Encode(wire.KindLoginRequired, required))
+		at.Stream.Send(wire.Encode(wire.KindLoginRequired, required))
 	}
 	return g.await(ctx, at, wait)
 }
 
-func (g *Gateway) await(ctx context.Context, at here, wait *stream.Wait) (identity.Caller, error) {
+func (g *Gateway) await(ctx context.Context, at here.Request, wait *stream.Wait) (identity.Caller, error) {
 	deadline := time.NewTimer(g.cfg.SignInWait)
 	defer deadline.Stop()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	before, _, over := g.ended(ctx, at.stream.Device())
+	before, _, over := g.ended(ctx, at.Stream.Device())
 	if !over {
 		before = "" // what is under way may end yet
 	}
@@ -58,19 +57,19 @@ func (g *Gateway) await(ctx context.Context, at here, wait *stream.Wait) (identi
 	for step := 1; ; {
 		select {
 		case <-wait.Done():
-			return at.stream.Now(at.caller), wait.Err()
+			return at.Stream.Now(at.Caller), wait.Err()
 		case <-ctx.Done():
 			return identity.Caller{}, usererr.Wrap(context.Cause(ctx), usererr.SignInOpen, "The call was cancelled while it waited for the sign-in", "Finish the sign-in in your browser, then ask again")
 		case <-deadline.C:
 			return identity.Caller{}, errOpen()
 		case <-look.C:
-			g.look(ctx, at.stream)
+			g.look(ctx, at.Stream)
 			// So may a refusal: whoever waits here has not heard of it.
-			if id, done, ok := g.ended(ctx, at.stream.Device()); ok && id != before {
-				g.LoginDone(at.stream.Device(), done)
+			if id, done, ok := g.ended(ctx, at.Stream.Device()); ok && id != before {
+				g.LoginDone(at.Stream.Device(), done)
 			}
 		case <-progress.C:
-			at.tell(ctx, step)
+			at.Tell(ctx, step, "Waiting for the sign-in in your browser")
 			step++
 		}
 	}
@@ -82,17 +81,6 @@ func errOpen() error {
 
 func errNoStream() error {
 	return usererr.New(usererr.SignIn, "A sign-in is needed, and this call did not come over a connection that can ask for it", "Run 'coatcheck login', then ask again")
-}
-
-// tell sends progress, if the client asked for it.
-func (h here) tell(ctx context.Context, step int) {
-	if h.progress == nil || h.session == nil {
-		return
-	}
-	_ = h.session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{ // best effort
-		// Small, since progress never goes back and the call itself counts from 1.
-		ProgressToken: h.progress, Progress: float64(step) / 1000, Message: "Waiting for the sign-in in your browser",
-	})
 }
 
 // look asks the store whether somebody has signed in on the stream's device.
@@ -112,17 +100,17 @@ func (g *Gateway) ended(ctx context.Context, device identity.DeviceID) (identity
 	return g.cfg.LoginEnded(ctx, device)
 }
 
-// Start implements tools.SignIn: it asks the shim to sign in and does not wait.
-func (g *Gateway) Start(ctx context.Context) (tools.SignInState, error) {
-	at, ok := ctx.Value(hereKey{}).(here)
+// Start implements tool.SignIn: it asks the shim to sign in and does not wait.
+func (g *Gateway) Start(ctx context.Context) (tool.SignInState, error) {
+	at, ok := here.From(ctx)
 	if !ok {
-		return tools.SignInState{}, errNoStream()
+		return tool.SignInState{}, errNoStream()
 	}
-	if linked, _ := at.stream.Linked(); !linked {
-		return tools.SignInState{}, usererr.New(usererr.Unavailable, "The connection to your computer is interrupted", "Ask again in a moment")
+	if linked, _ := at.Stream.Linked(); !linked {
+		return tool.SignInState{}, usererr.New(usererr.Unavailable, "The connection to your computer is interrupted", "Ask again in a moment")
 	}
-	at.stream.Send(wire.Encode(wire.KindLoginRequired, wire.LoginRequired{Tenant: string(at.caller.Tenant)}))
-	return tools.SignInState{Open: true, Message: "The sign-in opens in the browser of this computer; finish it there, then ask again"}, nil
+	at.Stream.Send(wire.Encode(wire.KindLoginRequired, wire.LoginRequired{Tenant: string(at.Caller.Tenant)}))
+	return tool.SignInState{Open: true, Message: "The sign-in opens in the browser of this computer; finish it there, then ask again"}, nil
 }
 
 // LoginDone tells every stream of device how its sign-in ended, and lets the

@@ -52,7 +52,10 @@ func (s *Stream) act(l *Link, kind wire.Kind, body []byte) error {
 			return err
 		}
 		s.prove(l, proof.Proof)
-	case wire.KindHello, wire.KindResume, wire.KindNonce, wire.KindLoginRequired, wire.KindLoginDone, wire.KindBye:
+	case wire.KindFileAnswer, wire.KindFileData:
+		return s.fileFrame(kind, body)
+	case wire.KindHello, wire.KindResume, wire.KindNonce, wire.KindLoginRequired, wire.KindLoginDone, wire.KindBye,
+		wire.KindFileOpen, wire.KindFileRead, wire.KindFileWrite, wire.KindFileClose:
 		return wire.ErrFrame // said already, or not the shim's to say
 	}
 	return nil

@@ -13,6 +13,8 @@ const byeTime = 400 * time.Millisecond
 // Link is one connection that carries a stream for a while. What changes is
 // guarded by the stream's mu.
 type Link struct {
+	// Can is what the shim said that it can do, set before the link is used.
+	Can     []string
 	conn    *wsconn.Conn
 	address string    // of the shim, without port
 	pinged  time.Time // the last ping

@@ -22,6 +22,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/internal/wsconn"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway/message"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/transfer"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
@@ -104,6 +105,7 @@ type Stream struct {
 	life    context.Context    // of what the SDK and the calls do; nil at first
 	sdk     *mcp.ServerSession // the SDK's view of the stream; nil at first
 	settled bool               // the conversation was set up: initialize succeeded
+	files   *transfer.Desk     // nil until a call wants a file
 
 	calls     map[string]call // under way, by id
 	callBytes int             // of their requests
@@ -211,6 +213,7 @@ func (s *Stream) put(l *Link) {
 	s.link = l
 	s.arrived.Broadcast()
 	s.mu.Unlock()
+	s.askAgain()
 }
 
 // detach takes the link off, if it is only (any, for nil), and closes it. The
@@ -246,7 +249,7 @@ func (s *Stream) Drop(code int, bye *wire.Bye) {
 	}
 	s.giveLocked(s.held)
 	s.closed = true
-	l, waits := s.link, s.login
+	l, waits, desk := s.link, s.login, s.files
 	s.link, s.login = nil, nil
 	s.tail, s.queued = nil, 0
 	s.arrived.Broadcast()
@@ -261,6 +264,9 @@ func (s *Stream) Drop(code int, bye *wire.Bye) {
 		cancel()
 	}
 	waits.end(Gone())
+	if desk != nil {
+		desk.Close(Gone())
+	}
 	s.cfg.Host.Left(s)
 	if l != nil {
 		s.cfg.Host.Spawn(func() { l.End(code, bye) })

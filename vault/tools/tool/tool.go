@@ -52,6 +52,9 @@ type Set struct {
 	Version string
 	SignIn  SignIn
 	Log     *slog.Logger
+	// Computer has the files of the caller's computer. Optional: without it no
+	// tool moves files.
+	Computer Computer
 	// Toolsets are those that are offered beside the tools without one; "all"
 	// is every one. Optional.
 	Toolsets []string
@@ -64,6 +67,7 @@ type Spec[In, Out any] struct {
 	Toolset                  string // "" is offered always
 	Write                    bool   // changes something in Confluence
 	Destructive              bool   // takes something away that was there
+	Adds                     bool   // does it once more when it is called again
 	Closed                   bool   // does not reach beyond the vault
 	Anonymous                bool   // answers guests too
 	Run                      func(ctx context.Context, set *Set, in In) (Out, string, error)
@@ -83,7 +87,7 @@ func Register[In, Out any](s *mcp.Server, t *Set, def Spec[In, Out]) {
 			ReadOnlyHint: !def.Write, DestructiveHint: new(def.Destructive),
 			// A write carries its version or a title that is taken after it:
 			// a second one of the same arguments is refused.
-			IdempotentHint: true, OpenWorldHint: new(!def.Closed),
+			IdempotentHint: !def.Adds, OpenWorldHint: new(!def.Closed),
 		},
 	}, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		var out Out

@@ -9,11 +9,19 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/vault/admin"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/signin/company"
 	"github.com/coatcheck-mcp/coatcheck/vault/signin/oidc"
+)
+
+// How long it may take to open the tokens of who is expelled, and to end the
+// grants at Atlassian: whoever asks the company again waits for it.
+const (
+	openTime  = 2 * time.Second
+	expelTime = 5 * time.Second
 )
 
 // wireCompany makes the company's sign-in, if there is one. It does not ask the
@@ -63,7 +71,7 @@ func (v *assembly) expel(ctx context.Context, scope admin.Scope, take admin.Upst
 	if err != nil {
 		return err
 	}
-	send := take(ctx, reach.Grants)
+	send := opened(ctx, take, reach.Grants)
 	done, err := v.db.Desk().Revoke(ctx, scope, time.Now())
 	if err != nil {
 		return err
@@ -78,6 +86,8 @@ func (v *assembly) expel(ctx context.Context, scope admin.Scope, take admin.Upst
 		}))
 	}
 	if send != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), expelTime)
+		defer cancel()
 		for id, failure := range send(ctx) {
 			if failure != nil {
 				v.log.WarnContext(ctx, "a grant could not be ended at Atlassian", "grant", id, "err", failure)
@@ -85,4 +95,11 @@ func (v *assembly) expel(ctx context.Context, scope admin.Scope, take admin.Upst
 		}
 	}
 	return err
+}
+
+// opened takes tokens while they are there, unless that keeps the person in.
+func opened(ctx context.Context, take admin.Upstream, grants []grant.Grant) func(context.Context) map[identity.GrantID]error {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	return take(ctx, grants)
 }

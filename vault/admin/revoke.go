@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
@@ -21,7 +24,12 @@ const (
 	takeTime     = 2 * time.Second // opening tokens, which delays what follows
 	revokeTime   = 30 * time.Second
 	upstreamTime = 8 * time.Second
+	keepTime     = 20 * time.Second // for what ended here, and again for what ended at Atlassian
 )
+
+// sideBySide is how many records are under way: those that come together are
+// stored together.
+const sideBySide = 64
 
 // Revocation is what a revocation ended, or would end.
 type Revocation struct {
@@ -74,8 +82,7 @@ func (d *Desk) affected(ctx context.Context, scope Scope) (r Revocation, err err
 // Revoke takes away the access of everybody in scope now, in one step, and
 // returns what ended. The order is on record before, and what ended after it.
 // Only then, and in bounded time, it is attempted to end the grants at
-// Atlassian as well. An error that comes with something revoked is about the
-// records.
+// Atlassian as well. What comes with an error has ended all the same.
 func (d *Desk) Revoke(ctx context.Context, who Actor, scope Scope) (Revocation, error) {
 	if err := d.mayChange(ctx, who, "revoking "+scope.String()); err != nil {
 		return Revocation{}, err
@@ -88,17 +95,27 @@ func (d *Desk) Revoke(ctx context.Context, who Actor, scope Scope) (Revocation, 
 		return Revocation{}, err
 	}
 	// From here on it is done, whether or not somebody still waits for it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	end := d.take(ctx, r.Grants)
-	if r.Revoked, err = d.cfg.Store.Revoke(ctx, scope, time.Now()); err != nil {
-		return Revocation{}, fmt.Errorf("revoking: %w", err)
+	if r.Revoked, err = d.end(ctx, scope); err != nil {
+		// What has ended all the same is on record.
+		return r, errors.Join(fmt.Errorf("revoking: %w", err), d.ended(ctx, who, r.Revoked))
 	}
-	err = errors.Join(d.ended(ctx, who, r.Revoked), d.upstream(ctx, who, &r, end))
-	if err != nil {
+	var results map[identity.GrantID]error
+	var atlassian sync.WaitGroup
+	atlassian.Go(func() { results = upstream(ctx, end) })
+	err = d.ended(ctx, who, r.Revoked)
+	atlassian.Wait()
+	if err = errors.Join(err, d.sent(ctx, who, &r, results)); err != nil {
 		err = usererr.Wrap(err, usererr.Unavailable, "All of it is revoked, but not every record of that could be stored", "The record of the order is there; look at the store")
 	}
 	return r, err
+}
+
+func (d *Desk) end(ctx context.Context, scope Scope) (Revoked, error) {
+	ctx, cancel := context.WithTimeout(ctx, revokeTime)
+	defer cancel()
+	return d.cfg.Store.Revoke(ctx, scope, time.Now())
 }
 
 // order is the record of an order. It is in the chain of a tenant only if
@@ -134,25 +151,43 @@ func (d *Desk) take(ctx context.Context, grants []grant.Grant) func(context.Cont
 }
 
 // ended records what ended.
-func (d *Desk) ended(ctx context.Context, who Actor, done Revoked) (err error) {
+func (d *Desk) ended(ctx context.Context, who Actor, done Revoked) error {
+	entries := make([]audit.Entry, 0, len(done.Grants)+len(done.Sessions))
 	for _, g := range done.Grants {
-		err = errors.Join(err, d.record(ctx, who, audit.Entry{Event: "grant.revoked", Tenant: g.Tenant, Person: g.Person, Grant: g.ID}))
+		entries = append(entries, audit.Entry{Event: "grant.revoked", Tenant: g.Tenant, Person: g.Person, Grant: g.ID})
 	}
 	for _, s := range done.Sessions {
-		err = errors.Join(err, d.record(ctx, who, audit.Entry{Event: "session.revoked", Tenant: s.Tenant, Person: s.Person, Device: s.Device, Session: s.ID}))
+		entries = append(entries, audit.Entry{Event: "session.revoked", Tenant: s.Tenant, Person: s.Person, Device: s.Device, Session: s.ID})
 	}
-	return err
+	return d.recordAll(ctx, who, entries)
 }
 
-// upstream ends the grants at Atlassian too, as far as that works, and records
-// what came of it.
-func (d *Desk) upstream(ctx context.Context, who Actor, r *Revocation, end func(context.Context) map[identity.GrantID]error) (err error) {
-	var results map[identity.GrantID]error
-	if end != nil {
-		bounded, cancel := context.WithTimeout(ctx, upstreamTime)
-		results = end(bounded)
-		cancel()
+// recordAll stores records side by side. Its error is the first one's: there may
+// be thousands.
+func (d *Desk) recordAll(ctx context.Context, who Actor, entries []audit.Entry) error {
+	ctx, cancel := context.WithTimeout(ctx, keepTime)
+	defer cancel()
+	var group errgroup.Group // whose error ends no other record
+	group.SetLimit(sideBySide)
+	for _, e := range entries {
+		group.Go(func() error { return d.record(ctx, who, e) }) // ends with ctx
 	}
+	return group.Wait()
+}
+
+// upstream ends the grants at Atlassian too, as far as that works.
+func upstream(ctx context.Context, end func(context.Context) map[identity.GrantID]error) map[identity.GrantID]error {
+	if end == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, upstreamTime)
+	defer cancel()
+	return end(ctx)
+}
+
+// sent counts and records what came of that.
+func (d *Desk) sent(ctx context.Context, who Actor, r *Revocation, results map[identity.GrantID]error) error {
+	var entries []audit.Entry
 	for _, g := range r.Grants {
 		why, tried := results[g.ID]
 		if !tried {
@@ -164,7 +199,7 @@ func (d *Desk) upstream(ctx context.Context, who Actor, r *Revocation, end func(
 			r.Upstream.Ended, r.Upstream.Failed = r.Upstream.Ended-1, r.Upstream.Failed+1
 			e.Outcome, e.Detail = "error", why.Error()
 		}
-		err = errors.Join(err, d.record(ctx, who, e))
+		entries = append(entries, e)
 	}
-	return err
+	return d.recordAll(ctx, who, entries)
 }

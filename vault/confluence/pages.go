@@ -55,6 +55,7 @@ type Version struct {
 	Message  string
 	AuthorID string
 	Created  time.Time
+	Minor    bool // nobody was told
 }
 
 type pageJSON struct {
@@ -69,6 +70,7 @@ type pageJSON struct {
 		Message   string    `json:"message"`
 		AuthorID  string    `json:"authorId"`
 		CreatedAt time.Time `json:"createdAt"`
+		MinorEdit bool      `json:"minorEdit"`
 	} `json:"version"`
 	Body struct {
 		Storage struct {
@@ -84,7 +86,7 @@ func (p pageJSON) page(kind string) (Page, error) {
 	}
 	return Page{
 		ID: string(p.ID), Type: kind, Status: p.Status, Title: p.Title, SpaceID: string(p.SpaceID), ParentID: string(p.ParentID),
-		Version: Version{Number: p.Version.Number, Message: p.Version.Message, AuthorID: p.Version.AuthorID, Created: p.Version.CreatedAt},
+		Version: Version{p.Version.Number, p.Version.Message, p.Version.AuthorID, p.Version.CreatedAt, p.Version.MinorEdit},
 		Created: p.CreatedAt, Path: SitePath(p.Links.WebUI), Body: p.Body.Storage.Value,
 	}, nil
 }
@@ -105,9 +107,23 @@ func SitePath(link string) string {
 // Page returns a page with its body, or a blog post of that id if there is no
 // such page. Version 0 is the current one.
 func (c *Client) Page(ctx context.Context, id string, version int) (Page, error) {
-	page, err := c.content(ctx, "page", id, version)
+	query := url.Values{}
+	if version > 0 {
+		query.Set("version", strconv.Itoa(version))
+	}
+	return c.either(ctx, id, query)
+}
+
+// Draft is [Client.Page] for one that was not published yet, or has changes that
+// were not.
+func (c *Client) Draft(ctx context.Context, id string) (Page, error) {
+	return c.either(ctx, id, url.Values{"get-draft": {"true"}})
+}
+
+func (c *Client) either(ctx context.Context, id string, query url.Values) (Page, error) {
+	page, err := c.content(ctx, "page", id, query)
 	if Is(err, KindNotFound) {
-		post, postErr := c.content(ctx, "blogpost", id, version)
+		post, postErr := c.content(ctx, "blogpost", id, query)
 		if postErr == nil {
 			return post, nil
 		}
@@ -115,14 +131,11 @@ func (c *Client) Page(ctx context.Context, id string, version int) (Page, error)
 	return page, err
 }
 
-func (c *Client) content(ctx context.Context, kind, id string, version int) (Page, error) {
+func (c *Client) content(ctx context.Context, kind, id string, query url.Values) (Page, error) {
 	if !ValidPageID(id) {
 		return Page{}, &Error{Kind: KindNotFound}
 	}
-	query := url.Values{"body-format": {"storage"}}
-	if version > 0 {
-		query.Set("version", strconv.Itoa(version))
-	}
+	query.Set("body-format", "storage")
 	var answer pageJSON
 	if _, err := c.Do(ctx, Request{http.MethodGet, "/api/v2/" + kind + "s/" + id, query, nil}, &answer); err != nil {
 		return Page{}, err
@@ -160,10 +173,13 @@ func (c *Client) PagesByTitle(ctx context.Context, spaceID, title string, states
 	return pages, nil
 }
 
-// Draft is what a page is created from. Body is storage format; without
-// ParentID the page goes below the space's home page.
+// Draft is what a page or blog post is created from. Body is storage format;
+// without ParentID a page goes below the space's home page.
 type Draft struct {
 	SpaceID, ParentID, Title, Body string
+	Blog                           bool // a blog post, which has no parent
+	Unpublished                    bool // only its author sees it, until it is published
+	Private                        bool // only its author may see and edit it
 }
 
 type bodyJSON struct {
@@ -171,24 +187,48 @@ type bodyJSON struct {
 	Value          string `json:"value"`
 }
 
+// status is what Confluence calls a page that is, or is not, a draft.
+func status(draft bool) string {
+	if draft {
+		return "draft"
+	}
+	return "current"
+}
+
+// kind names pages and blog posts in paths and answers.
+func kind(blog bool) string {
+	if blog {
+		return "blogpost"
+	}
+	return "page"
+}
+
 // CreatePage creates a page. Confluence refuses a second page of the same
 // title in a space with [KindDuplicateTitle].
 func (c *Client) CreatePage(ctx context.Context, d Draft) (Page, error) {
-	body := map[string]any{"spaceId": d.SpaceID, "status": "current", "title": d.Title, "body": bodyJSON{"storage", d.Body}}
+	body := map[string]any{"spaceId": d.SpaceID, "status": status(d.Unpublished), "title": d.Title, "body": bodyJSON{"storage", d.Body}}
 	if d.ParentID != "" {
 		body["parentId"] = d.ParentID
 	}
-	return c.writePage(ctx, Request{http.MethodPost, "/api/v2/pages", nil, body})
+	var query url.Values
+	if d.Private {
+		query = url.Values{"private": {"true"}}
+	}
+	return c.writePage(ctx, kind(d.Blog), Request{http.MethodPost, "/api/v2/" + kind(d.Blog) + "s", query, body})
 }
 
-// Edit replaces a page's title and body. Number must be the current version
-// plus one; anything else is [KindConflict].
+// Edit replaces the title and body of a page or blog post. Number must be the
+// current version plus one, and 1 for a draft; anything else is [KindConflict].
 type Edit struct {
 	ID, Title, Body, Message string
 	Number                   int
+	Blog                     bool
+	Draft                    bool // it is a draft and stays one
+	Minor                    bool // nobody is told; the version that comes back says whether Confluence took it so
 }
 
-// UpdatePage writes the next version of a page.
+// UpdatePage writes the next version of a page. A draft is published, and a page
+// in the trash is taken out of it without another change, unless Draft is set.
 func (c *Client) UpdatePage(ctx context.Context, e Edit) (Page, error) {
 	if !ValidPageID(e.ID) {
 		return Page{}, &Error{Kind: KindNotFound}
@@ -197,16 +237,36 @@ func (c *Client) UpdatePage(ctx context.Context, e Edit) (Page, error) {
 	if e.Message != "" {
 		version["message"] = e.Message
 	}
-	body := map[string]any{"id": e.ID, "status": "current", "title": e.Title, "body": bodyJSON{"storage", e.Body}, "version": version}
-	return c.writePage(ctx, Request{http.MethodPut, "/api/v2/pages/" + e.ID, nil, body})
+	if e.Minor {
+		version["minorEdit"] = true
+	}
+	body := map[string]any{"id": e.ID, "status": status(e.Draft), "title": e.Title, "body": bodyJSON{"storage", e.Body}, "version": version}
+	return c.writePage(ctx, kind(e.Blog), Request{http.MethodPut, "/api/v2/" + kind(e.Blog) + "s/" + e.ID, nil, body})
 }
 
-func (c *Client) writePage(ctx context.Context, r Request) (Page, error) {
+// Delete puts a page or blog post into the trash, with purge removes it from
+// there for good, and with draft drops a draft.
+func (c *Client) Delete(ctx context.Context, id string, blog, purge, draft bool) error {
+	if !ValidPageID(id) {
+		return &Error{Kind: KindNotFound}
+	}
+	query := url.Values{}
+	if purge {
+		query.Set("purge", "true")
+	}
+	if draft {
+		query.Set("draft", "true")
+	}
+	_, err := c.Do(ctx, Request{http.MethodDelete, "/api/v2/" + kind(blog) + "s/" + id, query, nil}, nil)
+	return err
+}
+
+func (c *Client) writePage(ctx context.Context, kind string, r Request) (Page, error) {
 	var answer pageJSON
 	if _, err := c.Do(ctx, r, &answer); err != nil {
 		return Page{}, err
 	}
-	page, err := answer.page("page")
+	page, err := answer.page(kind)
 	if err != nil {
 		return Page{}, &Error{Kind: KindProtocol, Status: http.StatusOK, Unsure: true}
 	}

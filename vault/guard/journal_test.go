@@ -11,6 +11,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
@@ -133,7 +134,7 @@ func TestALateWriteIsSettled(t *testing.T) {
 		op := guard.Op[string]{
 			Tool: "write", Input: "x",
 			Run: func(ctx context.Context, w *guard.Wiki) (string, error) {
-				_, _ = w.CreatePage(ctx, guard.NewPage{Space: "OPS", Title: "T"})
+				_, _ = pages.Create(ctx, w, pages.New{Space: "OPS", Title: "T"})
 				<-ctx.Done()
 				return "", ctx.Err()
 			},

@@ -38,6 +38,12 @@ func (w *Wiki) Page(ctx context.Context, ref string) (Page, error) {
 	return w.PageVersion(ctx, at.ID, 0)
 }
 
+// PageID is the id that names a page in ref, "" if ref has none.
+func (w *Wiki) PageID(ref string) string {
+	at, _ := sites.Page(ref, []grant.Site{w.site}) // else it has none
+	return at.ID
+}
+
 // PageVersion returns one version of a page; 0 is the current one.
 func (w *Wiki) PageVersion(ctx context.Context, id string, version int) (Page, error) {
 	what := "The page " + clip(id)
@@ -115,11 +121,6 @@ var (
 	ErrRefused   = errors.New("the write was refused")
 )
 
-// refused is a user error for a write that was never sent.
-func refused(code usererr.Code, message, hint string) error {
-	return usererr.Wrap(ErrRefused, code, message, hint)
-}
-
 // explainWrite is explain for a write: it adds ErrRefused where Confluence has
 // looked at the write and said no, which it would have said before too.
 func explainWrite(err error, what, scope string) error {
@@ -138,46 +139,15 @@ func explainWrite(err error, what, scope string) error {
 	return explain(err, what, scope)
 }
 
-// NewPage is a page to be created. Body is storage format; Parent is an id or
-// address, and without it the page goes below the home page of the space.
-type NewPage struct {
-	Space, Parent, Title, Body string
+// Admit is the gate for a page that came back from Confluence: it is checked and
+// noted. What names it in the error. It is for the packages of the guard.
+func (w *Wiki) Admit(ctx context.Context, what string, p confluence.Page) (Page, error) {
+	return w.admit(ctx, what, p)
 }
 
-// CreatePage creates a page.
-func (w *Wiki) CreatePage(ctx context.Context, n NewPage) (Page, error) {
-	space, err := w.Space(ctx, n.Space)
-	if err != nil {
-		return Page{}, err
-	}
-	var parent Page
-	if n.Parent != "" {
-		if parent, err = w.Page(ctx, n.Parent); err != nil {
-			return Page{}, err
-		}
-		if parent.SpaceID != space.ID {
-			return Page{}, refused(usererr.BadInput, "The parent page is in space "+parent.Space+", not in "+space.Key, "Give the space of the parent, or another parent")
-		}
-	}
-	var page confluence.Page
-	err = w.ask(ctx, func(c *confluence.Client) (err error) {
-		w.wrote = true
-		page, err = c.CreatePage(ctx, confluence.Draft{SpaceID: space.ID, ParentID: parent.ID, Title: n.Title, Body: n.Body})
-		return err
-	})
-	if confluence.Is(err, confluence.KindDuplicateTitle) {
-		return Page{}, usererr.Wrap(errors.Join(ErrDuplicate, err), usererr.Conflict,
-			"The space "+space.Key+" has a page titled "+quote(n.Title)+" already", "Update that page or choose another title")
-	}
-	if err != nil {
-		return Page{}, explainWrite(err, "The space "+space.Key, scopeWritePage)
-	}
-	return w.admitted(ctx, "The page "+quote(n.Title), page)
-}
-
-// admitted is admit for a page that was just written: whatever goes wrong
+// Written is [Wiki.Admit] for a page that was just written: whatever goes wrong
 // now, the write has happened.
-func (w *Wiki) admitted(ctx context.Context, what string, p confluence.Page) (Page, error) {
+func (w *Wiki) Written(ctx context.Context, what string, p confluence.Page) (Page, error) {
 	page, err := w.admit(ctx, what, p)
 	if err != nil {
 		return Page{}, errors.Join(&confluence.Error{Kind: confluence.KindProtocol, Unsure: true}, err)
@@ -185,40 +155,7 @@ func (w *Wiki) admitted(ctx context.Context, what string, p confluence.Page) (Pa
 	return page, nil
 }
 
-// Edit replaces title and body of a page. Number is the version that is
-// written: the current one plus one.
-type Edit struct {
-	Title, Body, Message string
-	Number               int
-}
-
-// UpdatePage writes a version of a page that was read through this Wiki.
-func (w *Wiki) UpdatePage(ctx context.Context, before Page, e Edit) (Page, error) {
-	what := "The page " + clip(before.ID)
-	if w.rec.policy.Space(before.Space) != nil {
-		return Page{}, missing(what, w.rec.denied(before.Type, before.ID, before.Space))
-	}
-	switch {
-	case before.Type != "page":
-		return Page{}, refused(usererr.BadInput, "This is a blog post; only pages can be updated", "Edit it in the browser: "+before.URL)
-	case before.Status != "current":
-		// Confluence would take it out of the trash and ignore the new body.
-		return Page{}, refused(usererr.BadInput, what+" is "+clip(before.Status)+", so it cannot be updated", "Restore it in the browser first: "+before.URL)
-	}
-	var page confluence.Page
-	err := w.ask(ctx, func(c *confluence.Client) (err error) {
-		w.wrote = true
-		page, err = c.UpdatePage(ctx, confluence.Edit{ID: before.ID, Title: e.Title, Body: e.Body, Message: e.Message, Number: e.Number})
-		return err
-	})
-	switch {
-	case confluence.Is(err, confluence.KindConflict):
-		return Page{}, usererr.Wrap(errors.Join(ErrConflict, err), usererr.Conflict, "The page was changed by somebody else", "Read it again, then update that version")
-	case confluence.Is(err, confluence.KindDuplicateTitle):
-		return Page{}, usererr.Wrap(errors.Join(ErrDuplicate, err), usererr.Conflict,
-			"The space "+before.Space+" has another page titled "+quote(e.Title), "Choose another title")
-	case err != nil:
-		return Page{}, explainWrite(err, what, scopeWritePage)
-	}
-	return w.admitted(ctx, what, page)
+// Refused is a user error for a write that was never sent.
+func Refused(code usererr.Code, message, hint string) error {
+	return usererr.Wrap(ErrRefused, code, message, hint)
 }

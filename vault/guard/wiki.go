@@ -17,7 +17,6 @@ import (
 // Scopes that the calls need. v1 calls take a classic scope as well.
 const (
 	scopeReadPage   = "read:page:confluence"
-	scopeWritePage  = "write:page:confluence"
 	scopeReadSpace  = "read:space:confluence"
 	scopeReadDetail = "read:content-details:confluence (or read:confluence-user)"
 )

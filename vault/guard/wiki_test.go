@@ -10,6 +10,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/search"
 )
 
@@ -155,13 +156,13 @@ func TestNoWriteInDeniedSpaces(t *testing.T) {
 	r.wiki()
 	for _, write := range []func(context.Context, *guard.Wiki) (guard.Page, error){
 		func(ctx context.Context, w *guard.Wiki) (guard.Page, error) {
-			return w.UpdatePage(ctx, guard.Page{ID: "102", Type: "page", Status: "current", Space: "LEGAL"}, guard.Edit{Number: 4})
+			return updated(pages.Update(ctx, w, guard.Page{ID: "102", Type: "page", Status: "current", Space: "LEGAL"}, pages.Edit{Number: 4}))
 		},
 		func(ctx context.Context, w *guard.Wiki) (guard.Page, error) {
-			return w.CreatePage(ctx, guard.NewPage{Space: "LEGAL", Title: "T"})
+			return pages.Create(ctx, w, pages.New{Space: "LEGAL", Title: "T"})
 		},
 		func(ctx context.Context, w *guard.Wiki) (guard.Page, error) {
-			return w.CreatePage(ctx, guard.NewPage{Space: "OPS", Parent: "102", Title: "T"})
+			return pages.Create(ctx, w, pages.New{Space: "OPS", Parent: "102", Title: "T"})
 		},
 	} {
 		_, err := read(as(t, ada()), r, func(ctx context.Context, w *guard.Wiki) (string, error) {
@@ -178,3 +179,5 @@ func TestNoWriteInDeniedSpaces(t *testing.T) {
 		}
 	}
 }
+
+func updated(page guard.Page, _ bool, err error) (guard.Page, error) { return page, err }

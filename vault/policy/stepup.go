@@ -35,7 +35,16 @@ const (
 
 // ToolNames are the tools that a setting may name.
 func ToolNames() []string {
-	return []string{"confluence_search", "confluence_get_page", "confluence_create_page", "confluence_update_page", "confluence_list_spaces"}
+	return []string{
+		"confluence_search", "confluence_list_spaces", "confluence_get_tree", "confluence_get_page", "confluence_create_page",
+		"confluence_update_page", "confluence_edit_page", "confluence_manage_page", "confluence_versions",
+		"confluence_get_comments", "confluence_comment", "confluence_labels",
+		"confluence_get_attachment", "confluence_upload_attachment", "confluence_download_attachment",
+		"confluence_get_properties", "confluence_set_property", "confluence_get_tasks", "confluence_set_task",
+		"confluence_get_restrictions", "confluence_set_restrictions", "confluence_find_people", "confluence_get_activity", "confluence_react",
+		"confluence_templates", "confluence_get_content", "confluence_create_content", "confluence_create_space", "confluence_space_permissions",
+		"confluence_export", "confluence_request",
+	}
 }
 
 // withDefaults fills what was left out.

@@ -1,4 +1,5 @@
-// Package pages has the tools that read and write pages.
+// Package pages has the tools that read and write pages: those that read are
+// here, the others in the packages below it.
 package pages
 
 import (
@@ -11,18 +12,26 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/change"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/writing"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
 type getPageIn struct {
-	Page     arguments.Ref `json:"page,omitempty" jsonschema:"page id, page URL or short link (/wiki/x/...)"`
-	Space    string        `json:"space,omitempty" jsonschema:"space key, with title, instead of page"`
-	Title    string        `json:"title,omitempty" jsonschema:"exact title, with space"`
-	Site     string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
-	MaxChars int           `json:"max_chars,omitempty" jsonschema:"1000 to 100000 characters of Markdown, default 20000"`
-	Cursor   string        `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
+	Page      arguments.Ref `json:"page,omitempty" jsonschema:"page id, page URL or short link (/wiki/x/...)"`
+	Space     string        `json:"space,omitempty" jsonschema:"space key, with title, instead of page"`
+	Title     string        `json:"title,omitempty" jsonschema:"exact title, with space"`
+	View      string        `json:"view,omitempty" jsonschema:"full (default), outline, section, chunk or search"`
+	Section   string        `json:"section,omitempty" jsonschema:"section id from the outline"`
+	Search    string        `json:"search,omitempty" jsonschema:"text to find on the page"`
+	Version   int           `json:"version,omitempty" jsonschema:"an older version"`
+	MaxChars  int           `json:"max_chars,omitempty" jsonschema:"1000 to 100000, default 20000"`
+	MaxTokens int           `json:"max_tokens,omitempty" jsonschema:"250 to 50000"`
+	Cursor    string        `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
+	Site      string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
 }
 
 type getPageOut struct {
@@ -38,25 +47,24 @@ type getPageOut struct {
 	Status     string   `json:"status"`
 	Created    string   `json:"created,omitempty"`
 	Updated    string   `json:"updated,omitempty"`
-	Author     string   `json:"author_id,omitempty" jsonschema:"account id of who wrote this version"`
+	Author     string   `json:"author_id,omitempty"`
 	Markdown   string   `json:"markdown"`
-	Lost       []string `json:"lost,omitempty" jsonschema:"what Markdown cannot show and an update would drop"`
-	Part       string   `json:"part,omitempty" jsonschema:"what is left out, if anything"`
-	NextCursor string   `json:"next_cursor,omitempty" jsonschema:"absent at the end"`
+	Lost       []string `json:"lost,omitempty" jsonschema:"not in Markdown; an update would drop it"`
+	Part       string   `json:"part,omitempty" jsonschema:"what was left out"`
+	NextCursor string   `json:"next_cursor,omitempty"`
 }
 
 // Add adds the tools.
 func Add(s *mcp.Server, set *tool.Set) {
 	tool.Register(s, set, getPageTool)
-	tool.Register(s, set, createPageTool)
-	tool.Register(s, set, updatePageTool)
+	writing.Add(s, set)
 }
 
 const getPage = "confluence_get_page"
 
 var getPageTool = tool.Spec[getPageIn, getPageOut]{
 	Name: getPage, Title: "Read a Confluence page",
-	Description: "Read a Confluence page as Markdown, by id, URL, short link, or space and title. Long pages come in parts; pass next_cursor to go on.",
+	Description: "Read a Confluence page as Markdown, by id, URL, short link, or space and title. Large pages: view outline first, then section by id; or search within the page. What does not fit comes with next_cursor.",
 	Run:         readPage,
 }
 
@@ -64,9 +72,13 @@ var getPageTool = tool.Spec[getPageIn, getPageOut]{
 type pageCursor struct {
 	Site, ID string
 	Version  int
-	Offset   int    // bytes of Markdown
+	View     string `json:",omitempty"`
+	Section  string `json:",omitempty"`
+	Search   string `json:",omitempty"`
+	Offset   int    // bytes of the text that is shown
 	Again    string // what is repeated before them: the heading of a table, the fence of code
-	Max      int
+	Chars    int
+	Tokens   int `json:",omitempty"`
 }
 
 func readPage(ctx context.Context, t *tool.Set, in getPageIn) (getPageOut, string, error) {
@@ -86,22 +98,30 @@ func readPage(ctx context.Context, t *tool.Set, in getPageIn) (getPageOut, strin
 }
 
 func pageAt(ctx context.Context, t *tool.Set, in getPageIn) (pageCursor, error) {
-	limit, err := arguments.Within("max_chars", in.MaxChars, 20000, 1000, 100000)
+	chars, err := arguments.Within("max_chars", in.MaxChars, 20000, 1000, 100000)
+	if err != nil {
+		return pageCursor{}, err
+	}
+	tokens, err := arguments.Within("max_tokens", in.MaxTokens, 0, 250, 50000)
 	if err != nil {
 		return pageCursor{}, err
 	}
 	if in.Cursor != "" {
 		var at pageCursor
 		err := t.Door.OpenCursor(ctx, getPage, in.Cursor, &at)
-		if in.MaxChars != 0 {
-			at.Max = limit
+		if in.MaxChars != 0 || in.MaxTokens != 0 {
+			at.Chars, at.Tokens = chars, tokens
 		}
 		return at, err
 	}
 	if byTitle := in.Space != "" && in.Title != ""; (in.Page == "") != byTitle {
 		return pageCursor{}, usererr.New(usererr.BadInput, "The page is not named", "Give page (id, address or short link), or space and title")
 	}
-	return pageCursor{Max: limit}, nil
+	view, err := viewOf(in)
+	if view == "chunk" && in.MaxChars == 0 {
+		chars = chunkChars
+	}
+	return pageCursor{View: view, Section: in.Section, Search: in.Search, Version: in.Version, Chars: chars, Tokens: tokens}, err
 }
 
 // part reads the page and cuts out what the budget allows.
@@ -110,35 +130,47 @@ func part(ctx context.Context, t *tool.Set, w *guard.Wiki, in getPageIn, at page
 	if err != nil {
 		return getPageOut{}, err
 	}
-	doc, err := markup.ToMarkdown(page.Body, markup.Options{})
+	shown, err := look(page, at)
 	if err != nil {
-		return getPageOut{}, usererr.Wrap(err, usererr.Internal, "The page's content cannot be converted to Markdown", "Open it in the browser: "+page.URL)
+		return getPageOut{}, err
 	}
-	text := doc.Markdown
+	text := shown.text
 	if at.Offset > len(text) || at.Offset < len(text) && !utf8.RuneStart(text[at.Offset]) {
 		return getPageOut{}, usererr.New(usererr.Conflict, "The page cannot be read on from there", "Read it again without cursor")
 	}
-	shown, rest := markup.Split(at.Again+text[at.Offset:], at.Max)
+	left := at.Again + text[at.Offset:]
+	head, rest := markup.Split(left, budget(left, at.Chars, at.Tokens))
 	end, again := whereIs(rest, text)
 	out := getPageOut{
 		Notice: tool.Notice, ID: page.ID, Title: page.Title, Type: page.Type, Space: page.Space, Site: w.Site(), Version: page.Version, URL: page.URL,
 		ParentID: page.ParentID, Status: page.Status, Created: tool.Stamp(page.Created), Updated: tool.Stamp(page.Updated), Author: page.Author,
-		Markdown: shown,
+		Markdown: head,
 	}
 	if at.Offset == 0 {
-		out.Lost = some(lossy(doc))
+		out.Lost = change.Some(shown.lost)
 	}
-	if at.Offset > 0 || end < len(text) {
-		out.Part = fmt.Sprintf("Characters %d to %d of %d are shown.", utf8.RuneCountInString(text[:at.Offset])+1,
-			utf8.RuneCountInString(text[:end]), utf8.RuneCountInString(text))
-	}
+	out.Part = leftOut(shown, at, end)
 	if changed > 0 {
 		out.Part += fmt.Sprintf(" The page has changed meanwhile: it is at version %d, and this is still version %d.", changed, page.Version)
 	}
 	if end < len(text) {
-		out.NextCursor, err = t.Door.Cursor(ctx, getPage, pageCursor{w.Site(), page.ID, page.Version, end, again, at.Max})
+		out.NextCursor, err = t.Door.Cursor(ctx, getPage, pageCursor{
+			Site: w.Site(), ID: page.ID, Version: page.Version, View: at.View, Section: shown.section, Search: at.Search,
+			Offset: end, Again: again, Chars: at.Chars, Tokens: at.Tokens,
+		})
 	}
+	out.Part = strings.TrimSpace(out.Part)
 	return out, err
+}
+
+// leftOut says what of a text is shown.
+func leftOut(shown looked, at pageCursor, end int) string {
+	said := shown.said
+	if at.Offset > 0 || end < len(shown.text) {
+		said += fmt.Sprintf(" Characters %d to %d of %d are shown.", utf8.RuneCountInString(shown.text[:at.Offset])+1,
+			utf8.RuneCountInString(shown.text[:end]), utf8.RuneCountInString(shown.text))
+	}
+	return said
 }
 
 // findPage reads the page that the arguments or the cursor name. changed is
@@ -151,10 +183,14 @@ func findPage(ctx context.Context, w *guard.Wiki, in getPageIn, at pageCursor) (
 			changed = page.Version
 			page, err = w.PageVersion(ctx, at.ID, at.Version)
 		}
+		return page, changed, err
 	case in.Page != "":
-		page, err = w.Page(ctx, string(in.Page))
+		page, err = pages.Named(ctx, w, string(in.Page))
 	default:
 		page, err = w.PageByTitle(ctx, in.Space, in.Title)
+	}
+	if err == nil && in.Version != 0 && in.Version != page.Version {
+		page, err = w.PageVersion(ctx, page.ID, in.Version)
 	}
 	return page, changed, err
 }
@@ -189,7 +225,7 @@ func pageText(out getPageOut) string {
 	}
 	b.WriteString("\n" + out.URL + "\n")
 	if len(out.Lost) > 0 {
-		b.WriteString("Markdown cannot show these, and an update would drop them: " + strings.Join(out.Lost, ", ") + "\n")
+		b.WriteString("Not in the Markdown, and an update of the whole body would drop them: " + strings.Join(out.Lost, ", ") + "\n")
 	}
 	if out.Part != "" {
 		b.WriteString(out.Part + "\n")

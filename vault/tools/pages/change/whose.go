@@ -1,4 +1,4 @@
-package pages
+package change
 
 import (
 	"context"
@@ -10,33 +10,34 @@ import (
 // clockSkew is how far Confluence's clock may be behind ours.
 const clockSkew = 2 * time.Minute
 
-// whose says who wrote a version that stands where a write of ours should.
-type whose int
+// Whose says who wrote a version that stands where a write of ours should.
+type Whose int
 
+// Who may have written it.
 const (
-	unclear whose = iota // we, but perhaps not this
-	ours
-	others
+	Unclear Whose = iota // we, but perhaps not with this call
+	Ours
+	Others
 )
 
-// wrote decides whose a version is: ours was written by the same account,
+// Wrote decides whose a version is: ours was written by the same account,
 // after the write was begun, with the same content. With the same content, a
 // time that is too early proves nothing: clocks differ, and it must not be said
 // that nothing was written when it was.
-func wrote(ctx context.Context, w *guard.Wiki, version guard.Page, started time.Time, same bool) whose {
+func Wrote(ctx context.Context, w *guard.Wiki, version guard.Page, started time.Time, same bool) Whose {
 	me, err := w.Me(ctx)
 	switch {
 	case err != nil:
-		return unclear
+		return Unclear
 	case version.Author != me.ID:
-		return others
+		return Others
 	}
 	early := version.Updated.Before(started.Add(-clockSkew))
 	switch {
 	case same && !early:
-		return ours
+		return Ours
 	case !same && early:
-		return others // our own, of before
+		return Others // our own, of before
 	}
-	return unclear
+	return Unclear
 }

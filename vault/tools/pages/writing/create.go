@@ -1,4 +1,5 @@
-package pages
+// Package writing has the tools that create pages and change what is on them.
+package writing
 
 import (
 	"context"
@@ -7,39 +8,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/change"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
-// Limits of what is written.
-const (
-	maxTitle   = 255 // characters
-	maxMessage = 500 // characters
-)
-
-type writeOut struct {
-	ID       string `json:"id"`
-	Title    string `json:"title"`
-	Space    string `json:"space"`
-	Site     string `json:"site"`
-	Version  int    `json:"version"`
-	URL      string `json:"url"`
-	ParentID string `json:"parent_id,omitempty"`
-	Message  string `json:"message"`
-}
-
-func answered(w *guard.Wiki, p guard.Page, message string) writeOut {
-	return writeOut{p.ID, p.Title, p.Space, w.Site(), p.Version, p.URL, p.ParentID, message}
-}
-
-func writeText(out writeOut) string {
-	text := fmt.Sprintf("%s\n\n%s (page %s in space %s on site %s, version %d", out.Message, out.Title, out.ID, out.Space, out.Site, out.Version)
-	if out.ParentID != "" {
-		text += ", parent " + out.ParentID
-	}
-	return text + ")\n" + out.URL + "\n"
+// Add adds the tools.
+func Add(s *mcp.Server, set *tool.Set) {
+	tool.Register(s, set, createPageTool)
+	tool.Register(s, set, updatePageTool)
+	tool.Register(s, set, editPageTool)
 }
 
 const createPage = "confluence_create_page"
@@ -52,30 +35,30 @@ type createIn struct {
 	Site   string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
 }
 
-var createPageTool = tool.Spec[createIn, writeOut]{
+var createPageTool = tool.Spec[createIn, change.Out]{
 	Name: createPage, Title: "Create a Confluence page",
 	Description: "Create a Confluence page from Markdown. Refused if the space has a page of that title.",
 	Write:       true,
 	Run:         create,
 }
 
-func create(ctx context.Context, t *tool.Set, in createIn) (writeOut, string, error) {
+func create(ctx context.Context, t *tool.Set, in createIn) (change.Out, string, error) {
 	in.Title = strings.TrimSpace(in.Title)
-	if err := arguments.OneLine("title", in.Title, maxTitle); err != nil {
-		return writeOut{}, "", err
+	if err := arguments.OneLine("title", in.Title, change.MaxTitle); err != nil {
+		return change.Out{}, "", err
 	}
-	body, err := storage(in.Body, nil)
+	body, err := change.Storage(in.Body)
 	if err != nil {
-		return writeOut{}, "", err
+		return change.Out{}, "", err
 	}
 	c := creation{in, body}
-	out, err := guard.Do(ctx, t.Door, guard.Op[writeOut]{
+	out, err := guard.Do(ctx, t.Door, guard.Op[change.Out]{
 		Tool: createPage, Site: in.Site, Page: string(in.Parent), Input: in,
 		Run:    c.run,
 		Settle: c.settle,
 		Check:  "Look for the page with confluence_get_page by space and title before creating it again",
 	})
-	return out, writeText(out), err
+	return out, change.Text(out), err
 }
 
 // creation is one new page, on its way.
@@ -84,24 +67,24 @@ type creation struct {
 	body string // storage format
 }
 
-func (c creation) run(ctx context.Context, w *guard.Wiki) (writeOut, error) {
+func (c creation) run(ctx context.Context, w *guard.Wiki) (change.Out, error) {
 	out, err := c.put(ctx, w)
 	if !errors.Is(err, guard.ErrDuplicate) {
 		return out, err
 	}
 	page, readErr := w.PageByTitle(ctx, c.in.Space, c.in.Title)
 	if readErr != nil {
-		return writeOut{}, tool.Detailed(err, "The other page is archived, or you may not see it.")
+		return change.Out{}, tool.Detailed(err, "The other page is archived, or you may not see it.")
 	}
-	return writeOut{}, tool.Detailed(err, where(page))
+	return change.Out{}, tool.Detailed(err, where(page))
 }
 
-func (c creation) put(ctx context.Context, w *guard.Wiki) (writeOut, error) {
-	page, err := w.CreatePage(ctx, guard.NewPage{Space: c.in.Space, Parent: string(c.in.Parent), Title: c.in.Title, Body: c.body})
+func (c creation) put(ctx context.Context, w *guard.Wiki) (change.Out, error) {
+	page, err := pages.Create(ctx, w, pages.New{Space: c.in.Space, Parent: string(c.in.Parent), Title: c.in.Title, Body: c.body})
 	if err != nil {
-		return writeOut{}, err
+		return change.Out{}, err
 	}
-	return answered(w, page, "The page was created."), nil
+	return change.Answered(w, page, "The page was created."), nil
 }
 
 func where(page guard.Page) string {
@@ -111,7 +94,7 @@ func where(page guard.Page) string {
 // settle finds the page by its title. If the title is free the page was not
 // created and is now; Confluence refuses a second one, so that two who settle
 // at once cannot make two.
-func (c creation) settle(ctx context.Context, w *guard.Wiki, started time.Time) (writeOut, error) {
+func (c creation) settle(ctx context.Context, w *guard.Wiki, started time.Time) (change.Out, error) {
 	var refusal error
 	for range 2 {
 		page, err := w.PageByTitle(ctx, c.in.Space, c.in.Title)
@@ -119,10 +102,10 @@ func (c creation) settle(ctx context.Context, w *guard.Wiki, started time.Time) 
 			return c.settled(ctx, w, page, started)
 		}
 		if usererr.CodeOf(err) != usererr.NotFound {
-			return writeOut{}, err
+			return change.Out{}, err
 		}
 		if err := c.putAway(ctx, w, started); err != nil {
-			return writeOut{}, err
+			return change.Out{}, err
 		}
 		out, err := c.put(ctx, w)
 		if !errors.Is(err, guard.ErrDuplicate) {
@@ -130,23 +113,23 @@ func (c creation) settle(ctx context.Context, w *guard.Wiki, started time.Time) 
 		}
 		refusal = err // it appeared between the two: look again
 	}
-	return writeOut{}, refusal
+	return change.Out{}, refusal
 }
 
-func (c creation) settled(ctx context.Context, w *guard.Wiki, page guard.Page, started time.Time) (writeOut, error) {
+func (c creation) settled(ctx context.Context, w *guard.Wiki, page guard.Page, started time.Time) (change.Out, error) {
 	by, err := c.made(ctx, w, page, started)
 	switch {
 	case err != nil:
-		return writeOut{}, err
-	case by == ours:
-		return answered(w, page, "The page was created."), nil
-	case by == others:
-		return writeOut{}, tool.Detailed(
+		return change.Out{}, err
+	case by == change.Ours:
+		return change.Answered(w, page, "The page was created."), nil
+	case by == change.Others:
+		return change.Out{}, tool.Detailed(
 			usererr.Wrap(guard.ErrDuplicate, usererr.Conflict, "The space "+page.Space+" has a page of this title already", "Update that page or choose another title"),
 			where(page),
 		)
 	}
-	return writeOut{}, usererr.New(usererr.Unknown, "You have a page of this title, and it is not certain whether this call created it", "Read the page and compare")
+	return change.Out{}, usererr.New(usererr.Unknown, "You have a page of this title, and it is not certain whether this call created it", "Read the page and compare")
 }
 
 // putAway refuses to create a page that may have been created already and
@@ -156,24 +139,24 @@ func (c creation) putAway(ctx context.Context, w *guard.Wiki, started time.Time)
 	if usererr.CodeOf(err) == usererr.NotFound {
 		return nil
 	}
-	by := others
+	by := change.Others
 	if err == nil {
 		by, err = c.made(ctx, w, page, started)
 	}
-	if err == nil && by != others {
+	if err == nil && by != change.Others {
 		err = usererr.New(usererr.Unknown, "A page of this title was put away, and it is not certain whether this call created it", "Look into the trash of the space")
 	}
 	return err
 }
 
-func (c creation) made(ctx context.Context, w *guard.Wiki, page guard.Page, started time.Time) (whose, error) {
+func (c creation) made(ctx context.Context, w *guard.Wiki, page guard.Page, started time.Time) (change.Whose, error) {
 	first := page
 	if page.Version > 1 {
 		var err error
 		if first, err = w.PageVersion(ctx, page.ID, 1); err != nil {
-			return unclear, err
+			return change.Unclear, err
 		}
 	}
 	first.Updated = page.Created
-	return wrote(ctx, w, first, started, sameText(first.Body, c.body)), nil
+	return change.Wrote(ctx, w, first, started, change.SameText(first.Body, c.body)), nil
 }

@@ -1,0 +1,43 @@
+package writing
+
+import (
+	"context"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/change"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
+)
+
+const updatePage = "confluence_update_page"
+
+type updateIn struct {
+	Page     arguments.Ref `json:"page" jsonschema:"page id or URL"`
+	Expected int           `json:"expected_version" jsonschema:"the version that was read"`
+	Body     string        `json:"body" jsonschema:"Markdown for the whole body; keep [[confluence:...]] marks"`
+	Title    string        `json:"title,omitempty" jsonschema:"new title"`
+	Message  string        `json:"message,omitempty" jsonschema:"for the history"`
+	Minor    bool          `json:"minor_edit,omitempty" jsonschema:"notify nobody"`
+	Publish  bool          `json:"publish,omitempty" jsonschema:"publish the draft that page is"`
+	Lossy    bool          `json:"allow_loss,omitempty" jsonschema:"let go what a refusal named"`
+	Dry      bool          `json:"dry_run,omitempty" jsonschema:"only show what would change"`
+	Site     string        `json:"site,omitempty" jsonschema:"site name"`
+}
+
+var updatePageTool = tool.Spec[updateIn, change.Out]{
+	Name: updatePage, Title: "Update a Confluence page",
+	Description: "Replace title and body of a page or blog post. Read it first and pass its version; if it has changed since, nothing is written and the answer shows both sides. For a part of a page use confluence_edit_page.",
+	Write:       true, Destructive: true,
+	Run: update,
+}
+
+func update(ctx context.Context, t *tool.Set, in updateIn) (change.Out, string, error) {
+	if _, err := change.Storage(in.Body); err != nil { // before anything is begun
+		return change.Out{}, "", err
+	}
+	return change.Change{
+		Tool: updatePage, Site: in.Site, Page: string(in.Page), Input: in, Expected: in.Expected, Title: in.Title, Message: in.Message,
+		Minor: in.Minor, Publish: in.Publish, Lossy: in.Lossy, Dry: in.Dry, Done: "updated",
+		Body: func(before guard.Page) (string, []string, error) { return change.Rewritten(before.Body, in.Body) },
+	}.Make(ctx, t)
+}

@@ -38,12 +38,18 @@ type Op[T any] struct {
 	Settle func(ctx context.Context, w *Wiki, started time.Time) (T, error)
 	// Check tells a person how to find out what became of an unknown write.
 	Check string
+	// Bulk lets the call take up to [bulk.Timeout], as long as it says that it
+	// gets on; see [bulk.Moved]. The caller may end it at any time: of a write, what is
+	// being sent is given up then, and settled.
+	Bulk bool
 }
 
 // action is an Op without its type.
 type action struct {
 	tool, site, page, check string
-	input                   []byte // nil for a read
+	bulk                    bool
+	caller                  context.Context //nolint:containedctx // of the one call
+	input                   []byte          // nil for a read
 	run                     func(context.Context, *Wiki) (any, error)
 	settle                  func(context.Context, *Wiki, time.Time) (any, error) // nil for a read
 	decode                  func([]byte) (any, error)
@@ -55,7 +61,7 @@ type action struct {
 func Do[T any](ctx context.Context, d *Door, op Op[T]) (T, error) {
 	var zero T
 	a := action{
-		tool: op.Tool, site: op.Site, page: op.Page, check: op.Check,
+		tool: op.Tool, site: op.Site, page: op.Page, check: op.Check, bulk: op.Bulk, caller: ctx,
 		run: func(ctx context.Context, w *Wiki) (any, error) { return op.Run(ctx, w) },
 	}
 	if op.Settle != nil {
@@ -127,7 +133,7 @@ func signedIn(ctx context.Context) (identity.Caller, error) {
 }
 
 func (d *Door) read(ctx context.Context, rec *record, a action) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	ctx, cancel := a.limited(ctx)
 	defer cancel()
 	w, err := d.enter(ctx, rec, a)
 	if err != nil {

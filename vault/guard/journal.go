@@ -76,7 +76,7 @@ type landed struct {
 // count: a write that was begun is brought to an end, so that its outcome is
 // known when the call is sent again.
 func (d *Door) write(ctx context.Context, rec *record, a action) (any, error) {
-	ctx, cancel := patient(ctx)
+	ctx, cancel := a.patient(ctx)
 	defer cancel()
 	key := JournalKey{rec.caller.Device, rec.caller.Stream, callName(rec.caller.Call)}
 	print := fingerprint(rec.caller, a)
@@ -105,15 +105,6 @@ func (d *Door) wait(ctx context.Context, rec *record, f *flight.Flight[landed], 
 	}
 	rec.objects, rec.details = end.objects, append(rec.details, "sent again: waited for the first")
 	return end.out, end.err
-}
-
-// patient is ctx without its cancellation, but with a deadline.
-func patient(ctx context.Context) (context.Context, context.CancelFunc) {
-	limit := CallTimeout
-	if at, ok := ctx.Deadline(); ok {
-		limit = max(min(limit, time.Until(at)), leastTime)
-	}
-	return context.WithTimeout(context.WithoutCancel(ctx), limit)
 }
 
 // callName is the id of a call for the journal; a long one is shortened
@@ -167,11 +158,7 @@ func (d *Door) begun(ctx context.Context, rec *record, a action, e JournalEntry)
 // make sends the write. Three eighths of the time are kept for finding out
 // what became of it.
 func (d *Door) make(ctx context.Context, w *Wiki, a action, e JournalEntry) (any, error) {
-	limit := CallTimeout
-	if at, ok := ctx.Deadline(); ok {
-		limit = time.Until(at)
-	}
-	sending, cancel := context.WithTimeout(ctx, limit*5/8)
+	sending, cancel := a.sending(ctx)
 	out, err := a.run(sending, w)
 	failpoint.Reach(failpoint.WriteMade)
 	late := sending.Err() != nil && w.wrote && !errors.Is(err, ErrRefused)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/bulk"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 )
@@ -61,7 +62,8 @@ type Set struct {
 }
 
 // Spec describes one tool. Run returns the structured answer and the same as
-// Markdown.
+// Markdown. An Out may have a method Content() []mcp.Content, for what is shown
+// besides, such as an image.
 type Spec[In, Out any] struct {
 	Name, Title, Description string
 	Toolset                  string // "" is offered always
@@ -70,6 +72,7 @@ type Spec[In, Out any] struct {
 	Adds                     bool   // does it once more when it is called again
 	Closed                   bool   // does not reach beyond the vault
 	Anonymous                bool   // answers guests too
+	Bulk                     bool   // moves a lot, with guard.Op.Bulk, and may take long
 	Run                      func(ctx context.Context, set *Set, in In) (Out, string, error)
 }
 
@@ -98,7 +101,11 @@ func Register[In, Out any](s *mcp.Server, t *Set, def Spec[In, Out]) {
 			ctx, err = answered(ctx, req)
 		}
 		if err == nil {
-			err = t.signedIn(ctx, !def.Anonymous, func(ctx context.Context) (err error) {
+			limit := patience
+			if def.Bulk {
+				limit += bulk.Timeout
+			}
+			err = t.within(ctx, limit, !def.Anonymous, func(ctx context.Context) (err error) {
 				out, text, err = def.Run(ctx, t, in)
 				return err
 			})
@@ -121,8 +128,12 @@ func (t *Set) answer(ctx context.Context, name string, out any, text string) *mc
 	if err := encoder.Encode(out); err != nil {
 		return t.refuse(ctx, name, fmt.Errorf("encoding the answer of %s: %w", name, err))
 	}
+	content := []mcp.Content{&mcp.TextContent{Text: text}}
+	if more, ok := out.(interface{ Content() []mcp.Content }); ok {
+		content = append(content, more.Content()...)
+	}
 	return &mcp.CallToolResult{
-		Content:           []mcp.Content{&mcp.TextContent{Text: text}},
+		Content:           content,
 		StructuredContent: json.RawMessage(bytes.TrimSpace(structured.Bytes())),
 	}
 }
@@ -188,7 +199,12 @@ const patience = 57 * time.Second
 // signedIn runs call, and once more after a sign-in if it needs one and may
 // wait for it.
 func (t *Set) signedIn(ctx context.Context, wait bool, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	return t.within(ctx, patience, wait, call)
+}
+
+// within is signedIn with another patience.
+func (t *Set) within(ctx context.Context, limit time.Duration, wait bool, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := call(ctx)
 	if !wait || usererr.CodeOf(err) != usererr.SignIn {

@@ -26,12 +26,12 @@ func TestAGuestMayLookAndASignedInPersonIsKnown(t *testing.T) {
 	}
 	s.initialize()
 	s.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
-	if a := s.next(); len(a.Result.Tools) != 6 {
+	if a := s.next(); len(a.Result.Tools) != 7 {
 		t.Errorf("tools/list = %+v", a)
 	}
-	s.send(`{"jsonrpc":"2.0","id":3,"method":"resources/read","params":{"uri":"a:b"}}`)
+	s.send(`{"jsonrpc":"2.0","id":3,"method":"resources/subscribe","params":{"uri":"a:b"}}`)
 	if a := s.next(); a.Error == nil || !strings.Contains(a.Error.Message, "not signed in") {
-		t.Errorf("a guest's resources/read = %+v", a)
+		t.Errorf("a guest's resources/subscribe = %+v", a)
 	}
 
 	s2 := r.shim(t)

@@ -27,6 +27,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
 // sessions is a store of sessions in memory.
@@ -213,6 +214,19 @@ func (r *rig) tools() *mcp.Server {
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
 		}
+	})
+	mcp.AddTool(server, &mcp.Tool{Name: "steps"}, func(ctx context.Context, req *mcp.CallToolRequest, args echoArgs) (*mcp.CallToolResult, any, error) {
+		ctx = tool.Telling(ctx, req.Session, req.Params)
+		for i := range 3 {
+			tool.Log(ctx, "info", fmt.Sprint("log ", i+1))
+			tool.Progress(ctx, float64(i+1), 3, fmt.Sprint("step ", i+1))
+			select {
+			case <-ctx.Done():
+				return nil, nil, ctx.Err()
+			case <-time.After(300 * time.Millisecond):
+			}
+		}
+		return text(args.Text), nil, nil
 	})
 	mcp.AddTool(server, &mcp.Tool{Name: "private"}, func(ctx context.Context, _ *mcp.CallToolRequest, _ echoArgs) (*mcp.CallToolResult, any, error) {
 		who, _ := identity.From(ctx)

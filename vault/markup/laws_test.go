@@ -22,7 +22,7 @@ func wellFormed(t *testing.T, body string) {
 		t.Fatalf("written body: %v\n%s", err, body)
 	}
 	d := xml.NewDecoder(strings.NewReader(`<root xmlns:ac="ac" xmlns:ri="ri">` + body + `</root>`))
-	d.Strict = true
+	d.Strict, d.Entity = true, xml.HTMLEntity // what is put back may hold them
 	for {
 		_, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -62,7 +62,8 @@ func stable(t *testing.T, body string) {
 // author writes random pages with everything that has a form in both directions.
 type author struct {
 	*rand.Rand
-	out strings.Builder
+	out   strings.Builder
+	tasks int
 }
 
 func (a *author) s(parts ...string) {
@@ -77,12 +78,12 @@ func (a *author) word() string {
 	return a.pick("alpha", "beta", "x", "*", "**", "_", "a_b_c", "__init__", "1.", "2)", "-", "+", "#", "##", "&gt;", "&lt;b&gt;", "`", "``", "~", "~~", "|", "\\", "\\\\",
 		"[x]", "[ ]", "[a](b)", "![i](j)", "!", "&amp;", "&amp;amp;", "&amp;nbsp;", "https://example.org/a_b", "http://x.y/(z),", "a@b.org", "===", "---", "***", "| a | b |",
 		"&lt;!--", "ä", "日本", "é́", "👍", "&nbsp;", "(", ")", "\"", "'", ":", ":-:", "--- | ---", "[!NOTE]", "[[confluence:toc#1]]", "$x$", "2024.", "\t", "\n", "&lt;/u&gt;",
-		"&lt;details&gt;", "$", "{", "}", "^", "=", "~~~", "```go", "&#8203;", ".", ",", "0", "&amp;#35;", "www.example.org", "a.", "e\u0301")
+		"&lt;details&gt;", "$", "{", "}", "^", "=", "~~~", "```go", "&#8203;", ".", ",", "0", "&amp;#35;", ":smile:", ":a", "b:", "[^1]", "[^", "[^1]:", ": x", "&lt;a id=\"x\"&gt;&lt;/a&gt;", "&lt;!-- task 3 --&gt;", "www.example.org", "a.", "e\u0301")
 }
 
 func (a *author) inline(depth int) {
 	for range 1 + a.Intn(4) {
-		switch n := a.Intn(24); {
+		switch n := a.Intn(30); {
 		case n < 10 || depth <= 0:
 			a.s(a.word())
 			if a.Intn(2) == 0 {
@@ -104,6 +105,28 @@ func (a *author) inline(depth int) {
 		case n < 23:
 			a.s(`<ac:structured-macro ac:name="status"><ac:parameter ac:name="colour">Green</ac:parameter><ac:parameter ac:name="title">`, a.pick("LIVE", "a b", "x*y"),
 				`</ac:parameter></ac:structured-macro>`)
+		case n < 24:
+			a.s(`<ac:structured-macro ac:name="anchor"><ac:parameter ac:name="">`, a.pick("setup", "a &amp; b", "fn-1", "]"), `</ac:parameter></ac:structured-macro>`)
+		case n < 25:
+			a.s(`<ac:emoticon ac:name="`, a.pick("tick", "blue-star"), `" ac:emoji-shortname="`, a.pick(":party:", ":x_1:", "odd"), `" ac:emoji-fallback="`, a.pick("👍", ":party:"), `"/>`)
+		case n < 26:
+			a.s(`<ac:inline-comment-marker ac:ref="5d0c">`)
+			a.inline(depth - 1)
+			a.s(`</ac:inline-comment-marker>`)
+		case n < 27:
+			a.s(`<span style="color: rgb(191,38,0);">`)
+			a.inline(depth - 1)
+			a.s(`</span>`)
+		case n < 28:
+			a.s(`<ac:structured-macro ac:name="tooltip"><ac:rich-text-body>`)
+			if a.Intn(3) > 0 {
+				a.paragraph(depth - 1)
+			} else {
+				a.inline(depth - 1)
+			}
+			a.s(`</ac:rich-text-body></ac:structured-macro>`)
+		case n < 29:
+			a.s(`<ac:structured-macro ac:name="jira"><ac:parameter ac:name="key">OPS-`, a.pick("7", "8"), `</ac:parameter></ac:structured-macro>`)
 		default:
 			a.s(`<ac:image ac:alt="`, a.pick("alt", "", "a|3", "[x]", "*b*"), `" ac:width="`, a.pick("320", "", "10"), `"><ri:attachment ri:filename="`, a.pick("a.png", "b c.png", "d(e).png", "f%.png"),
 				`"/></ac:image>`)
@@ -152,7 +175,7 @@ func (a *author) blocks(depth int) {
 }
 
 func (a *author) block(depth int) {
-	n := a.Intn(20)
+	n := a.Intn(24)
 	if depth <= 0 {
 		n = a.Intn(8)
 	}
@@ -189,7 +212,8 @@ func (a *author) block(depth int) {
 	case 16:
 		a.s("<ac:task-list>")
 		for range 1 + a.Intn(3) {
-			a.s("<ac:task><ac:task-id>1</ac:task-id><ac:task-status>", a.pick("complete", "incomplete"), "</ac:task-status><ac:task-body>")
+			a.tasks++
+			a.s("<ac:task><ac:task-id>", strconv.Itoa(a.tasks), "</ac:task-id><ac:task-status>", a.pick("complete", "incomplete"), "</ac:task-status><ac:task-body>")
 			if a.Intn(4) > 0 {
 				a.inline(2)
 			}
@@ -205,6 +229,24 @@ func (a *author) block(depth int) {
 		a.s("</ac:layout-cell><ac:layout-cell>")
 		a.blocks(depth - 1)
 		a.s("</ac:layout-cell></ac:layout-section></ac:layout>")
+	case 19, 20:
+		a.s(`<ac:structured-macro ac:name="`, a.pick("excerpt", "details", "section", "x y"), `"><ac:parameter ac:name="name">`, a.pick("sla", "a]]b"), `</ac:parameter><ac:rich-text-body>`)
+		a.blocks(depth - 1)
+		a.s("</ac:rich-text-body></ac:structured-macro>")
+	case 21:
+		a.s(`<ac:adf-extension><ac:adf-node type="decision-list">`)
+		for range 1 + a.Intn(3) {
+			a.s(`<ac:adf-node type="decision-item"><ac:adf-attribute key="state">`, a.pick("DECIDED", "UNDECIDED"), `</ac:adf-attribute><ac:adf-content>`)
+			a.inline(2)
+			a.s(`</ac:adf-content></ac:adf-node>`)
+		}
+		a.s(`</ac:adf-node></ac:adf-extension>`)
+	case 22:
+		a.s(`<ac:structured-macro ac:name="plantuml"><ac:plain-text-body><![CDATA[`, a.pick("a -> b", "", "```\n", "x\n\ny"), `]]></ac:plain-text-body></ac:structured-macro>`)
+	case 23:
+		a.s(`<p><ac:structured-macro ac:name="anchor"><ac:parameter ac:name="">fn-1</ac:parameter></ac:structured-macro><sup>1</sup> `)
+		a.inline(2)
+		a.s(`</p><p>see <sup><ac:link ac:anchor="fn-1"><ac:link-body>1</ac:link-body></ac:link></sup></p>`)
 	case 18:
 		a.s("<pre>", a.word(), "\n", a.word(), "</pre>")
 	}
@@ -280,7 +322,7 @@ func page(seed int64) string {
 }
 
 func TestMarkdownIsStable(t *testing.T) {
-	for seed := range int64(500) {
+	for seed := range int64(1500) {
 		stable(t, page(seed))
 	}
 }

@@ -2,6 +2,7 @@ package markup
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"unicode/utf8"
 
@@ -30,8 +31,8 @@ type Document struct {
 	Markdown string
 	// Lost lists what Markdown has no form for, as the placeholders that stand in its place.
 	Lost []string
-	// Originals holds the storage format of those that can be put back as a whole, by placeholder: what
-	// Options.Original answers from. It is for the vault, not for the model.
+	// Originals holds the storage format that placeholders stand for, those that end a body and the short names of emoji
+	// among them: what Options.Original answers from. It is for the vault, not for the model.
 	Originals map[string]string
 	// Flattened names the constructs whose content is there but whose frame or look is not: layout, colour, …
 	Flattened []string
@@ -65,6 +66,14 @@ func document(read reading.Result) Document {
 			made.Originals = map[string]string{}
 		}
 		made.Originals[lost.Placeholder] = lost.Original
+		if lost.Closing != "" {
+			made.Originals[lost.Closing] = lost.Rest
+		}
+	}
+	if made.Originals == nil {
+		made.Originals = read.Emoji
+	} else {
+		maps.Copy(made.Originals, read.Emoji)
 	}
 	return made
 }

@@ -225,7 +225,7 @@ func (r *reader) table(n *node) []page.Block {
 			})
 		}
 		if len(cells) > 0 {
-			made.Rows = append(made.Rows, cells)
+			made.Rows = append(made.Rows, page.Row{Cells: cells})
 		}
 	}
 	if len(made.Rows) == 0 {

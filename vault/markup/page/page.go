@@ -16,21 +16,24 @@ const (
 	Paragraph BlockKind = iota // Text, Align
 	Heading                    // Level, Text
 	List                       // Kids are items; Ordered, Level = first number
-	Item                       // Task, Kids
+	Item                       // Task, Name = the task's number, Kids
 	Quote                      // Kids
 	Alert                      // Name = macro, Title, Kids
 	Details                    // Title, Kids
 	Code                       // Name = language, Info = further words, Code
 	Rule
-	Grid // Table
+	Grid  // Table
+	Frame // Name = inside of the placeholder that stands before Kids
+	Note  // a footnote: Name = its label, Kids
 )
 
 // Block is one block of a page.
 type Block struct {
 	Kind    BlockKind
 	Ordered bool
-	Task    byte // of an item: 0, ' ' or 'x'
+	Task    byte // of an item: 0, ' ' or 'x', or '!' and '?' for what was decided and what is still to be
 	Align   byte // 0, 'l', 'c' or 'r'
+	Indent  bool // set in from the left
 	Level   int
 	Text    []Span
 	Kids    []Block
@@ -39,11 +42,20 @@ type Block struct {
 	Info    string
 	Code    string
 	Table   *Table
+	// From and To are the bytes of the source that the block was read from, 0 if unknown. Blocks that come from one
+	// element in the midst of text share them.
+	From, To int
 }
 
 // Table is a grid of cells. Merged cells stand where they begin, so rows may differ in length.
 type Table struct {
-	Rows [][]Cell
+	Rows []Row
+}
+
+// Row is a row of a table. From and To are its bytes in the source.
+type Row struct {
+	Cells    []Cell
+	From, To int
 }
 
 // Cell is a cell of a table.
@@ -52,6 +64,7 @@ type Cell struct {
 	Align            byte
 	Colspan, Rowspan int // at least 1
 	Kids             []Block
+	From, To         int
 }
 
 // SpanKind says what a span is.
@@ -59,12 +72,15 @@ type SpanKind uint8
 
 // The kinds of spans.
 const (
-	Words   SpanKind = iota // Text
-	Literal                 // Text, as code
-	Break                   // a line ends
-	Picture                 // Image
-	Date                    // Text is the day, 2026-11-02
-	Token                   // Text is the inside of a placeholder: confluence:toc#1
+	Words    SpanKind = iota // Text
+	Literal                  // Text, as code
+	Break                    // a line ends
+	Picture                  // Image
+	Date                     // Text is the day, 2026-11-02
+	Token                    // Text is the inside of a placeholder: confluence:toc#1
+	Anchor                   // Text is the name that links lead to
+	Footnote                 // Text is the label of a footnote
+	Emoji                    // Text is a short name with its colons, :tada:
 )
 
 // Marks are what a span is set in.
@@ -87,6 +103,8 @@ type Span struct {
 	Text  string
 	Link  *Link // spans of one link share the pointer
 	Image *Image
+	// From and To are the bytes of the piece of the source that the span was read from, until spans are settled.
+	From, To int
 }
 
 // Link is what a text leads to: a URL, or one of ours, confluence-page:SPACE/Title and the like.

@@ -17,6 +17,8 @@ const maxDetails = 20
 var (
 	voidTag      = regexp.MustCompile(`(?i)<(br|hr)\s*>`)
 	detailsOpen  = regexp.MustCompile(`(?is)^\s*<details(?:\s+open(?:="[^"]*")?)?\s*>\s*(?:<summary>(.*?)</summary>)?\s*`)
+	anchorTag    = regexp.MustCompile(`(?i)^<a\s+(?:id|name)="([^"<>]*)"\s*/?>$`)
+	taskComment  = regexp.MustCompile(`^<!--\s*task\s+([0-9]{1,18})\s*-->$`)
 	detailsClose = regexp.MustCompile(`(?i)^\s*</details\s*>\s*`)
 )
 
@@ -104,11 +106,60 @@ func meaning(name string) (tag, bool) {
 // raw adds a tag that has no partner: a line break, or text.
 func (c *inlines) raw(n *ast.RawHTML, s setting) {
 	text := rawText(n, c.source)
+	if m := anchorTag.FindStringSubmatch(text); m != nil {
+		if name := storage.Decode(m[1]); page.ValidAnchor(name) && (strings.HasSuffix(text, "/>") || c.closesAnchor(n.NextSibling())) {
+			c.add(page.Span{Kind: page.Anchor, Text: name}, s)
+			return
+		}
+	}
+	if strings.EqualFold(text, "</a>") && c.opensAnchor(n.PreviousSibling()) {
+		return
+	}
+	if lastOfTask(n) && taskComment.MatchString(text) {
+		return
+	}
 	if name, closes := tagName(strings.Replace(text, "/>", ">", 1)); name == "br" && !closes {
 		c.add(page.Span{Kind: page.Break}, s)
 		return
 	}
 	c.words(text, s)
+}
+
+// closesAnchor reports whether a node is the end of an anchor.
+func (c *inlines) closesAnchor(n ast.Node) bool {
+	raw, ok := n.(*ast.RawHTML)
+	return ok && strings.EqualFold(rawText(raw, c.source), "</a>")
+}
+
+// opensAnchor reports whether a node is an anchor that waits for its end.
+func (c *inlines) opensAnchor(n ast.Node) bool {
+	raw, ok := n.(*ast.RawHTML)
+	if !ok {
+		return false
+	}
+	m := anchorTag.FindStringSubmatch(rawText(raw, c.source))
+	return m != nil && page.ValidAnchor(storage.Decode(m[1])) && !strings.HasSuffix(rawText(raw, c.source), "/>")
+}
+
+// lastOfTask reports whether a node ends the text that begins with a box.
+func lastOfTask(n ast.Node) bool {
+	if n.NextSibling() != nil || n.Parent() == nil {
+		return false
+	}
+	_, ok := n.Parent().FirstChild().(*box)
+	return ok
+}
+
+// taskNumber is the number that stands behind the text of a task, or "".
+func (r *reader) taskNumber(text ast.Node) string {
+	raw, ok := text.LastChild().(*ast.RawHTML)
+	if !ok {
+		return ""
+	}
+	if m := taskComment.FindStringSubmatch(rawText(raw, r.source)); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // rawText is the source of a tag.
@@ -157,7 +208,7 @@ func (r *reader) siblings(first ast.Node) []page.Block {
 		top := &frames[len(frames)-1]
 		top.blocks = append(append(top.blocks, r.asText(last.opener)...), last.blocks...)
 	}
-	return frames[0].blocks
+	return page.Enclose(frames[0].blocks)
 }
 
 // htmlBlock works off the beginnings and ends of expands in an HTML block; what remains is taken as a whole.
@@ -181,7 +232,7 @@ func (r *reader) htmlBlock(source string, frames []frame) []frame {
 			last := frames[len(frames)-1]
 			frames = frames[:len(frames)-1]
 			top := &frames[len(frames)-1]
-			top.blocks = append(top.blocks, page.Block{Kind: page.Details, Title: last.title, Kids: last.blocks})
+			top.blocks = append(top.blocks, page.Block{Kind: page.Details, Title: last.title, Kids: page.Enclose(last.blocks)})
 			source = source[at[1]:]
 			continue
 		}

@@ -23,6 +23,7 @@ type setting struct {
 // inlines collects the spans of a block.
 type inlines struct {
 	source []byte
+	notes  map[string]bool
 	cell   bool // of a table
 	spans  []page.Span
 	// text gathers words until something else comes: goldmark cuts text at every character that might have meant something.
@@ -32,7 +33,7 @@ type inlines struct {
 
 // spans collects what is in a block of text. Ends of lines are line ends in the text still.
 func (r *reader) spans(n ast.Node) []page.Span {
-	c := inlines{source: r.source, cell: n.Kind() == extast.KindTableCell}
+	c := inlines{source: r.source, notes: r.notes, cell: n.Kind() == extast.KindTableCell}
 	c.inside(n, setting{})
 	c.flush()
 	return c.spans
@@ -137,6 +138,18 @@ func (c *inlines) node(n ast.Node, s setting) {
 		c.raw(n, s)
 	case *token:
 		c.add(page.Span{Kind: page.Token, Text: page.OneLine(decode(n.text))}, s)
+	case *noteMark:
+		if label := string(n.label); c.notes[label] {
+			c.add(page.Span{Kind: page.Footnote, Text: label}, s)
+		} else {
+			c.words("[^"+label+"]", s)
+		}
+	case *emoji:
+		if s.code || s.link != nil {
+			c.words(string(n.text), s)
+		} else {
+			c.add(page.Span{Kind: page.Emoji, Text: string(n.text)}, s)
+		}
 	case *box:
 	default:
 		c.inside(n, s)
@@ -211,6 +224,10 @@ func (c *inlines) plain(top ast.Node) string {
 			out.WriteString(rawText(n, c.source))
 		case *token:
 			out.WriteString("[[" + decode(n.text) + "]]")
+		case *noteMark:
+			out.WriteString("[^" + string(n.label) + "]")
+		case *emoji:
+			out.Write(n.text)
 		}
 		if child := n.FirstChild(); child != nil {
 			n = child

@@ -22,7 +22,7 @@ import (
 // Parse reads Markdown. Every text is a page.
 func Parse(markdown string) []page.Block {
 	source := []byte(markdown)
-	p := &reader{source: source}
+	p := &reader{source: source, notes: labels(source)}
 	return p.children(markdownParser(newBudget(len(source))).Parse(text.NewReader(source)))
 }
 
@@ -39,12 +39,17 @@ func markdownParser(b *budget) parser.Parser {
 			util.Prioritized(parser.NewATXHeadingParser(), 600),
 			util.Prioritized(parser.NewFencedCodeBlockParser(), 700),
 			util.Prioritized(bounded{parser.NewBlockquoteParser()}, 800),
+			util.Prioritized(bounded{noteParser{}}, 850),
+			util.Prioritized(bounded{extension.NewDefinitionListParser()}, 860),
+			util.Prioritized(extension.NewDefinitionDescriptionParser(), 870),
 			util.Prioritized(parser.NewHTMLBlockParser(), 900),
 			util.Prioritized(parser.NewParagraphParser(), 1000),
 		),
 		parser.WithInlineParsers(
 			util.Prioritized(boxParser{}, 10),
 			util.Prioritized(tokenParser{}, 20),
+			util.Prioritized(noteMarkParser{}, 30),
+			util.Prioritized(emojiParser{}, 40),
 			util.Prioritized(parser.NewCodeSpanParser(), 100),
 			util.Prioritized(brackets{parser.NewLinkParser(), b}, 200),
 			util.Prioritized(parser.NewAutoLinkParser(), 300),
@@ -62,6 +67,7 @@ func markdownParser(b *budget) parser.Parser {
 // reader makes blocks of goldmark's tree.
 type reader struct {
 	source  []byte
+	notes   map[string]bool // the labels of footnotes that there are
 	settler page.Settler
 }
 
@@ -96,6 +102,16 @@ func (r *reader) block(n ast.Node) []page.Block {
 		return r.table(n)
 	case *ast.LinkReferenceDefinition:
 		return nil
+	case *note:
+		return []page.Block{{Kind: page.Note, Name: n.label, Kids: r.children(n)}}
+	case *extast.DefinitionTerm:
+		return r.paragraph(marked(r.spans(n), page.Strong))
+	case *extast.DefinitionDescription:
+		made := r.children(n)
+		for i := range made {
+			made[i].Indent = made[i].Kind == page.Paragraph
+		}
+		return made
 	}
 	return r.children(n)
 }
@@ -106,6 +122,14 @@ func (r *reader) paragraph(spans []page.Span) []page.Block {
 		return nil
 	}
 	return []page.Block{{Kind: page.Paragraph, Text: spans}}
+}
+
+// marked sets spans in a mark.
+func marked(spans []page.Span, m page.Marks) []page.Span {
+	for i := range spans {
+		spans[i].Marks |= m
+	}
+	return spans
 }
 
 // list makes a list; whether it was tight or loose means nothing to Confluence.
@@ -119,6 +143,7 @@ func (r *reader) list(n *ast.List) page.Block {
 		if first := child.FirstChild(); first != nil {
 			if box, ok := first.FirstChild().(*box); ok {
 				item.Task = box.state
+				item.Name = r.taskNumber(first)
 			}
 		}
 		made.Kids = append(made.Kids, item)
@@ -193,9 +218,9 @@ func (r *reader) table(n *extast.Table) []page.Block {
 			}
 			cells = append(cells, cell)
 		}
-		made.Rows = append(made.Rows, cells)
+		made.Rows = append(made.Rows, page.Row{Cells: cells})
 	}
-	if len(made.Rows) > 1 && empty(made.Rows[0]) {
+	if len(made.Rows) > 1 && empty(made.Rows[0].Cells) {
 		made.Rows = made.Rows[1:]
 		headColumn(made)
 	}
@@ -227,12 +252,12 @@ func empty(cells []page.Cell) bool {
 
 // headColumn makes headings of the first column if all its text is bold.
 func headColumn(t *page.Table) {
-	if len(t.Rows[0]) < 2 {
+	if len(t.Rows[0].Cells) < 2 {
 		return // a heading of nothing
 	}
 	seen := false
 	for _, row := range t.Rows {
-		for _, kid := range row[0].Kids {
+		for _, kid := range row.Cells[0].Kids {
 			for _, s := range kid.Text {
 				if s.Kind != page.Break && s.Marks&page.Strong == 0 {
 					return
@@ -245,7 +270,7 @@ func headColumn(t *page.Table) {
 		return
 	}
 	for i := range t.Rows {
-		first := &t.Rows[i][0]
+		first := &t.Rows[i].Cells[0]
 		first.Head = true
 		for _, kid := range first.Kids {
 			for j := range kid.Text {

@@ -28,7 +28,7 @@ func (b bounded) Open(parent ast.Node, reader text.Reader, pc parser.Context) (a
 // box is the check box of a task.
 type box struct {
 	ast.BaseInline
-	state byte // ' ' or 'x'
+	state byte // ' ' or 'x', '!' or '?'
 }
 
 // Kind implements ast.Node.
@@ -37,7 +37,7 @@ func (*box) Kind() ast.NodeKind { return 0 }
 // Dump implements ast.Node.
 func (b *box) Dump(source []byte, level int) { ast.DumpHelper(b, source, level, nil, nil) }
 
-// boxParser reads [ ] and [x] at the beginning of an item. Unlike goldmark's, it leaves [x](address) alone.
+// boxParser reads [ ] and [x], [!] and [?] for decisions, at the beginning of an item. Unlike goldmark's, it leaves [x](address) alone.
 type boxParser struct{}
 
 // Trigger implements parser.InlineParser.
@@ -58,7 +58,7 @@ func (boxParser) Parse(parent ast.Node, block text.Reader, _ parser.Context) ast
 	}
 	made := &box{state: line[1]}
 	switch line[1] {
-	case ' ', 'x':
+	case ' ', 'x', '!', '?':
 	case 'X':
 		made.state = 'x'
 	default:

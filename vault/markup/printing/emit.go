@@ -32,6 +32,7 @@ type emitter struct {
 	prefix []byte // before each line: "> ", two spaces for a list, …
 	depth  int    // of containers around
 	cell   bool   // inside a pipe table
+	tail   string // behind the paragraph that comes next
 }
 
 func (e *emitter) str(text string) { e.out = append(e.out, text...) }
@@ -71,7 +72,10 @@ func (e *emitter) blocks(list []page.Block, tight bool) {
 func unframe(list, out []page.Block) []page.Block {
 	for i := range list {
 		switch b := &list[i]; b.Kind {
-		case page.List, page.Item, page.Quote, page.Alert, page.Details:
+		case page.Frame:
+			out = append(out, token(b.Name))
+			out = append(unframe(b.Kids, out), token(page.Closing(b.Name)))
+		case page.List, page.Item, page.Quote, page.Alert, page.Details, page.Note:
 			if b.Title != "" {
 				out = append(out, page.Block{Kind: page.Paragraph, Text: []page.Span{{Text: b.Title}}})
 			}
@@ -81,6 +85,11 @@ func unframe(list, out []page.Block) []page.Block {
 		}
 	}
 	return out
+}
+
+// token is a paragraph with nothing but a placeholder.
+func token(inside string) page.Block {
+	return page.Block{Kind: page.Paragraph, Text: []page.Span{{Kind: page.Token, Text: inside}}}
 }
 
 // markers alternates the bullets of lists that follow each other, which would be one list otherwise.
@@ -99,7 +108,10 @@ func (m *markers) next(list []page.Block, i int) bool {
 func (e *emitter) block(b *page.Block, fresh, other bool) {
 	switch b.Kind {
 	case page.Paragraph:
+		tail := e.tail
+		e.tail = ""
 		e.inline(b.Text, true)
+		e.str(tail)
 	case page.Heading:
 		e.heading(b)
 	case page.List:
@@ -135,7 +147,30 @@ func (e *emitter) block(b *page.Block, fresh, other bool) {
 		}
 	case page.Grid:
 		e.grid(b.Table)
+	case page.Frame:
+		e.frame(b)
+	case page.Note:
+		e.str("[^" + b.Name + "]: ")
+		if len(b.Kids) == 0 || b.Kids[0].Kind != page.Paragraph {
+			e.str(nothing)
+		}
+		e.inset("    ", func() {
+			if len(b.Kids) > 0 && b.Kids[0].Kind != page.Paragraph {
+				e.blank()
+			}
+			e.blocks(b.Kids, false)
+		})
 	}
+}
+
+// frame writes blocks between two placeholders.
+func (e *emitter) frame(b *page.Block) {
+	opening, closing := token(b.Name), token(page.Closing(b.Name))
+	e.inline(opening.Text, true)
+	e.blank()
+	e.blocks(b.Kids, false)
+	e.blank()
+	e.inline(closing.Text, true)
 }
 
 // inset writes something whose further lines begin with more.
@@ -278,9 +313,13 @@ func (e *emitter) item(b *page.Block, bullet string, tight bool) {
 		if b.Task != 0 {
 			e.str("[" + string(b.Task) + "] ")
 		}
+		if b.Task != 0 && b.Name != "" {
+			e.tail = " <!-- task " + b.Name + " -->"
+		}
 		// A bare bullet could be taken for a line under a heading, or for a rule.
 		if len(b.Kids) == 0 || b.Task != 0 && b.Kids[0].Kind != page.Paragraph {
-			e.str(nothing)
+			e.str(nothing + e.tail)
+			e.tail = ""
 			if len(b.Kids) == 0 {
 				return
 			}

@@ -18,10 +18,10 @@ type around struct {
 	strike        bool // between tildes
 }
 
-// Which ASCII characters may need an escape somewhere: ! & * < [ \ ] _ ` | ~
+// Which ASCII characters may need an escape somewhere: ! & * : < [ \ ] ^ _ ` | ~
 const (
-	specialLow  = 1<<'!' | 1<<'&' | 1<<'*' | 1<<'<'
-	specialHigh = 1<<('['-64) | 1<<('\\'-64) | 1<<(']'-64) | 1<<('_'-64) | 1<<('`'-64) | 1<<('|'-64) | 1<<('~'-64)
+	specialLow  = 1<<'!' | 1<<'&' | 1<<'*' | 1<<':' | 1<<'<'
+	specialHigh = 1<<('['-64) | 1<<('\\'-64) | 1<<(']'-64) | 1<<('^'-64) | 1<<('_'-64) | 1<<('`'-64) | 1<<('|'-64) | 1<<('~'-64)
 )
 
 // special reports whether a byte is one of those.
@@ -62,9 +62,13 @@ func (e *emitter) active(text string, i int, a around) bool {
 	case '_':
 		return !wordRune(before(text, i, a)) || !wordRune(after(text, i, a))
 	case '[':
-		return a.link || strings.HasPrefix(text[i+1:], "[confluence:") || strings.HasPrefix(text[i+1:], "[/confluence:")
+		return a.link || strings.HasPrefix(text[i+1:], "^") || strings.HasPrefix(text[i+1:], "[confluence:") || strings.HasPrefix(text[i+1:], "[/confluence:")
+	case '^':
+		return a.link && before(text, i, a) == '['
 	case ']':
 		return a.link || i+1 < len(text) && text[i+1] == '('
+	case ':':
+		return page.EmojiEnd(text[i:]) > 0 && !wordRune(before(text, i, a))
 	case '!':
 		return after(text, i, a) == '['
 	case '<':
@@ -121,7 +125,7 @@ func (e *emitter) lineStart(text string) int {
 			at = 0
 		}
 	case c == '-' || c == ':':
-		if ends(text[1:]) && c == '-' || strings.Trim(text, "-:| ") == "" && len(text) > 1 || strings.HasPrefix(text, "-|") || strings.HasPrefix(text, ":-") {
+		if ends(text[1:]) || strings.Trim(text, "-:| ") == "" && len(text) > 1 || strings.HasPrefix(text, "-|") || strings.HasPrefix(text, ":-") {
 			at = 0
 		}
 	case c == '=':

@@ -17,11 +17,11 @@ func (e *emitter) grid(t *page.Table) {
 	rows := t.Rows
 	width := 0
 	for _, row := range rows {
-		width = max(width, len(row))
+		width = max(width, len(row.Cells))
 	}
 	var head []page.Cell
-	if allHead(rows[0]) {
-		head, rows = rows[0], rows[1:]
+	if allHead(rows[0].Cells) {
+		head, rows = rows[0].Cells, rows[1:]
 	}
 	// Without a heading row, a column of headings shows as bold text; the way back knows.
 	boldFirst := head == nil
@@ -33,7 +33,7 @@ func (e *emitter) grid(t *page.Table) {
 	}
 	for _, row := range rows {
 		e.newline()
-		e.row(row, width, boldFirst)
+		e.row(row.Cells, width, boldFirst)
 	}
 }
 
@@ -42,10 +42,10 @@ func rulerOf(t *page.Table, column int) string {
 	var a byte
 	known := false
 	for _, row := range t.Rows {
-		if column >= len(row) || void(row[column]) {
+		if column >= len(row.Cells) || void(row.Cells[column]) {
 			continue
 		}
-		here := row[column].Align
+		here := row.Cells[column].Align
 		if known && here != a {
 			return " --- |"
 		}
@@ -78,7 +78,7 @@ func allHead(row []page.Cell) bool {
 // first row or, if all of the first column is, there.
 func simple(t *page.Table) bool {
 	for i, row := range t.Rows {
-		for j, c := range row {
+		for j, c := range row.Cells {
 			if c.Colspan > 1 || c.Rowspan > 1 {
 				return false
 			}
@@ -87,17 +87,17 @@ func simple(t *page.Table) bool {
 					return false
 				}
 			}
-			if c.Head && i > 0 && (j > 0 || allHead(t.Rows[0])) {
+			if c.Head && i > 0 && (j > 0 || allHead(t.Rows[0].Cells)) {
 				return false
 			}
-			if c.Head && i == 0 && j > 0 && !allHead(row) {
+			if c.Head && i == 0 && j > 0 && !allHead(row.Cells) {
 				return false
 			}
 		}
 	}
-	if !allHead(t.Rows[0]) {
+	if first := t.Rows[0].Cells; !allHead(first) {
 		for _, row := range t.Rows {
-			if row[0].Head != t.Rows[0][0].Head {
+			if row.Cells[0].Head != first[0].Head {
 				return false
 			}
 		}

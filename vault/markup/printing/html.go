@@ -27,7 +27,7 @@ func (h *markupWriter) table(t *page.Table) {
 	for _, row := range t.Rows {
 		h.newline()
 		h.str("<tr>")
-		for _, c := range row {
+		for _, c := range row.Cells {
 			h.cell(c)
 		}
 		h.str("</tr>")
@@ -105,6 +105,22 @@ func (h *markupWriter) block(b *page.Block, bare bool) {
 		h.str("<hr/>")
 	case page.Grid:
 		h.table(b.Table)
+	case page.Frame:
+		h.wrap("p", func() { h.inline(token(b.Name).Text) })
+		h.blocks(b.Kids)
+		h.wrap("p", func() { h.inline(token(page.Closing(b.Name)).Text) })
+	case page.Note:
+		kids := b.Kids
+		h.str("<p>" + anchor("fn-"+b.Name) + "<sup>" + b.Name + "</sup>")
+		if len(kids) > 0 && kids[0].Kind == page.Paragraph {
+			h.str(" ")
+			h.inline(kids[0].Text)
+			kids = kids[1:]
+		}
+		h.str("</p>")
+		for i := range kids {
+			h.block(&kids[i], false)
+		}
 	}
 }
 
@@ -134,18 +150,33 @@ func (h *markupWriter) list(b *page.Block) {
 	}
 	h.str(">")
 	for i := range b.Kids {
-		switch b.Kids[i].Task {
-		case 'x':
-			h.str(`<li data-task="done">`)
-		case ' ':
-			h.str(`<li data-task="open">`)
-		default:
-			h.str("<li>")
+		h.str("<li")
+		if state := taskState(b.Kids[i].Task); state != "" {
+			h.str(` data-task="` + state + `"`)
+			if id := b.Kids[i].Name; id != "" {
+				h.str(` data-task-id="` + id + `"`)
+			}
 		}
+		h.str(">")
 		h.blocks(b.Kids[i].Kids)
 		h.str("</li>")
 	}
 	h.str("</" + tag + ">")
+}
+
+// taskState is the word for the state of a task.
+func taskState(task byte) string {
+	switch task {
+	case 'x':
+		return "done"
+	case ' ':
+		return "open"
+	case '!':
+		return "decided"
+	case '?':
+		return "undecided"
+	}
+	return ""
 }
 
 // code writes pre; what stands behind a fence is an attribute.
@@ -238,6 +269,12 @@ func (h *markupWriter) span(s *page.Span) {
 		h.str(`<a href="confluence-date:` + escapeHTML(s.Text) + `">` + escapeHTML(s.Text) + "</a>")
 	case page.Token:
 		h.str(escapeHTML("[[" + s.Text + "]]"))
+	case page.Anchor:
+		h.str(anchor(s.Text))
+	case page.Footnote:
+		h.str(`<a href="confluence-footnote:` + s.Text + `">` + s.Text + `</a>`)
+	case page.Emoji:
+		h.str(s.Text)
 	}
 	if bytes.HasSuffix(h.out, []byte("\n")) {
 		h.out = h.out[:len(h.out)-1]

@@ -313,6 +313,8 @@ func (w *inliner) span(i int) {
 		if i+1 < len(w.spans) {
 			if a.after = w.head(i + 1); w.spans[i+1].Link != s.Link && w.spans[i+1].Link != nil || w.spans[i+1].Kind >= page.Picture {
 				a.after = '['
+			} else if w.marks(i+1)&^w.marksAt(i) != 0 {
+				a.after = '<' // a mark begins
 			}
 			a.more = true
 		}
@@ -332,8 +334,17 @@ func (w *inliner) span(i int) {
 		w.str("[[")
 		w.text(s.Text, around{before: '[', after: ']', link: true, more: true})
 		w.str("]]")
+	case page.Anchor:
+		w.str(anchor(s.Text))
+	case page.Footnote:
+		w.str("[^" + s.Text + "]")
+	case page.Emoji:
+		w.str(s.Text)
 	}
 }
+
+// anchor is the element of an anchor.
+func anchor(name string) string { return `<a id="` + escapeHTML(name) + `"></a>` }
 
 // lineBreak ends a line, or writes the tag where a line may not end.
 func (w *inliner) lineBreak() {

@@ -30,13 +30,32 @@ func (b *builder) extension(n *storage.Node, c setting) {
 	case "decision-list":
 		b.decisions(node, fallback)
 	default:
-		name := kind
-		if name == "" {
-			name = "extension"
+		if kind == "" {
+			kind = "extension"
 		}
-		number := b.token(name, adfMeaning(node), n.Raw(), c)
-		b.enclose(name, number, b.r.contents(node, fallback))
+		inner := node.Child("ac:adf-content")
+		if inner == nil && fallback != nil {
+			inner = fallback
+		}
+		if inner == nil || visibleBeside(node, inner) {
+			b.sealed(n, kind, adfMeaning(node)+" "+bodies(node), c)
+			return
+		}
+		b.bodied(n, inner, kind, adfMeaning(node), c)
 	}
+}
+
+// visibleBeside reports whether a node has more in it than attributes and one body.
+func visibleBeside(node, body *storage.Node) bool {
+	for child := node.First; child != nil; child = child.Next {
+		switch {
+		case child == body, child.Kind == storage.Comment, child.Kind == storage.Text && strings.TrimSpace(child.Raw()) == "":
+		case child.Kind == storage.Element && (child.Name == "ac:adf-attribute" || child.Name == "ac:adf-content"):
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // PanelName is the macro that looks like a panel of Atlassian's document format.
@@ -66,11 +85,12 @@ func attribute(n *storage.Node, key string) string {
 
 // contents gathers all of a node but its attributes.
 func (r *reader) contents(node, fallback *storage.Node) []page.Block {
-	b := builder{r: r}
+	b := builder{r: r, child: node, at: node}
 	for child := node.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "ac:adf-attribute" {
 			continue
 		}
+		b.child = child
 		b.walk(child, setting{})
 	}
 	b.flush()
@@ -80,13 +100,16 @@ func (r *reader) contents(node, fallback *storage.Node) []page.Block {
 	return b.blocks
 }
 
-// decisions adds a decision list as a list.
+// decisions adds a decision list as a list of items with a box.
 func (b *builder) decisions(node, fallback *storage.Node) {
-	b.r.flatten("decision list")
 	made := page.Block{Kind: page.List}
 	for child := node.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "ac:adf-node" {
-			made.Kids = append(made.Kids, page.Block{Kind: page.Item, Kids: b.r.contents(child, nil)})
+			item := page.Block{Kind: page.Item, Task: '!', Kids: b.r.contents(child, nil), From: child.Start, To: child.End}
+			if attribute(child, "state") == "UNDECIDED" {
+				item.Task = '?'
+			}
+			made.Kids = append(made.Kids, item)
 			continue
 		}
 		if child.Kind != storage.Element || child.Name != "ac:adf-attribute" {

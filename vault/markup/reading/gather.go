@@ -21,12 +21,27 @@ type builder struct {
 	blocks []page.Block
 	spans  []page.Span
 	align  byte
+
+	child    *storage.Node // of the container at hand: what is added comes from it as a whole
+	at       *storage.Node // that is walked
+	from, to int           // the bytes that the spans come from
 }
 
 // children gathers what is inside n.
 func (r *reader) children(n *storage.Node) []page.Block {
-	b := builder{r: r}
-	b.inside(n, setting{})
+	b := builder{r: r, child: n, at: n}
+	b.each(n, setting{})
+	b.flush()
+	if r.opt.HTML {
+		return page.Enclose(b.blocks)
+	}
+	return b.blocks
+}
+
+// alone gathers what one node says.
+func (r *reader) alone(n *storage.Node) []page.Block {
+	b := builder{r: r, child: n, at: n}
+	b.walk(n, setting{})
 	b.flush()
 	return b.blocks
 }
@@ -37,7 +52,7 @@ func (b *builder) flush() {
 		return
 	}
 	if text := b.r.settler.Settle(b.spans); len(text) > 0 {
-		b.blocks = append(b.blocks, page.Block{Kind: page.Paragraph, Text: text, Align: b.align})
+		b.blocks = append(b.blocks, page.Block{Kind: page.Paragraph, Text: text, Align: b.align, From: b.from, To: b.to})
 	}
 	b.spans = b.spans[:0]
 }
@@ -45,10 +60,19 @@ func (b *builder) flush() {
 // add ends the paragraph at hand and adds a block.
 func (b *builder) add(made page.Block) {
 	b.flush()
+	made.From, made.To = b.child.Start, b.child.End
 	b.blocks = append(b.blocks, made)
 }
 
-func (b *builder) span(s page.Span) { b.spans = append(b.spans, s) }
+// span adds a span to the paragraph at hand.
+func (b *builder) span(s page.Span) {
+	if len(b.spans) == 0 {
+		b.from = b.child.Start
+	}
+	b.to = b.child.End
+	s.From, s.To = b.at.Start, b.at.End
+	b.spans = append(b.spans, s)
+}
 
 // words adds text that is not in the page's text nodes.
 func (b *builder) words(text string, c setting) {
@@ -59,10 +83,18 @@ func (b *builder) words(text string, c setting) {
 	b.span(page.Span{Kind: kind, Marks: c.marks, Text: text, Link: c.link})
 }
 
-// token adds a placeholder and answers its number.
-func (b *builder) token(name, meaning, original string, c setting) int {
+// token adds a placeholder.
+func (b *builder) token(name, meaning, original string, c setting) {
 	b.span(page.Span{Kind: page.Token, Marks: c.marks, Link: c.link, Text: b.r.placeholder(name, meaning, original)})
-	return len(b.r.lost)
+}
+
+// each adds everything in a container: what comes from one of its children has the bytes of that child.
+func (b *builder) each(n *storage.Node, c setting) {
+	outer := b.child
+	for b.child = n.First; b.child != nil; b.child = b.child.Next {
+		b.walk(b.child, c)
+	}
+	b.child = outer
 }
 
 // inside adds everything in n.
@@ -74,6 +106,7 @@ func (b *builder) inside(n *storage.Node, c setting) {
 
 // walk adds one node.
 func (b *builder) walk(n *storage.Node, c setting) {
+	b.at = n
 	switch n.Kind {
 	case storage.Text, storage.CData:
 		if b.r.opt.HTML {
@@ -144,8 +177,10 @@ func (b *builder) inline(n *storage.Node, c setting) bool {
 		b.inside(n, c)
 	default:
 		if !transparent(n.Name) {
-			b.token(n.Name, "", "", c)
-		} else if strings.Contains(n.Attr("style"), "color") {
+			b.sealed(n, n.Name, n.Attr("src")+" "+n.Content(), c)
+			return true
+		}
+		if strings.Contains(n.Attr("style"), "color") {
 			b.r.flatten("colour")
 		}
 		b.inside(n, c)
@@ -193,8 +228,14 @@ func (b *builder) block(n *storage.Node, c setting) {
 	case "dt":
 		c.marks |= page.Strong
 		b.inside(n, c)
-	default: // p, div, section, dl, dd, and parts of tables and lists that stand alone
-		b.inside(n, c)
+	case "p":
+		if label := b.r.noteLabel(n); label != "" {
+			b.note(n, label)
+		} else {
+			b.inside(n, c)
+		}
+	default: // div, section, dl, dd, and parts of tables and lists that stand alone
+		b.each(n, c)
 	}
 	b.flush()
 	b.align = outer
@@ -253,22 +294,20 @@ func (b *builder) list(n *storage.Node) {
 	}
 	for child := n.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "li" {
-			entry := page.Block{Kind: page.Item, Kids: b.r.children(child)}
+			entry := page.Block{Kind: page.Item, Kids: b.r.children(child), From: child.Start, To: child.End}
 			if b.r.opt.HTML {
-				entry.Task = taskOf(child)
+				entry.Task, entry.Name = taskOf(child), taskNumber(child.Attr("data-task-id"))
 			}
 			made.Kids = append(made.Kids, entry)
 			continue
 		}
-		stray := builder{r: b.r}
-		stray.walk(child, setting{})
-		stray.flush()
-		switch last := len(made.Kids) - 1; {
-		case len(stray.blocks) == 0:
+		switch stray, last := b.r.alone(child), len(made.Kids)-1; {
+		case len(stray) == 0:
 		case last < 0:
-			made.Kids = append(made.Kids, page.Block{Kind: page.Item, Kids: stray.blocks})
+			made.Kids = append(made.Kids, page.Block{Kind: page.Item, Kids: stray, From: child.Start, To: child.End})
 		default:
-			made.Kids[last].Kids = append(made.Kids[last].Kids, stray.blocks...)
+			made.Kids[last].Kids = append(made.Kids[last].Kids, stray...)
+			made.Kids[last].To = child.End
 		}
 	}
 	if len(made.Kids) > 0 {
@@ -307,13 +346,10 @@ func (r *reader) rows(n *storage.Node, t *page.Table) (stray []page.Block) {
 			row, more := r.row(child)
 			stray = append(stray, more...)
 			if len(row) > 0 {
-				t.Rows = append(t.Rows, row)
+				t.Rows = append(t.Rows, page.Row{Cells: row, From: child.Start, To: child.End})
 			}
 		default:
-			b := builder{r: r}
-			b.walk(child, setting{})
-			b.flush()
-			stray = append(stray, b.blocks...)
+			stray = append(stray, r.alone(child)...)
 		}
 	}
 	return stray
@@ -325,7 +361,7 @@ func (r *reader) row(n *storage.Node) (row []page.Cell, stray []page.Block) {
 		if child.Kind == storage.Element && (child.Name == "td" || child.Name == "th") {
 			made := page.Cell{
 				Head: child.Name == "th", Align: r.alignment(child), Colspan: reach(child.Attr("colspan")), Rowspan: reach(child.Attr("rowspan")),
-				Kids: r.children(child),
+				Kids: r.children(child), From: child.Start, To: child.End,
 			}
 			if made.Align == 0 && len(made.Kids) > 0 {
 				made.Align = made.Kids[0].Align
@@ -336,10 +372,7 @@ func (r *reader) row(n *storage.Node) (row []page.Cell, stray []page.Block) {
 			row = append(row, made)
 			continue
 		}
-		b := builder{r: r}
-		b.walk(child, setting{})
-		b.flush()
-		stray = append(stray, b.blocks...)
+		stray = append(stray, r.alone(child)...)
 	}
 	return row, stray
 }

@@ -56,16 +56,17 @@ func (b *builder) htmlPicture(n *storage.Node, c setting) {
 // htmlDetails adds details, whose summary is the title.
 func (b *builder) htmlDetails(n *storage.Node) {
 	made := page.Block{Kind: page.Details}
-	inner := builder{r: b.r}
+	inner := builder{r: b.r, child: n, at: n}
 	for child := n.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "summary" && made.Title == "" {
 			made.Title = page.OneLine(child.Content())
 			continue
 		}
+		inner.child = child
 		inner.walk(child, setting{})
 	}
 	inner.flush()
-	made.Kids = inner.blocks
+	made.Kids = page.Enclose(inner.blocks)
 	b.add(made)
 }
 
@@ -85,6 +86,10 @@ func taskOf(item *storage.Node) byte {
 		return 'x'
 	case "open":
 		return ' '
+	case "decided":
+		return '!'
+	case "undecided":
+		return '?'
 	}
 	return 0
 }

@@ -11,11 +11,18 @@ import (
 func (b *builder) anchor(n *storage.Node, c setting) {
 	href := strings.TrimSpace(n.Attr("href"))
 	if href == "" {
+		if name := n.Attr("id"); b.r.opt.HTML && page.ValidAnchor(name) {
+			b.span(page.Span{Kind: page.Anchor, Marks: c.marks, Text: name})
+		}
 		b.inside(n, c)
 		return
 	}
 	if day, ok := strings.CutPrefix(href, "confluence-date:"); ok && b.r.opt.HTML && page.ValidDay(day) {
 		b.span(page.Span{Kind: page.Date, Marks: c.marks, Text: day})
+		return
+	}
+	if label, ok := strings.CutPrefix(href, "confluence-footnote:"); ok && b.r.opt.HTML && page.ValidLabel(label) {
+		b.span(page.Span{Kind: page.Footnote, Marks: c.marks, Text: label})
 		return
 	}
 	if page.Dangerous(href) || !b.r.opt.HTML && strings.HasPrefix(href, "confluence-") {
@@ -35,12 +42,13 @@ func (b *builder) linked(n *storage.Node, target, fallback string, c setting) {
 	} else {
 		c.link = &page.Link{Target: target}
 	}
-	from := len(b.spans)
+	from, at := len(b.spans), b.at
 	blocks := len(b.blocks)
 	if n != nil {
 		b.inside(n, c)
 	}
 	if len(b.blocks) == blocks && !visible(b.spans[min(from, len(b.spans)):]) {
+		b.at = at
 		b.words(fallback, c)
 	}
 }
@@ -64,6 +72,10 @@ func (b *builder) internal(n *storage.Node, c setting) {
 	}
 	if target == "" {
 		b.inside(n, c)
+		return
+	}
+	if label, ok := b.refers(n, target); ok && c.link == nil {
+		b.span(page.Span{Kind: page.Footnote, Marks: c.marks &^ page.Sup, Text: label})
 		return
 	}
 	b.linked(body, target, fallback, c)

@@ -1,7 +1,6 @@
 package reading
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
@@ -22,14 +21,15 @@ func (b *builder) confluence(n *storage.Node, c setting) {
 		}
 		b.picture(n, c)
 	case "ac:emoticon":
-		b.words(emoji(n), c)
+		b.emoticon(n, c)
 	case "ac:task-list":
 		b.tasks(n)
 	case "ac:adf-extension":
 		b.extension(n, c)
-	case "ac:layout", "ac:layout-section", "ac:layout-cell":
-		b.r.flatten("layout")
-		b.apart(n, c)
+	case "ac:layout-section":
+		b.bodied(n, n, "layout-section", n.Attr("ac:type"), setting{})
+	case "ac:layout", "ac:layout-cell":
+		b.bodied(n, n, strings.TrimPrefix(n.Name, "ac:"), "", setting{})
 	case "ac:inline-comment-marker":
 		b.r.flatten("inline comment")
 		b.inside(n, c)
@@ -39,19 +39,17 @@ func (b *builder) confluence(n *storage.Node, c setting) {
 		b.apart(n, c)
 	case "ri:page", "ri:blog-post", "ri:attachment", "ri:space", "ri:content-entity", "ri:url", "ri:user":
 		address, text := b.resource(n)
-		b.token("resource", address+" "+text, "", c)
-		b.inside(n, c)
+		b.sealed(n, "resource", address+" "+text, c)
 	default:
 		_, name, _ := strings.Cut(n.Name, ":")
-		b.token(name, "", "", c)
-		b.inside(n, c)
+		b.bodied(n, n, name, "", c)
 	}
 }
 
 // apart adds the inside of n between paragraph ends.
 func (b *builder) apart(n *storage.Node, c setting) {
 	b.flush()
-	b.inside(n, c)
+	b.each(n, c)
 	b.flush()
 }
 
@@ -69,33 +67,31 @@ func (b *builder) macro(n *storage.Node, c setting) {
 		b.add(page.Block{Kind: page.Details, Title: page.OneLine(parameter(n, "title")), Kids: b.r.bodyBlocks(n)})
 	case "status":
 		b.status(n, c)
-	case "excerpt", "section", "column", "details":
-		b.r.flatten(frame(name))
-		b.flush()
-		b.blocks = append(b.blocks, b.r.bodyBlocks(n)...)
+	case "anchor":
+		if anchor := parameter(n, ""); page.ValidAnchor(anchor) {
+			b.span(page.Span{Kind: page.Anchor, Marks: c.marks, Text: anchor})
+			return
+		}
+		b.other(n, name, c)
+	case "mathblock", "mathblock-macro", "easy-math-block":
+		if n.Child("ac:plain-text-body") == nil {
+			b.other(n, name, c)
+			return
+		}
+		b.add(page.Block{Kind: page.Code, Name: "math", Info: quoted("macro", name), Code: body(n)})
 	default:
 		b.other(n, name, c)
 	}
 }
 
-// frame is what people call the frame that a macro puts round its body.
-func frame(macro string) string {
-	switch macro {
-	case "details":
-		return "page properties"
-	case "section", "column":
-		return "layout"
-	}
-	return macro
-}
-
 // bodyBlocks gathers everything in a macro but its parameters.
 func (r *reader) bodyBlocks(n *storage.Node) []page.Block {
-	b := builder{r: r}
+	b := builder{r: r, child: n, at: n}
 	for child := n.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "ac:parameter" {
 			continue
 		}
+		b.child = child
 		if child.Kind == storage.Element && child.Name == "ac:plain-text-body" {
 			b.add(page.Block{Kind: page.Code, Code: lineEnds(child.Content())})
 			continue
@@ -106,44 +102,142 @@ func (r *reader) bodyBlocks(n *storage.Node) []page.Block {
 	return b.blocks
 }
 
-// other adds a macro without Markdown form as a placeholder, and around its body, if it has one, as two.
+// other adds a macro without Markdown form.
 func (b *builder) other(n *storage.Node, name string, c setting) {
 	if name == "" {
 		name = "macro"
 	}
-	alone := standsAlone(n)
-	if alone {
-		b.flush()
+	inner := bodyOf(n)
+	if runs(name) || inner == nil {
+		b.sealed(n, name, b.meaning(n)+" "+bodies(n), c)
+		return
 	}
-	number := b.token(name, b.meaning(n), n.Raw(), c)
-	b.enclose(name, number, b.r.bodyBlocks(n))
-	if alone {
-		b.flush()
-	}
+	b.bodied(n, inner, name, b.meaning(n), c)
 }
 
-// standsAlone reports whether a construct stands between blocks rather than in a paragraph.
-func standsAlone(n *storage.Node) bool {
-	if n.Parent == nil || n.Parent.Kind == storage.Root {
-		return true
-	}
-	switch n.Parent.Name {
-	case "ac:layout-cell", "ac:rich-text-body", "ac:adf-content", "blockquote":
+// runs reports whether the body of a macro is a program that browsers run. It is shown and put back, but nobody who writes
+// Markdown may change it.
+func runs(macro string) bool {
+	switch strings.ToLower(macro) {
+	case "html", "html-macro", "html-include", "html-bobswift", "style", "script", "iframe", "velocity", "groovy", "beanshell", "run", "xslt", "sql", "sql-query":
 		return true
 	}
 	return false
 }
 
-// enclose puts the blocks of a body behind the placeholder of that number, and its end behind them.
-func (b *builder) enclose(name string, number int, inner []page.Block) {
-	if len(inner) == 0 {
+// bodyOf is the one body of a macro, or nil.
+func bodyOf(n *storage.Node) *storage.Node {
+	var found *storage.Node
+	for child := n.First; child != nil; child = child.Next {
+		switch {
+		case child.Kind == storage.Text && strings.TrimSpace(child.Raw()) == "", child.Kind == storage.Comment:
+		case child.Kind == storage.Element && child.Name == "ac:parameter":
+		case found == nil && child.Kind == storage.Element && (child.Name == "ac:rich-text-body" || child.Name == "ac:plain-text-body"):
+			found = child
+		default:
+			return nil
+		}
+	}
+	return found
+}
+
+// bodies is the text in a macro beside its parameters.
+func bodies(n *storage.Node) string {
+	var out []string
+	for child := n.First; child != nil; child = child.Next {
+		if child.Kind != storage.Element {
+			out = append(out, child.Value())
+		} else if child.Name != "ac:parameter" {
+			out = append(out, child.Content())
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// sealed adds a construct as one placeholder that stands for all of it.
+func (b *builder) sealed(n *storage.Node, name, meaning string, c setting) {
+	alone := standsAlone(n)
+	if alone {
+		b.flush()
+	}
+	b.token(name, meaning, n.Raw(), c)
+	if alone {
+		b.flush()
+	}
+}
+
+// bodied adds a construct without Markdown form that has something in it: between two placeholders, which stand for what is
+// before its body and behind it. inner is the element that holds the body.
+func (b *builder) bodied(n, inner *storage.Node, name, meaning string, c setting) {
+	if c.link != nil { // its body may hold links of its own
+		b.sealed(n, name, meaning+" "+bodies(n), c)
 		return
 	}
-	b.r.lost[number-1].Original = ""
-	b.flush()
-	b.blocks = append(b.blocks, inner...)
-	b.span(page.Span{Kind: page.Token, Text: "/confluence:" + word(name) + "#" + strconv.Itoa(number)})
-	b.flush()
+	alone := standsAlone(n)
+	if alone {
+		b.flush()
+	}
+	lost := len(b.r.lost)
+	opening := b.r.placeholder(name, meaning, n.Raw())
+	kids := b.r.inner(inner)
+	token := page.Span{Kind: page.Token, Marks: c.marks, Link: c.link, Text: opening}
+	switch {
+	case len(kids) == 0:
+		b.span(token)
+	case !alone && len(kids) == 1 && kids[0].Kind == page.Paragraph && kids[0].Align == 0:
+		if p := inner.First; p == inner.Last && p.Kind == storage.Element && p.Name == "p" {
+			inner = p
+		}
+		b.span(token)
+		for _, s := range kids[0].Text {
+			s.Marks |= c.marks
+			b.span(s)
+		}
+		token.Text = b.r.halves(opening, lost, n, inner)
+		b.span(token)
+	default:
+		b.r.halves(opening, lost, n, inner)
+		b.add(page.Block{Kind: page.Frame, Name: opening, Kids: kids})
+	}
+	if alone {
+		b.flush()
+	}
+}
+
+// inner gathers the blocks of a body; text that is not markup is one block of code.
+func (r *reader) inner(body *storage.Node) []page.Block {
+	if body.Name != "ac:plain-text-body" {
+		return r.children(body)
+	}
+	if text := lineEnds(body.Content()); text != "" {
+		return []page.Block{{Kind: page.Code, Code: text, From: body.InnerStart, To: body.InnerEnd}}
+	}
+	return nil
+}
+
+// halves notes what two placeholders stand for: what is in n before the inside of inner, and what is behind it. It answers
+// the second of them.
+func (r *reader) halves(opening string, lost int, n, inner *storage.Node) (closing string) {
+	source := n.Source()
+	closing = page.Closing(opening)
+	r.lost[lost].Original = source[n.Start:inner.InnerStart]
+	r.lost[lost].Closing = "[[" + closing + "]]"
+	r.lost[lost].Rest = source[inner.InnerEnd:n.End]
+	return closing
+}
+
+// standsAlone reports whether a construct stands between blocks rather than in a paragraph.
+func standsAlone(n *storage.Node) bool {
+	if n.Parent == nil || n.Parent.Kind == storage.Root || strings.HasPrefix(n.Name, "ac:layout") {
+		return true
+	}
+	switch n.Parent.Name {
+	case "ac:layout-cell", "ac:rich-text-body", "blockquote":
+		return true
+	case "ac:adf-content": // a decision holds text
+		return n.Parent.Parent == nil || n.Parent.Parent.Attr("type") != "decision-item"
+	}
+	return false
 }
 
 // styled notes what a panel has beside its title: colours, icons.
@@ -291,16 +385,14 @@ func (b *builder) tasks(n *storage.Node) {
 			made.Kids = append(made.Kids, b.r.task(child))
 			continue
 		}
-		stray := builder{r: b.r}
-		stray.walk(child, setting{})
-		stray.flush()
-		switch last := len(made.Kids) - 1; {
-		case len(stray.blocks) == 0:
+		switch stray, last := b.r.alone(child), len(made.Kids)-1; {
+		case len(stray) == 0:
 		case last < 0:
 			b.flush()
-			b.blocks = append(b.blocks, stray.blocks...)
+			b.blocks = append(b.blocks, stray...)
 		default:
-			made.Kids[last].Kids = append(made.Kids[last].Kids, stray.blocks...)
+			made.Kids[last].Kids = append(made.Kids[last].Kids, stray...)
+			made.Kids[last].To = child.End
 		}
 	}
 	if len(made.Kids) > 0 {
@@ -308,22 +400,34 @@ func (b *builder) tasks(n *storage.Node) {
 	}
 }
 
-// task gathers one task. Its number means nothing to people and is left out.
+// task gathers one task.
 func (r *reader) task(n *storage.Node) page.Block {
-	made := page.Block{Kind: page.Item, Task: ' '}
-	inner := builder{r: r}
+	made := page.Block{Kind: page.Item, Task: ' ', From: n.Start, To: n.End}
+	inner := builder{r: r, child: n, at: n}
 	for child := n.First; child != nil; child = child.Next {
 		switch {
-		case child.Kind == storage.Element && (child.Name == "ac:task-id" || child.Name == "ac:task-uuid"):
+		case child.Kind == storage.Element && child.Name == "ac:task-id":
+			made.Name = taskNumber(child.Content())
+		case child.Kind == storage.Element && child.Name == "ac:task-uuid":
 		case child.Kind == storage.Element && child.Name == "ac:task-status":
 			if strings.TrimSpace(child.Content()) == "complete" {
 				made.Task = 'x'
 			}
 		default:
+			inner.child = child
 			inner.walk(child, setting{})
 		}
 	}
 	inner.flush()
 	made.Kids = inner.blocks
 	return made
+}
+
+// taskNumber is the number of a task, or "" if it is none.
+func taskNumber(text string) string {
+	text = strings.TrimSpace(text)
+	if len(text) > 18 || strings.Trim(text, "0123456789") != "" {
+		return ""
+	}
+	return text
 }

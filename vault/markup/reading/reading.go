@@ -27,14 +27,18 @@ type Options struct {
 type Lost struct {
 	// Placeholder stands in its place: [[confluence:toc#1]].
 	Placeholder string
-	// Original is its source; "" if its body is shown behind the placeholder.
+	// Original is its source; if its body is shown behind the placeholder, only what is before that.
 	Original string
+	// Closing is the placeholder behind the body, and Rest the source that it stands for; "" without a body.
+	Closing, Rest string
 }
 
 // Result is what a page says.
 type Result struct {
 	Blocks []page.Block
 	Lost   []Lost // in order
+	// Emoji holds the sources of emoji that have no character, by their short name.
+	Emoji map[string]string
 	// Flattened names, once each, the constructs whose content is shown but whose frame or look is not: layout, colour, …
 	Flattened []string
 }
@@ -43,14 +47,17 @@ type Result struct {
 func Read(doc *storage.Document, opt Options) Result {
 	r := &reader{opt: opt}
 	blocks := r.children(doc.Root)
-	return Result{blocks, r.lost, r.flattened}
+	return Result{blocks, r.lost, r.emoji, r.flattened}
 }
 
 // reader gathers blocks.
 type reader struct {
 	opt       Options
+	number    int // of placeholders so far
 	lost      []Lost
+	emoji     map[string]string
 	flattened []string
+	notes     map[string]bool // the labels of footnotes, once somebody asked
 	settler   page.Settler
 }
 
@@ -63,8 +70,9 @@ func (r *reader) flatten(what string) {
 
 // placeholder numbers a construct without Markdown form. The answer is what stands between the double brackets.
 func (r *reader) placeholder(name, meaning, original string) string {
-	text := Placeholder(name, len(r.lost)+1, meaning)
-	r.lost = append(r.lost, Lost{"[[" + text + "]]", original})
+	r.number++
+	text := Placeholder(name, r.number, meaning)
+	r.lost = append(r.lost, Lost{Placeholder: "[[" + text + "]]", Original: original})
 	return text
 }
 
@@ -72,9 +80,17 @@ func (r *reader) placeholder(name, meaning, original string) string {
 func Placeholder(name string, number int, meaning string) string {
 	text := "confluence:" + word(name) + "#" + strconv.Itoa(number)
 	if meaning = clip(page.OneLine(meaning)); meaning != "" {
-		text += " " + meaning
+		text += " " + brackets(meaning)
 	}
 	return text
+}
+
+// brackets makes round ones of square ones, which end a placeholder.
+func brackets(text string) string {
+	if !strings.ContainsAny(text, "[]") {
+		return text
+	}
+	return strings.NewReplacer("[", "(", "]", ")").Replace(text)
 }
 
 // maxMeaning bounds what a placeholder says, in bytes: a pointer to the thing, not the thing.

@@ -77,6 +77,9 @@ func (e *Error) Error() string {
 // Raw is the node's source, byte for byte.
 func (n *Node) Raw() string { return n.doc.Source[n.Start:n.End] }
 
+// Source is all of the source that the node is a part of.
+func (n *Node) Source() string { return n.doc.Source }
+
 // Inner is the source between the node's tags.
 func (n *Node) Inner() string { return n.doc.Source[n.InnerStart:n.InnerEnd] }
 

@@ -34,6 +34,18 @@ func (w *writer) marked(spans []page.Span, outer page.Marks) {
 	}
 	for i := 0; i < len(spans); {
 		s := &spans[i]
+		if before, behind, end := w.pair(spans, i); end > 0 {
+			shared := s.Marks
+			for _, inner := range spans[i : end+1] {
+				shared &= inner.Marks
+			}
+			set(shared &^ outer)
+			w.str(before)
+			w.marked(spans[i+1:end], outer|shared)
+			w.str(behind)
+			i = end + 1
+			continue
+		}
 		if s.Link == nil {
 			set(s.Marks &^ outer)
 			w.span(s)
@@ -92,7 +104,37 @@ func (w *writer) span(s *page.Span) {
 			return
 		}
 		w.text("[[" + s.Text + "]]")
+	case page.Anchor:
+		w.str(`<ac:structured-macro ac:name="anchor" ac:schema-version="1"><ac:parameter ac:name="">`)
+		w.text(s.Text)
+		w.str("</ac:parameter></ac:structured-macro>")
+	case page.Footnote:
+		w.str(`<sup><ac:link ac:anchor="fn-` + s.Text + `"><ac:link-body>` + s.Text + `</ac:link-body></ac:link></sup>`)
+	case page.Emoji:
+		w.emoji(s.Text)
 	}
+}
+
+// pair finds, for a placeholder that begins something among text, what stands before it and behind it, and the place of
+// the placeholder that ends it; 0 if it has none.
+func (w *writer) pair(spans []page.Span, i int) (before, behind string, end int) {
+	if spans[i].Kind != page.Token || spans[i].Link != nil || strings.HasPrefix(spans[i].Text, "/") {
+		return "", "", 0
+	}
+	closing := page.Closing(spans[i].Text)
+	for end = i + 1; end < len(spans); end++ {
+		if spans[end].Kind != page.Token || spans[end].Text != closing {
+			continue
+		}
+		if before, behind, ok := w.halves(spans[i], spans[end]); ok {
+			if strings.HasSuffix(before, "<ac:rich-text-body>") { // what stands there bare could be taken for blocks
+				before, behind = before+"<p>", "</p>"+behind
+			}
+			return before, behind, end
+		}
+		break
+	}
+	return "", "", 0
 }
 
 // original is the storage format that a placeholder stands for, or "".
@@ -101,11 +143,13 @@ func (w *writer) original(s page.Span) string {
 		return ""
 	}
 	text, ok := w.opt.Original("[[" + s.Text + "]]")
-	if !ok || storage.Check(text) != nil {
+	if !ok || !wellFormed(text) {
 		return ""
 	}
 	return text
 }
+
+func wellFormed(text string) bool { return storage.Check(text) == nil }
 
 // plain is the text of spans without marks.
 func plain(spans []page.Span) string {

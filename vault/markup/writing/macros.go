@@ -43,8 +43,11 @@ func (w *writer) panel(macro string, b *page.Block) {
 func (w *writer) code(b *page.Block) {
 	words := settings(b.Info)
 	name, language := "code", b.Name
-	if language == "noformat" {
+	switch macro := words["macro"]; {
+	case language == "noformat":
 		name, language = "noformat", ""
+	case language == "math" && (macro == "mathblock" || macro == "mathblock-macro" || macro == "easy-math-block"):
+		name, language = macro, ""
 	}
 	if language == "" {
 		language = words["language"]
@@ -129,4 +132,70 @@ func (w *writer) status(colour, title string) {
 		w.parameter("subtle", "true")
 	}
 	w.endMacro()
+}
+
+// frame writes blocks between what two placeholders stand for, or between the placeholders as text.
+func (w *writer) frame(b *page.Block) {
+	opening := page.Span{Kind: page.Token, Text: b.Name}
+	closing := page.Span{Kind: page.Token, Text: page.Closing(b.Name)}
+	before, behind, ok := w.halves(opening, closing)
+	if !ok {
+		w.block(&page.Block{Kind: page.Paragraph, Text: []page.Span{opening}})
+		w.blocks(b.Kids)
+		w.block(&page.Block{Kind: page.Paragraph, Text: []page.Span{closing}})
+		return
+	}
+	w.str(before)
+	if strings.HasSuffix(before, "<ac:plain-text-body>") {
+		w.cdata(Plain(b.Kids))
+	} else {
+		inner := w.inner
+		w.inner = 0
+		w.blocks(b.Kids)
+		w.inner = inner
+	}
+	w.str(behind)
+}
+
+// halves is what two placeholders stand for; it reports false if they are unknown or make nothing well-formed.
+func (w *writer) halves(opening, closing page.Span) (before, behind string, ok bool) {
+	if w.opt.Original == nil {
+		return "", "", false
+	}
+	before, ok = w.opt.Original("[[" + opening.Text + "]]")
+	if !ok {
+		return "", "", false
+	}
+	behind, ok = w.opt.Original("[[" + closing.Text + "]]")
+	if !ok || storage.Check(before+behind) != nil {
+		return "", "", false
+	}
+	return before, behind, true
+}
+
+// Plain is the text of blocks, for a body that holds no markup.
+func Plain(blocks []page.Block) string {
+	var out []string
+	for i := range blocks {
+		if b := &blocks[i]; b.Kind == page.Code {
+			out = append(out, b.Code)
+		} else if len(b.Text) > 0 {
+			out = append(out, plain(b.Text))
+		} else {
+			out = append(out, Plain(b.Kids))
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// note writes a footnote: its anchor, its number and its text.
+func (w *writer) note(b *page.Block) {
+	text := []page.Span{{Kind: page.Anchor, Text: "fn-" + b.Name}, {Text: b.Name, Marks: page.Sup}}
+	kids := b.Kids
+	if len(kids) > 0 && kids[0].Kind == page.Paragraph {
+		text = append(append(text, page.Span{Text: " "}), kids[0].Text...)
+		kids = kids[1:]
+	}
+	w.block(&page.Block{Kind: page.Paragraph, Text: text})
+	w.blocks(kids)
 }

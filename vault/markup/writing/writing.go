@@ -25,6 +25,7 @@ type Options struct {
 // Write writes blocks.
 func Write(blocks []page.Block, opt Options) string {
 	w := &writer{opt: opt}
+	w.number(blocks)
 	w.blocks(blocks)
 	return w.out.String()
 }
@@ -33,8 +34,9 @@ func Write(blocks []page.Block, opt Options) string {
 type writer struct {
 	out   strings.Builder
 	opt   Options
-	tasks int // written so far; tasks are numbered
-	inner int // lists and cells around, where what stands beside each other would be one paragraph
+	tasks int             // the highest number of a task so far
+	taken map[string]bool // numbers that tasks have already
+	inner int             // lists and cells around, where what stands beside each other would be one paragraph
 }
 
 func (w *writer) str(text string) { w.out.WriteString(text) }
@@ -99,6 +101,10 @@ func (w *writer) block(b *page.Block) {
 		w.str("<hr />")
 	case page.Grid:
 		w.table(b.Table)
+	case page.Frame:
+		w.frame(b)
+	case page.Note:
+		w.note(b)
 	}
 }
 
@@ -109,6 +115,9 @@ func (w *writer) paragraph(b *page.Block, align byte) {
 		return
 	}
 	w.str("<p")
+	if b.Indent {
+		w.str(` style="margin-left: 30.0px;"`)
+	}
 	switch align {
 	case 'c':
 		w.str(` style="text-align: center;"`)
@@ -129,17 +138,39 @@ func (w *writer) list(b *page.Block) {
 		return
 	}
 	for from := 0; from < len(b.Kids); {
-		task, to := b.Kids[from].Task != 0, from
-		for to < len(b.Kids) && (b.Kids[to].Task != 0) == task {
+		kind, to := kindOf(b.Kids[from].Task), from
+		for to < len(b.Kids) && kindOf(b.Kids[to].Task) == kind {
 			to++
 		}
-		if task {
+		switch kind {
+		case taskItem:
 			w.taskList(b.Kids[from:to])
-		} else {
+		case decisionItem:
+			w.decisions(b.Kids[from:to])
+		default:
 			w.items("ul", 1, b.Kids[from:to])
 		}
 		from = to
 	}
+}
+
+// itemKind tells apart the items that have lists of their own.
+type itemKind byte
+
+const (
+	plainItem itemKind = iota
+	taskItem
+	decisionItem
+)
+
+func kindOf(task byte) itemKind {
+	switch task {
+	case 0:
+		return plainItem
+	case '!', '?':
+		return decisionItem
+	}
+	return taskItem
 }
 
 // items writes the items of ul and ol, each with paragraphs as Confluence's editor has them.
@@ -152,18 +183,22 @@ func (w *writer) items(tag string, start int, items []page.Block) {
 	}
 	w.str(">")
 	for i := range items {
-		w.str("<li>")
-		kids := items[i].Kids
-		if task := items[i].Task; task != 0 { // Confluence has no numbered tasks
-			kids = boxed(task, kids)
-		}
-		if len(kids) == 0 {
-			w.str("<p />")
-		}
-		w.blocks(kids)
-		w.str("</li>")
+		w.item(&items[i])
 	}
 	w.str("</" + tag + ">")
+}
+
+func (w *writer) item(b *page.Block) {
+	w.str("<li>")
+	kids := b.Kids
+	if b.Task != 0 { // Confluence has no numbered tasks
+		kids = boxed(b.Task, kids)
+	}
+	if len(kids) == 0 {
+		w.str("<p />")
+	}
+	w.blocks(kids)
+	w.str("</li>")
 }
 
 // boxed puts the box of a task before its text.
@@ -176,29 +211,6 @@ func boxed(task byte, kids []page.Block) []page.Block {
 	return append([]page.Block{{Kind: page.Paragraph, Text: text}}, kids...)
 }
 
-// taskList writes ac:task-list. Confluence wants a number for each task that is its own within the page.
-func (w *writer) taskList(items []page.Block) {
-	w.inner++
-	defer func() { w.inner-- }()
-	w.str("<ac:task-list>")
-	for i := range items {
-		w.tasks++
-		state := "incomplete"
-		if items[i].Task == 'x' {
-			state = "complete"
-		}
-		w.str("<ac:task><ac:task-id>" + strconv.Itoa(w.tasks) + "</ac:task-id><ac:task-status>" + state + "</ac:task-status><ac:task-body>")
-		kids := items[i].Kids
-		if len(kids) > 0 && kids[0].Kind == page.Paragraph {
-			w.spans(kids[0].Text)
-			kids = kids[1:]
-		}
-		w.blocks(kids)
-		w.str("</ac:task-body></ac:task>")
-	}
-	w.str("</ac:task-list>")
-}
-
 // table writes a table; Confluence knows no thead.
 func (w *writer) table(t *page.Table) {
 	w.inner++
@@ -206,8 +218,8 @@ func (w *writer) table(t *page.Table) {
 	w.str("<table><tbody>")
 	for _, row := range t.Rows {
 		w.str("<tr>")
-		for i := range row {
-			w.cell(&row[i])
+		for i := range row.Cells {
+			w.cell(&row.Cells[i])
 		}
 		w.str("</tr>")
 	}

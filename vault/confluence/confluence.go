@@ -3,8 +3,9 @@
 // current user). It knows HTTP, not people: who may see what, and what a
 // person is told about an error, is decided by its caller.
 //
-// Calls go only to the configured base, redirects are never followed, answers
-// are limited in size and every wait is bounded. Unknown members of answers
+// Calls go only to the configured base, redirects are never followed (but that
+// of a download once, without the token), answers are limited in size and every
+// wait is bounded. Unknown members of answers
 // are ignored. Texts of error answers are used to classify an error and then
 // dropped: neither [Error] nor the log ever carries a body, a query or a token.
 //
@@ -41,6 +42,8 @@ const (
 type Config struct {
 	// HTTP gives transport and jar; its redirect policy is not used. Required.
 	HTTP *http.Client
+	// Bulk is HTTP for what is large, which may be answered late. Default: HTTP.
+	Bulk *http.Client
 	// Base is {api}/ex/confluence/{cloudId}/wiki without trailing slash. Required.
 	Base string
 	// Token is the access token. Required.
@@ -73,21 +76,34 @@ func Transport() *http.Transport {
 	}
 }
 
+// Large makes of a transport one for what is large: it may be answered late, and
+// is moved in larger pieces.
+func Large(transport *http.Transport) *http.Transport {
+	large := transport.Clone()
+	large.ResponseHeaderTimeout = 5 * time.Minute
+	large.WriteBufferSize, large.ReadBufferSize = 128<<10, 128<<10
+	return large
+}
+
 // Client calls one site.
 type Client struct {
-	cfg  Config
-	http http.Client
+	cfg        Config
+	http, bulk http.Client
 }
 
 // New returns a client. It does no I/O.
 func New(cfg Config) *Client {
-	own := *cfg.HTTP
-	// A redirect would take the token elsewhere, and no call of ours has one.
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	if cfg.Agent == "" {
-		cfg.Agent = "coatcheck-vault"
+	if cfg.Bulk == nil {
+		cfg.Bulk = cfg.HTTP
 	}
-	return &Client{cfg: cfg, http: own}
+	own := Client{cfg: cfg, http: *cfg.HTTP, bulk: *cfg.Bulk}
+	// A redirect would take the token elsewhere.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	own.http.CheckRedirect, own.bulk.CheckRedirect = stay, stay
+	if cfg.Agent == "" {
+		own.cfg.Agent = "coatcheck-vault"
+	}
+	return &own
 }
 
 // Request is one call of the API. Path begins with /api/v2 or /rest/api; Body is

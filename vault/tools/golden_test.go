@@ -74,12 +74,13 @@ var (
 // script plays one file.
 type script struct {
 	*rig
-	c      *client
-	ids    map[string]string
-	cursor string
-	out    strings.Builder
-	seen   int // requests that are in out
-	logged int // audit records that are in out
+	c       *client
+	ids     map[string]string
+	cursor  string
+	confirm string // the token of the last answer that asked for a yes
+	out     strings.Builder
+	seen    int // requests that are in out
+	logged  int // audit records that are in out
 }
 
 func play(t *testing.T, steps string) string {
@@ -101,7 +102,8 @@ func (s *script) step(line string) {
 	case "call":
 		tool, arguments, _ := strings.Cut(rest, " ")
 		arguments = pageID.ReplaceAllStringFunc(arguments, func(m string) string { return s.ids[pageID.FindStringSubmatch(m)[1]] })
-		s.show(line, s.c.call(tool, strings.ReplaceAll(arguments, "{cursor}", s.cursor)))
+		arguments = strings.NewReplacer("{cursor}", s.cursor, "{confirm}", s.confirm).Replace(arguments)
+		s.show(line, s.c.call(tool, arguments))
 	case "raw":
 		method, params, _ := strings.Cut(rest, " ")
 		fmt.Fprintf(&s.out, "%s\n%s\n\n", line, indent(s.c.ask(method, params)))
@@ -165,6 +167,9 @@ func (s *script) show(line string, a answer) {
 		if next := a.field("next_cursor"); next != "<nil>" {
 			s.cursor = next
 		}
+	}
+	if _, token, asked := strings.Cut(a.text(), "\nconfirm: "); asked {
+		s.confirm = strings.TrimSpace(token)
 	}
 	for text := range strings.Lines(a.text()) {
 		s.out.WriteString("| " + strings.TrimSuffix(text, "\n") + "\n")

@@ -108,10 +108,7 @@ func (r *rig) start() {
 					panic(end)
 				}
 			}()
-			if method == "tools/call" {
-				ctx = identity.With(ctx, r.caller)
-			}
-			return next(ctx, method, req)
+			return next(identity.With(ctx, r.caller), method, req)
 		}
 	})
 }

@@ -12,8 +12,13 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/completion"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/finding"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/icon"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/prompts"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/properties"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/resources"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tasks"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
@@ -34,15 +39,19 @@ const instructions = "Confluence of the person's company. Find pages with conflu
 // New returns the MCP server that all streams share. Who calls is in the
 // context of each request.
 func New(cfg Config) *mcp.Server {
-	s := mcp.NewServer(&mcp.Implementation{Name: "coatcheck", Title: "Coatcheck: Confluence", Version: cfg.Version}, &mcp.ServerOptions{
-		Instructions: instructions,
+	set := &cfg
+	s := mcp.NewServer(&mcp.Implementation{Name: "coatcheck", Title: "Coatcheck: Confluence", Version: cfg.Version, Icons: icon.All()}, &mcp.ServerOptions{
+		Instructions:      instructions,
+		CompletionHandler: completion.Handler(set),
 		// Nothing here may be shared between people by a cache on the way.
 		SetCacheable: func(_ context.Context, _ mcp.Request, c *mcp.Cacheable) { c.CacheScope = "private" },
 	})
-	set := &cfg
+	resources.Add(s, set)
+	prompts.Add(s)
 	finding.Add(s, set)
 	pages.Add(s, set)
 	tasks.Add(s, set)
+	properties.Add(s, set)
 	tool.Register(s, set, statusTool)
 	return s
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/comments"
 	labelling "github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/labels"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/people"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/properties"
 	estate "github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/spaces"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/tasks"
 )
@@ -57,6 +58,7 @@ func (a *API) routes() {
 	people.Add(a.add)
 	estate.Add(a.add)
 	tasks.Add(a.add)
+	properties.Add(a.add)
 
 	for _, line := range strings.Split(strings.TrimSpace(removed), "\n") {
 		method, path, _ := strings.Cut(line, " ")

@@ -47,7 +47,7 @@ func number(data []byte) (int, bool) {
 }
 
 // Reader reads the arguments of one tool into an In, a struct whose fields are
-// of the types string, int, bool, [Ref], and lists of string and Ref. It may be
+// of the types string, int, bool, any, [Ref], and lists of string and Ref. It may be
 // used from many goroutines.
 type Reader[In any] struct {
 	fields []argument
@@ -90,6 +90,8 @@ func wanted(of reflect.Type) string {
 		return "true or false"
 	case of.Kind() == reflect.Slice:
 		return "a list of texts"
+	case of.Kind() == reflect.Interface:
+		return "a JSON value"
 	case of == reflect.TypeFor[Ref]():
 		return "a text or a whole number"
 	}
@@ -146,6 +148,13 @@ func (f argument) set(target reflect.Value, value json.RawMessage) error {
 		return nil
 	case reflect.Slice:
 		return f.list(target, value)
+	case reflect.Interface:
+		decoder := json.NewDecoder(bytes.NewReader(value))
+		decoder.UseNumber() // a float64 would lose digits of long ones
+		if decoder.Decode(target.Addr().Interface()) != nil {
+			return wrong
+		}
+		return nil
 	}
 	if err := json.Unmarshal(value, target.Addr().Interface()); err != nil {
 		return wrong

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
+	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
 	"github.com/coatcheck-mcp/coatcheck/shim/link"
 )
 
@@ -21,8 +22,10 @@ func (s *stream) Begin(answer wire.Resume) (replay int, err error) {
 		return 0, link.ErrNonsense
 	}
 	if s.version != "" && s.version != answer.Version {
-		s.announceLocked() // another vault may have other tools
+		s.announceLocked(greeting.Lists{Tools: true, Prompts: true}) // another vault may have others
 	}
+	s.announceLocked(s.missed)
+	s.missed = greeting.Lists{}
 	s.version = answer.Version
 	return replay, nil
 }

@@ -21,6 +21,8 @@ const (
 	kindOther kind = iota
 	kindTool
 	kindTools
+	kindPrompts
+	kindResources
 	kindInitialize
 	kindDiscover
 	kindLevel
@@ -168,6 +170,10 @@ func (s *stream) answerLocked(c *call, method string) bool {
 	case words.ListTools:
 		c.kind = kindTools
 		s.listLocked(c)
+	case words.ListPrompts:
+		c.kind = kindPrompts
+	case words.ListPages, words.ListKinds:
+		c.kind, s.listed = kindResources, true
 	case words.SetLevel:
 		s.levelLocked(c)
 	case words.Subscribe, words.Unsubscribe:

@@ -172,8 +172,10 @@ func TestAnotherVaultMayHaveOtherTools(t *testing.T) {
 		c.echo("1", "x")
 		v.with(func() { v.version = "v2" })
 		v.kill()
-		if m := c.next(); m.Method != changed {
-			t.Errorf("%s instead of the announcement", m.line)
+		for _, want := range []string{"notifications/prompts/list_changed", changed} {
+			if m := c.next(); m.Method != want {
+				t.Errorf("%s instead of the announcement", m.line)
+			}
 		}
 	})
 }

@@ -59,6 +59,9 @@ func (s *stream) signInDone(done wire.LoginDone) {
 	defer s.mu.Unlock()
 	was := s.told
 	s.told = told{}
+	if done.OK && s.listed {
+		s.announceLocked(greeting.Lists{Resources: true})
+	}
 	if was.elicitation != "" {
 		s.out.Post(words.OpenNoMore(was.elicitation))
 		return

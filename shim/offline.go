@@ -78,7 +78,7 @@ func (s *stream) patienceLocked(c *call) time.Duration {
 	}
 	if c.patience == 0 {
 		c.patience = callPatience
-		if c.kind == kindTools || c.kind == kindListen || c.kind == kindTool && words.ParamsOf(c.message.Data).Name == greeting.StatusTool {
+		if c.kind == kindTools || c.kind == kindPrompts || c.kind == kindResources || c.kind == kindListen || c.kind == kindTool && words.ParamsOf(c.message.Data).Name == greeting.StatusTool {
 			c.patience = listPatience
 		}
 	}
@@ -103,9 +103,11 @@ func (s *stream) failLocked(c *call, why *usererr.Error) {
 		return
 	case c.kind == kindListen:
 		c.answered = true
-		s.out.Post(words.Confirmed(c.id, p.Tools))
+		s.out.Post(words.Confirmed(c.id, p.Changes))
 		return
 	}
+	s.missed.Prompts = s.missed.Prompts || c.kind == kindPrompts
+	s.missed.Resources = s.missed.Resources || c.kind == kindResources
 	text := usererr.Text(why, "")
 	s.closeLocked(c)
 	if c.kind != kindTool {
@@ -156,15 +158,19 @@ func (s *stream) listLocked(c *call) {
 	s.replyLocked(c, words.Success(c.id, known))
 }
 
-// announceLocked tells the client that the list of tools is another one, in
-// the ways that it asked for.
-func (s *stream) announceLocked() {
-	if s.setup.promise.Changes && s.setup.initialized != nil {
-		s.out.Post(words.ToolsChanged(""))
+// announceLocked tells the client that lists are other ones now, in the ways
+// that it asked for.
+func (s *stream) announceLocked(changed greeting.Lists) {
+	var all [][]byte
+	if s.setup.initialized != nil {
+		all = words.Changed(changed.And(s.setup.promise.Changes), "")
 	}
 	for _, c := range s.open {
-		if c.kind == kindListen && !c.cancelled && words.ParamsOf(c.message.Data).Tools {
-			s.out.Post(words.ToolsChanged(c.id))
+		if c.kind == kindListen && !c.cancelled {
+			all = append(all, words.Changed(changed.And(words.ParamsOf(c.message.Data).Changes), c.id)...)
 		}
+	}
+	for _, m := range all {
+		s.out.Post(m)
 	}
 }

@@ -67,7 +67,9 @@ type stream struct {
 	setup    setup
 	sweeping *time.Timer // fails calls that wait in vain; nil until needed
 	told     told
-	waiting  string // id of the call that waits for a sign-in at the vault, if it may be made again
+	missed   greeting.Lists // that could not be had
+	listed   bool           // the client has asked for resources, of which a guest has none
+	waiting  string         // id of the call that waits for a sign-in at the vault, if it may be made again
 }
 
 // waitRoom waits until n more bytes may be kept. It gives up after a while, so

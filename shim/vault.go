@@ -135,7 +135,7 @@ func (s *stream) learn(c *call, frame []byte) {
 		if p.Cursor == "" && s.book.Keep(greeting.Tools, revision, answer.Result) && c.answered {
 			s.compare(c, s.book.Known(greeting.Tools, revision))
 		}
-	case kindOther, kindTool, kindLevel, kindListen:
+	case kindOther, kindTool, kindPrompts, kindResources, kindLevel, kindListen:
 	}
 }
 
@@ -144,7 +144,7 @@ func (s *stream) compare(c *call, now []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !bytes.Equal(c.told, now) {
-		s.announceLocked()
+		s.announceLocked(greeting.Lists{Tools: true})
 	}
 }
 

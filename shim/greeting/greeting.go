@@ -106,13 +106,18 @@ type implementation struct {
 	Version string `json:"version"`
 }
 
-type toolCapabilities struct {
+type changing struct {
 	ListChanged bool `json:"listChanged"`
 }
 
+// capabilities are those of a vault that is as old as this shim. A test of both
+// compares them with the vault's own.
 type capabilities struct {
-	Logging *struct{}         `json:"logging,omitempty"`
-	Tools   *toolCapabilities `json:"tools,omitempty"`
+	Completions struct{} `json:"completions"`
+	Logging     struct{} `json:"logging"`
+	Prompts     changing `json:"prompts"`
+	Resources   changing `json:"resources"`
+	Tools       changing `json:"tools"`
 }
 
 const instructions = "Confluence of the person's company. If a call says that a sign-in is open, tell the person to finish it in the browser and call again. " +
@@ -123,7 +128,8 @@ func (b *Book) self() implementation {
 }
 
 func least() capabilities {
-	return capabilities{Logging: &struct{}{}, Tools: &toolCapabilities{ListChanged: true}}
+	yes := changing{ListChanged: true}
+	return capabilities{Prompts: yes, Resources: yes, Tools: yes}
 }
 
 // Initialize returns the result for a client that asks for revision.

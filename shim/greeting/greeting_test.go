@@ -31,7 +31,7 @@ func TestTheMinimumIsWhatClientsExpect(t *testing.T) {
 		"2026-07-28": "2025-11-25", "2099-01-01": "2025-11-25", "": "2025-11-25",
 	} {
 		promise := greeting.ReadPromise(book.Initialize(asked))
-		want := greeting.Promise{Revision: agreed, Tools: true, Changes: true, Logging: true}
+		want := greeting.Promise{Revision: agreed, Tools: true, Changes: greeting.Lists{Tools: true, Prompts: true, Resources: true}, Logging: true}
 		if diff := cmp.Diff(want, promise); diff != "" {
 			t.Errorf("%s: %s", asked, diff)
 		}
@@ -190,13 +190,13 @@ func TestAFolderThatCannotBeWritten(t *testing.T) {
 }
 
 func TestFits(t *testing.T) {
-	base := greeting.Promise{Revision: "2025-06-18", Tools: true, Changes: true}
+	base := greeting.Promise{Revision: "2025-06-18", Tools: true, Changes: greeting.Lists{Tools: true}}
 	for name, test := range map[string]struct {
 		told, now greeting.Promise
 		want      bool
 	}{
 		"the same":         {base, base, true},
-		"more":             {base, greeting.Promise{Revision: "2025-06-18", Tools: true, Changes: true, Logging: true}, true},
+		"more":             {base, greeting.Promise{Revision: "2025-06-18", Tools: true, Changes: greeting.Lists{Tools: true}, Logging: true}, true},
 		"another revision": {base, greeting.Promise{Revision: "2025-03-26", Tools: true}, false},
 		"no tools":         {base, greeting.Promise{Revision: "2025-06-18"}, false},
 		"stateless":        {greeting.Promise{Versions: []string{"2026-07-28"}}, greeting.Promise{Versions: []string{"2026-07-28", "2025-11-25"}}, true},

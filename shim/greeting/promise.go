@@ -15,9 +15,10 @@ type Promise struct {
 	Revision string
 	Versions []string
 	Tools    bool
-	// Changes says that tools/list_changed is announced, Logging that log
-	// messages may be sent.
-	Changes, Logging bool
+	// Changes are the lists of which changes are announced, Logging says that
+	// log messages may be sent.
+	Changes Lists
+	Logging bool
 }
 
 // ReadPromise reads a result that was checked.
@@ -29,9 +30,8 @@ func ReadPromise(result []byte) (p Promise) {
 		case "supportedVersions":
 			jsonline.Elements(value, func(version []byte) { p.Versions = append(p.Versions, jsonline.Text(version)) })
 		case "capabilities":
-			tools := jsonline.Member(value, "tools")
-			p.Tools = jsonline.IsObject(tools)
-			p.Changes = string(jsonline.Member(tools, "listChanged")) == "true"
+			p.Tools = jsonline.IsObject(jsonline.Member(value, "tools"))
+			p.Changes = ReadLists(value, func(list string) []string { return []string{list, "listChanged"} })
 			p.Logging = jsonline.IsObject(jsonline.Member(value, "logging"))
 		}
 	})

@@ -30,6 +30,9 @@ const (
 	Ping         = "ping"
 	CallTool     = "tools/call"
 	ListTools    = "tools/list"
+	ListPrompts  = "prompts/list"
+	ListPages    = "resources/list"
+	ListKinds    = "resources/templates/list"
 	SetLevel     = "logging/setLevel"
 	Subscribe    = "resources/subscribe"
 	Unsubscribe  = "resources/unsubscribe"
@@ -37,7 +40,6 @@ const (
 	Cancelled    = "notifications/cancelled"
 	Acknowledged = "notifications/subscriptions/acknowledged"
 
-	toolsChanged  = "notifications/tools/list_changed"
 	logMessage    = "notifications/message"
 	elicit        = "elicitation/create"
 	elicitIsOver  = "notifications/elicitation/complete"
@@ -54,8 +56,8 @@ type Params struct {
 	Level     string
 	Name      string
 	Cursor    string
-	RequestID []byte // JSON text
-	Tools     bool   // notifications.toolsListChanged
+	RequestID []byte         // JSON text
+	Changes   greeting.Lists // of which a subscription wants to know
 	meta      []byte
 }
 
@@ -81,7 +83,7 @@ func ParamsOf(message []byte) (p Params) {
 		case "requestId":
 			p.RequestID = value
 		case "notifications":
-			p.Tools = string(jsonline.Member(value, "toolsListChanged")) == "true"
+			p.Changes = greeting.ReadLists(value, func(list string) []string { return []string{list + "ListChanged"} })
 		}
 	})
 	return p
@@ -122,17 +124,35 @@ func WrongRevision(id, asked string) []byte {
 }
 
 // Confirmed tells a client that its subscription of this id stands.
-func Confirmed(id string, tools bool) []byte {
-	return notification(Acknowledged, map[string]any{"_meta": about(id), "notifications": map[string]any{"toolsListChanged": tools}})
+func Confirmed(id string, changes greeting.Lists) []byte {
+	wanted := map[string]any{}
+	for _, list := range names(changes) {
+		wanted[list+"ListChanged"] = true
+	}
+	return notification(Acknowledged, map[string]any{"_meta": about(id), "notifications": wanted})
 }
 
-// ToolsChanged announces another list of tools, on a subscription where there
+// Changed announces that lists are other ones now, on a subscription where there
 // are such.
-func ToolsChanged(subscription string) []byte {
-	if subscription == "" {
-		return notification(toolsChanged, nil)
+func Changed(lists greeting.Lists, subscription string) (messages [][]byte) {
+	var params any
+	if subscription != "" {
+		params = map[string]any{"_meta": about(subscription)}
 	}
-	return notification(toolsChanged, map[string]any{"_meta": about(subscription)})
+	for _, list := range names(lists) {
+		messages = append(messages, notification("notifications/"+list+"/list_changed", params))
+	}
+	return messages
+}
+
+func names(lists greeting.Lists) (all []string) {
+	for name, there := range map[string]bool{"tools": lists.Tools, "prompts": lists.Prompts, "resources": lists.Resources} {
+		if there {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 func about(subscription string) map[string]any {

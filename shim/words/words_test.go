@@ -15,11 +15,11 @@ func TestWhatIsSaid(t *testing.T) {
 	for want, got := range map[string][]byte{
 		`{"jsonrpc":"2.0","id":"a","result":{}}`:                                                                        words.Success(`"a"`, []byte("{}")),
 		`{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"a \"b\" <c>"}}`:                                   words.Failure("null", -32700, `a "b" <c>`),
-		`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`:                                                 words.ToolsChanged(""),
+		`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`:                                                 words.Changed(greeting.Lists{Tools: true}, "")[0],
 		`{"jsonrpc":"2.0","method":"notifications/elicitation/complete","params":{"elicitationId":"coatcheck-shim-x"}}`: words.OpenNoMore(id),
 		`{"id":"coatcheck-shim-x","jsonrpc":"2.0","method":"elicitation/create","params":{"elicitationId":"coatcheck-shim-x","message":"open <it>","mode":"url","url":"https://v/login/1?a=b&c"}}`:          question,
-		`{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":7}}}`:                                                                     words.ToolsChanged("7"),
-		`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"s"},"notifications":{"toolsListChanged":true}}}`:                 words.Confirmed(`"s"`, true),
+		`{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":7}}}`:                                                                     words.Changed(greeting.Lists{Tools: true}, "7")[0],
+		`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"s"},"notifications":{"toolsListChanged":true}}}`:                 words.Confirmed(`"s"`, greeting.Lists{Tools: true}),
 		`{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"text","level":"info","logger":"coatcheck"}}`:                                                                                   words.Log("info", "text"),
 		`{"error":{"code":-32022,"data":{"requested":"9","supported":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"]},"message":"unsupported protocol version"},"id":1,"jsonrpc":"2.0"}`: words.WrongRevision("1", "9"),
 	} {
@@ -55,5 +55,24 @@ func TestSevere(t *testing.T) {
 		if got := words.Severe(test.level, test.minimum); got != test.want {
 			t.Errorf("Severe(%s, %s) = %v", test.level, test.minimum, got)
 		}
+	}
+}
+
+func TestChanged(t *testing.T) {
+	var got []string
+	for _, m := range words.Changed(greeting.Lists{Tools: true, Prompts: true, Resources: true}, "") {
+		got = append(got, string(m))
+	}
+	want := []string{
+		`{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}`,
+		`{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}`,
+		`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Changed (-want +got):\n%s", diff)
+	}
+	listen := words.ParamsOf([]byte(`{"params":{"notifications":{"promptsListChanged":true,"resourcesListChanged":false,"toolsListChanged":"true"}}}`))
+	if diff := cmp.Diff(greeting.Lists{Prompts: true}, listen.Changes); diff != "" {
+		t.Errorf("Changes (-want +got):\n%s", diff)
 	}
 }

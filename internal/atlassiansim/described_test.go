@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -28,10 +29,11 @@ func storage(text string) map[string]string {
 func (r *rig) everyOperation(token string) []wanted {
 	page := r.AnyPage("ENG")
 	var got struct {
-		SpaceID string `json:"spaceId"`
+		SpaceID  string `json:"spaceId"`
+		ParentID string `json:"parentId"`
 	}
 	r.api(token, "GET", "/api/v2/pages/"+page.ID, nil).into(r.t, &got)
-	v2, v1 := "/api/v2", "/rest/api"
+	v2, v1, home := "/api/v2", "/rest/api", got.ParentID
 	ada, _ := r.Person("ada")
 	cql := url.QueryEscape(`text ~ "deployment"`)
 	return append(append(r.collaboration(token), r.objects(token)...), []wanted{
@@ -64,6 +66,22 @@ func (r *rig) everyOperation(token string) []wanted {
 		{"PUT", v2 + "/pages/" + page.ID, map[string]any{"id": page.ID, "status": "current", "title": page.Title, "body": storage("<p>new</p>"), "version": map[string]any{"number": page.Version + 1, "message": "m"}}, 200},
 		{"PUT", v2 + "/pages/" + page.ID, map[string]any{"id": page.ID, "status": "current", "title": page.Title, "body": storage("<p>new</p>"), "version": map[string]any{"number": page.Version + 1}}, 409},
 		{"PUT", v2 + "/pages/" + page.ID + "/title", map[string]any{"status": "current", "title": "Renamed"}, 200},
+		{"GET", v2 + "/pages/" + page.ID + "/descendants?depth=3&limit=5", nil, 200},
+		{"PUT", v1 + "/content/" + page.ID + "/move/append/" + home, nil, 200},
+		{"PUT", v1 + "/content/" + page.ID + "/move/append/" + page.ID, nil, 400},
+		{"PUT", v1 + "/content/" + page.ID + "/move/before/1", nil, 404},
+		{"POST", v1 + "/content/" + page.ID + "/copy", map[string]any{"destination": map[string]any{"type": "parent_page", "value": home}, "pageTitle": "A copy", "copyLabels": true}, 200},
+		{"POST", v1 + "/content/" + page.ID + "/copy", map[string]any{"destination": map[string]any{"type": "space", "value": "ENG"}, "pageTitle": "A copy"}, 400},
+		{"POST", v1 + "/content/" + page.ID + "/pagehierarchy/copy", map[string]any{"destinationPageId": home, "titleOptions": map[string]any{"prefix": "Copy of "}}, 202},
+		{"GET", v1 + "/longtask/1", nil, 404},
+		{"POST", v1 + "/content/archive", map[string]any{"pages": []map[string]any{{"id": number(home)}}}, 202},
+		{"GET", v1 + "/template/page?expand=body", nil, 200},
+		{"GET", v1 + "/template/page?spaceKey=OPS", nil, 200},
+		{"GET", v1 + "/template/65602", nil, 200},
+		{"POST", v2 + "/blogposts", map[string]any{"spaceId": got.SpaceID, "status": "draft", "title": "Post", "body": storage("<p>x</p>")}, 200},
+		{"GET", v2 + "/blogposts/1/versions", nil, 404},
+		{"PUT", v2 + "/blogposts/1", map[string]any{"id": "1", "status": "current", "title": "Post", "body": storage("<p>x</p>"), "version": map[string]any{"number": 1}}, 404},
+		{"DELETE", v2 + "/blogposts/1", nil, 404},
 		{"DELETE", v2 + "/pages/" + page.ID, nil, 204},
 		{"GET", v1 + "/search?limit=2&excerpt=highlight&expand=content.space&cql=" + cql, nil, 200},
 		{"GET", v1 + "/search?start=2&cql=" + cql, nil, 200},
@@ -130,4 +148,10 @@ func TestScopesAreAsDescribed(t *testing.T) {
 			t.Errorf("%s %s without scope answers %d %s", w.method, path, got.Status, got.Text)
 		}
 	}
+}
+
+// number is an id where the description wants a number.
+func number(id string) int64 {
+	n, _ := strconv.ParseInt(id, 10, 64)
+	return n
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/reply"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/arrange"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/comments"
 	labelling "github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/labels"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/people"
@@ -42,7 +43,11 @@ func (a *API) routes() {
 	a.handle("GET "+v2+"/pages/{id}/ancestors", "read:content.metadata:confluence", ancestors)
 	a.handle("GET "+v2+"/pages/{id}/direct-children", "read:hierarchical-content:confluence", children)
 	a.handle("GET "+v2+"/blogposts", readPage, blogPosts)
+	a.handle("POST "+v2+"/blogposts", writePage, createBlogPost)
 	a.handle("GET "+v2+"/blogposts/{id}", readPage, blogPost)
+	a.handle("PUT "+v2+"/blogposts/{id}", writePage, updatePage)
+	a.handle("DELETE "+v2+"/blogposts/{id}", "delete:page:confluence", deletePage)
+	a.handle("GET "+v2+"/blogposts/{id}/versions", readPage, versions)
 	a.handle("GET "+v2+"/spaces", readSpace, spaces)
 	a.handle("GET "+v2+"/spaces/{id}", readSpace, space)
 	a.handle("GET "+v2+"/spaces/{id}/pages", readPage, pagesInSpace)
@@ -53,6 +58,7 @@ func (a *API) routes() {
 	a.handle("GET "+v1+"/user", readUser, user)
 	a.mux.HandleFunc("GET "+v1+"/content/{id}/child/attachment/{attachment}/download", a.download)
 
+	arrange.Add(a.add)
 	comments.Add(a.add)
 	labelling.Add(a.add)
 	people.Add(a.add)

@@ -68,7 +68,10 @@ func optional(name string, text op.Flexible) (int64, error) {
 	return op.Number(name, string(text))
 }
 
-func createPage(c *call) (any, error) {
+func createPage(c *call) (any, error)     { return create(c, "page") }
+func createBlogPost(c *call) (any, error) { return create(c, "blogpost") }
+
+func create(c *call, kind string) (any, error) {
 	in, err := c.read(false)
 	if err != nil {
 		return nil, err
@@ -83,7 +86,7 @@ func createPage(c *call) (any, error) {
 	}
 	draft := wiki.Draft{
 		Space: space, Parent: parent, Root: c.URL.Query().Get("root-level") == "true",
-		Status: in.Status, Title: *in.Title, Body: in.text(),
+		Type: kind, Status: in.Status, Title: *in.Title, Body: in.text(),
 	}
 	if c.URL.Query().Get("private") == "true" {
 		draft.VisibleTo = []string{c.Who.Name}

@@ -65,6 +65,20 @@ func Fill(w *wiki.Wiki, people *directory.Directory, cloudID string) {
 			panic("seed: " + folder.dir + ": " + err.Error()) // the files are ours, and a test reads them all
 		}
 	}
+	ops, _ := w.SpaceByKey(cloudID, "OPS") // it was just made
+	for _, t := range templates(ops.ID) {
+		w.AddTemplate(cloudID, t)
+	}
+}
+
+// templates are a global one and one of a space, with variables.
+func templates(ops int64) []wiki.Template {
+	return []wiki.Template{
+		{ID: "65601", Name: "Meeting notes", Description: "Who met, and what was decided.", Body: `<at:declarations><at:string at:name="Team" /><at:textarea at:columns="100" at:name="Agenda" at:rows="5" /></at:declarations>` +
+			`<h2>Meeting of <at:var at:name="Team" /></h2><p><at:var at:name="Agenda" /></p><h2>Decisions</h2><p><ac:placeholder>What was decided?</ac:placeholder></p>`},
+		{ID: "65602", Space: ops, Name: "Runbook", Description: "What to do when it breaks.", Body: `<at:declarations><at:string at:name="Service" /><at:list at:name="Severity"><at:option at:value="high" /><at:option at:value="low" /></at:list></at:declarations>` +
+			`<h1>Runbook <at:var at:name="Service" /></h1><p>Severity: <at:var at:name="Severity" /></p><ac:structured-macro ac:name="toc" /><h2>Check</h2><p>…</p>`},
+	}
 }
 
 type filler struct {

@@ -107,6 +107,9 @@ type site struct {
 	order  []int64           // of pages, by id
 	titles map[string]int    // space and lower-case title to number of pages that hold it
 	kids   map[int64][]int64 // parent to children
+
+	templates []Template
+	tasks     []*Task
 }
 
 // Wiki is the wikis of all sites. Its methods may be called from several

@@ -51,9 +51,12 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 		_ = res.Body.Close()
 		return nil, ErrTooLong
 	}
-	res.Body = &limitedBody{res.Body, l.most}
+	res.Body = Limit(res.Body, l.most)
 	return res, nil
 }
+
+// Limit is a body that ends with [ErrTooLong] after most bytes.
+func Limit(body io.ReadCloser, most int64) io.ReadCloser { return &limitedBody{body, most} }
 
 // limitedBody fails where io.LimitReader would pretend that all was read.
 type limitedBody struct {

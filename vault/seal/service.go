@@ -196,13 +196,27 @@ func Unreached(err error) error {
 	return nil
 }
 
-// maxAnswer bounds what a key service may answer; a wrapped key is a
-// thousandth of it.
-const maxAnswer = 1 << 20
+const (
+	// maxAnswer bounds what a key service may answer; a wrapped key is a
+	// thousandth of it.
+	maxAnswer = 1 << 20
+	// CredentialTime bounds one question of a vendor's library to those who
+	// give it credentials. Such libraries ask on their own, without the time of
+	// the call that needs them, and all calls wait for the one answer.
+	CredentialTime = 10 * time.Second
+)
 
 // ServiceClient returns a client for the library of a key service's vendor. It
 // follows no redirect, which could take a credential elsewhere, and hands on
 // no endless answer, since the libraries read all there is.
 func ServiceClient(next http.RoundTripper) *http.Client {
-	return remote.Client(&http.Client{Transport: next}, maxAnswer, 0) // the libraries have times of their own
+	return remote.Client(&http.Client{Transport: next}, maxAnswer, 0) // the time is that of the call
 }
+
+// CredentialClient is a [ServiceClient] for what gives credentials.
+func CredentialClient(next http.RoundTripper) *http.Client {
+	return remote.Client(&http.Client{Transport: next}, maxAnswer, CredentialTime)
+}
+
+// LimitAnswer bounds an answer that came by another client.
+func LimitAnswer(res *http.Response) { res.Body = remote.Limit(res.Body, maxAnswer) }

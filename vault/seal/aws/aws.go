@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -22,9 +23,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
@@ -60,15 +63,10 @@ type keyService struct {
 // shared files, of the workload, of the machine. AWS_CA_BUNDLE counts as well
 // as what way trusts.
 func Open(ctx context.Context, at keyurl.Key, way *http.Transport) (seal.Service, error) {
-	// With another kind of client AWS_CA_BUNDLE would be an error.
-	buildable := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-		t.Proxy, t.DialContext, t.ResponseHeaderTimeout = way.Proxy, way.DialContext, way.ResponseHeaderTimeout
-		if way.TLSClientConfig != nil {
-			t.TLSClientConfig = way.TLSClientConfig.Clone()
-		}
-	})
 	cfg, err := config.LoadDefaultConfig(ctx,
-		config.WithRegion(at.Region), config.WithHTTPClient(buildable), config.WithAppID("coatcheck-vault"), config.WithLogger(logging.Nop{}),
+		config.WithRegion(at.Region), config.WithHTTPClient(buildable(way)), config.WithAppID("coatcheck-vault"), config.WithLogger(logging.Nop{}),
+		config.WithAPIOptions([]func(*middleware.Stack) error{limitAnswers}),
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = seal.CredentialClient(local(way)) }),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = tries, mostDelay })
 		}))
@@ -83,6 +81,50 @@ func Open(ctx context.Context, at keyurl.Key, way *http.Transport) (seal.Service
 		}
 	})
 	return &keyService{at: at, client: client, credentials: cfg.Credentials}, nil
+}
+
+// buildable is what the library makes its clients of: with another kind
+// AWS_CA_BUNDLE would be an error. It follows no redirect.
+func buildable(way *http.Transport) *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTimeout(seal.CredentialTime).WithTransportOptions(func(t *http.Transport) {
+		t.DialContext, t.ResponseHeaderTimeout = way.DialContext, way.ResponseHeaderTimeout
+		// Of all that the library leaves as it is, this alone sees a request
+		// before it goes anywhere.
+		t.Proxy = func(r *http.Request) (*url.URL, error) {
+			if r.Response != nil {
+				return nil, errRedirect
+			}
+			if way.Proxy == nil {
+				return nil, nil
+			}
+			return way.Proxy(r)
+		}
+		if way.TLSClientConfig != nil {
+			t.TLSClientConfig = way.TLSClientConfig.Clone()
+		}
+	})
+}
+
+var errRedirect = errors.New("it is sent elsewhere, which is not followed")
+
+// local is a way to the machine's own addresses.
+func local(way *http.Transport) *http.Transport {
+	direct := way.Clone()
+	direct.Proxy = nil
+	return direct
+}
+
+// limitAnswers bounds all that clients of the library read, those that give
+// credentials too.
+func limitAnswers(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("coatcheck:limitAnswers",
+		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+			out, md, err := next.HandleDeserialize(ctx, in)
+			if res, ok := out.RawResponse.(*smithyhttp.Response); ok && res != nil && res.Response != nil && res.Body != nil {
+				seal.LimitAnswer(res.Response)
+			}
+			return out, md, err
+		}), middleware.After)
 }
 
 // Name implements [seal.Service].

@@ -60,7 +60,7 @@ type keyService struct {
 // identity=CLIENT-ID only the machine's managed identity of that id counts.
 func Open(_ context.Context, at keyurl.Key, way *http.Transport) (seal.Service, error) {
 	options := azcore.ClientOptions{
-		Transport: seal.ServiceClient(way),
+		Transport: direct{seal.ServiceClient(way).Transport},
 		Retry:     policy.RetryOptions{MaxRetries: 2, TryTimeout: tryTime, RetryDelay: retryDelay, MaxRetryDelay: mostDelay},
 		Telemetry: policy.TelemetryOptions{ApplicationID: "coatcheck-vault"},
 	}
@@ -69,7 +69,6 @@ func Open(_ context.Context, at keyurl.Key, way *http.Transport) (seal.Service, 
 		return nil, usererr.Wrap(err, usererr.Settings, "The environment has no usable credentials for "+at.Name,
 			"Set AZURE_TENANT_ID, AZURE_CLIENT_ID and a secret or certificate, or use a managed identity")
 	}
-	options.Transport = direct{seal.ServiceClient(way).Transport}
 	keys, err := azkeys.NewClient("https://"+at.Host, credential, &azkeys.ClientOptions{ClientOptions: options})
 	if err != nil {
 		return nil, fmt.Errorf("making a client for Key Vault: %w", err)

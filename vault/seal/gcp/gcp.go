@@ -165,7 +165,7 @@ func (k *keyService) client(ctx context.Context) (*client, error) {
 	if made != nil {
 		return made, nil
 	}
-	found, err := credentials.DetectDefault(&credentials.DetectOptions{Scopes: []string{scope}, Client: &http.Client{Transport: k.way}})
+	found, err := credentials.DetectDefault(&credentials.DetectOptions{Scopes: []string{scope}, Client: seal.CredentialClient(k.way)})
 	if err != nil {
 		return nil, k.signInTrouble(err)
 	}

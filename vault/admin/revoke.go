@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
@@ -167,12 +166,27 @@ func (d *Desk) ended(ctx context.Context, who Actor, done Revoked) error {
 func (d *Desk) recordAll(ctx context.Context, who Actor, entries []audit.Entry) error {
 	ctx, cancel := context.WithTimeout(ctx, keepTime)
 	defer cancel()
-	var group errgroup.Group // whose error ends no other record
-	group.SetLimit(sideBySide)
-	for _, e := range entries {
-		group.Go(func() error { return d.record(ctx, who, e) }) // ends with ctx
+	next := make(chan audit.Entry)
+	var failed atomic.Pointer[error]
+	var all sync.WaitGroup
+	for range min(sideBySide, len(entries)) {
+		all.Go(func() { // ends with next
+			for e := range next {
+				if err := d.record(ctx, who, e); err != nil {
+					failed.CompareAndSwap(nil, &err)
+				}
+			}
+		})
 	}
-	return group.Wait()
+	for _, e := range entries {
+		next <- e
+	}
+	close(next)
+	all.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // upstream ends the grants at Atlassian too, as far as that works.

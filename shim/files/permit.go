@@ -48,7 +48,7 @@ func permit(message []byte, open wire.FileOpen) (overwrite bool, err error) {
 	case !known:
 		return false, no
 	case open.Mode == wire.FileWrite && of.write != "" && text(args[of.write]) == open.Path:
-		return string(args["overwrite"]) == "true", nil
+		return strings.EqualFold(strings.Trim(string(args["overwrite"]), `"`), "true"), nil
 	case open.Mode == wire.FileRead && of.read != "" && text(args[of.read]) == open.Path:
 		return false, nil
 	case open.Mode == wire.FileRead && of.markdown:

@@ -56,6 +56,9 @@ type Set struct {
 	// Computer has the files of the caller's computer. Optional: without it no
 	// tool moves files.
 	Computer Computer
+	// PDF reads the text of a PDF file, out of reach of what such a file could do
+	// to this process. Optional: without it PDF files are not read.
+	PDF func(ctx context.Context, data []byte) (string, error)
 	// Toolsets are those that are offered beside the tools without one; "all"
 	// is every one. Optional.
 	Toolsets []string

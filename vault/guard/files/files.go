@@ -1,0 +1,274 @@
+// Package files lists, uploads and downloads attachments with the guard's
+// leave: a file may be reached where its page may. What moves, moves through;
+// nothing of it is kept.
+package files
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/plaintext"
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
+	"github.com/coatcheck-mcp/coatcheck/vault/confluence/files"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/bulk"
+)
+
+// Scopes that the calls need. v1 calls take a classic scope as well.
+const (
+	scopeRead  = "read:attachment:confluence"
+	scopeWrite = "write:attachment:confluence and read:content-details:confluence (or write:confluence-file)"
+)
+
+// File is an attachment of a page that the person may see.
+type File struct {
+	ID, Name, MediaType, Comment string
+	Size                         int64
+	Version                      int
+	Author                       string // account id of who made this version
+	Created                      time.Time
+	URL                          string
+}
+
+// Query says which files of a page are wanted. What is empty does not narrow.
+type Query struct {
+	Name, MediaType string
+	Limit           int
+	Cursor          string
+}
+
+// List returns a part of the files of a page, and the cursor of the next.
+func List(ctx context.Context, w *guard.Wiki, page guard.Page, q Query) ([]File, string, error) {
+	var found []files.Attachment
+	var next string
+	filter := files.Filter{PageID: page.ID, Blog: page.Type == "blogpost", Name: q.Name, MediaType: q.MediaType}
+	err := w.Ask(ctx, "The list of files of page "+page.ID, scopeRead, func(c *confluence.Client) (err error) {
+		found, next, err = files.List(ctx, c, filter, q.Limit, q.Cursor)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	all := make([]File, 0, len(found))
+	for _, a := range found {
+		if a.PageID != page.ID && a.BlogPostID != page.ID {
+			continue // not what was asked for
+		}
+		all = append(all, file(w, page, a))
+	}
+	return all, next, nil
+}
+
+func file(w *guard.Wiki, page guard.Page, a files.Attachment) File {
+	w.Note("attachment", a.ID, page.Space)
+	return File{a.ID, a.Name, a.MediaType, a.Comment, a.Size, a.Version, a.Author, a.Created, w.Link(a.Path)}
+}
+
+// Find returns the file of a page with an id or with exactly this name.
+func Find(ctx context.Context, w *guard.Wiki, page guard.Page, ref string) (File, error) {
+	if files.ValidID(ref) {
+		var a files.Attachment
+		err := w.Ask(ctx, "The file "+ref, scopeRead, func(c *confluence.Client) (err error) {
+			a, err = files.Get(ctx, c, ref)
+			if err == nil && (a.PageID != page.ID && a.BlogPostID != page.ID || a.Status != "current") {
+				err = &confluence.Error{Kind: confluence.KindNotFound}
+			}
+			return err
+		})
+		if err != nil {
+			return File{}, lost(err, page)
+		}
+		return file(w, page, a), nil
+	}
+	found, _, err := List(ctx, w, page, Query{Name: ref, Limit: 5})
+	if err != nil {
+		return File{}, err
+	}
+	for _, f := range found {
+		if f.Name == ref {
+			return f, nil
+		}
+	}
+	return File{}, lost(usererr.New(usererr.NotFound, "The page has no file "+plaintext.Line(ref, 80), ""), page)
+}
+
+// lost says where the names of files are.
+func lost(err error, page guard.Page) error {
+	if usererr.CodeOf(err) != usererr.NotFound {
+		return err
+	}
+	said, _ := usererr.From(err)
+	return usererr.Wrap(err, usererr.NotFound, said.Message, "confluence_get_attachment with page "+page.ID+" and without a file lists its files")
+}
+
+// New is a file to attach.
+type New struct {
+	Name, MediaType, Comment string
+	Minor                    bool
+	Version                  bool // one of this name may be there, and gets another version
+	Size                     int64
+	Body                     io.Reader
+	// Told is called with the bytes that are on their way or there. Optional.
+	Told func(done int64)
+}
+
+// ErrTaken is in the chain of the error for a page that has a file of this name.
+var ErrTaken = errors.New("the page has a file of this name")
+
+// Upload attaches a file to a page, within a call with a Settle. Whether the
+// body was read to its end, so that the file may be there although it fails,
+// tells complete.
+func Upload(ctx context.Context, w *guard.Wiki, page guard.Page, n New) (f File, complete bool, err error) {
+	body := newMeter(ctx, n.Body, n.Told)
+	var a files.Attachment
+	err = w.Send(ctx, "The page "+page.ID, scopeWrite, func(c *confluence.Client) (err error) {
+		if body.begun {
+			return &confluence.Error{Kind: confluence.KindToken} // it cannot be sent again
+		}
+		a, err = files.Upload(ctx, c, files.New{
+			PageID: page.ID, Name: n.Name, MediaType: n.MediaType, Comment: n.Comment, Minor: n.Minor, Draft: page.Status == "draft",
+			Version: n.Version, Size: n.Size, Body: body,
+		})
+		return err
+	})
+	complete = body.end == io.EOF //nolint:errorlint // as readers return it
+	switch {
+	case err == nil && a.Size != n.Size:
+		return File{}, true, &confluence.Error{Kind: confluence.KindProtocol, Unsure: true}
+	case err == nil:
+		w.Remark(body.remark(n.Name))
+		return file(w, page, a), true, nil
+	case !complete && !errors.Is(err, guard.ErrRefused):
+		return File{}, false, broken(ctx, err, body)
+	}
+	return File{}, complete, refusal(err, n)
+}
+
+// broken is the error of an upload whose body did not come to its end, so that
+// Confluence cannot have taken it.
+func broken(ctx context.Context, err error, body *meter) error {
+	switch {
+	case body.end != nil:
+		err = body.end
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	}
+	if _, ok := usererr.From(err); !ok {
+		err = usererr.Wrap(err, usererr.Unavailable, "The upload was cut off; nothing was attached", "Try again")
+	}
+	return errors.Join(guard.ErrRefused, hide{err})
+}
+
+// hide keeps errors of package confluence, which would leave the outcome open,
+// out of the chain of one that is certain.
+type hide struct{ error }
+
+// As finds the user error alone.
+func (h hide) As(target any) bool {
+	said, ok := usererr.From(h.error)
+	if into, is := target.(**usererr.Error); ok && is {
+		*into = said
+		return true
+	}
+	return false
+}
+
+func refusal(err error, n New) error {
+	var e *confluence.Error
+	if !errors.As(err, &e) || e.Unsure {
+		return err
+	}
+	switch {
+	case e.Kind == confluence.KindBadRequest && !n.Version:
+		return usererr.Wrap(errors.Join(guard.ErrRefused, ErrTaken), usererr.Conflict,
+			"The page has a file "+plaintext.Line(n.Name, 80)+" already", "Set new_version to true, or give another name")
+	case e.Kind == confluence.KindTooLarge, e.Kind == confluence.KindNotFound:
+		return usererr.Wrap(errors.Join(guard.ErrRefused, err), usererr.Denied,
+			fmt.Sprintf("Confluence does not take this file of %d bytes: it is larger than the site allows, or you may not attach files to this page", n.Size),
+			"Ask the site's administrator for the limit and for the permission")
+	}
+	return err
+}
+
+// Download writes the content of a file into into. It returns its SHA-256.
+func Download(ctx context.Context, w *guard.Wiki, page guard.Page, f File, version int, into io.Writer, told func(int64)) (string, error) {
+	body, length, err := open(ctx, w, page, f, version)
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	content := newMeter(ctx, body, told)
+	_, err = io.Copy(into, content)
+	switch {
+	case err != nil && content.end == nil:
+		return "", err // of who takes it
+	case err != nil && ctx.Err() != nil:
+		return "", cut(context.Cause(ctx))
+	case err != nil, length >= 0 && content.n != length, version == 0 && content.n != f.Size:
+		return "", cut(err)
+	}
+	w.Remark(content.remark(f.Name))
+	return content.sum(), nil
+}
+
+func cut(err error) error {
+	if _, ok := usererr.From(err); ok {
+		return err
+	}
+	return usererr.Wrap(err, usererr.Unavailable, "The file was cut off on its way from Confluence", "Try again")
+}
+
+func open(ctx context.Context, w *guard.Wiki, page guard.Page, f File, version int) (body io.ReadCloser, length int64, err error) {
+	err = w.Ask(ctx, "The file "+plaintext.Line(f.Name, 80), "readonly:content.attachment:confluence (or "+scopeRead+")", func(c *confluence.Client) (err error) {
+		body, length, err = files.Download(ctx, c, page.ID, f.ID, version)
+		return err
+	})
+	return body, length, err
+}
+
+// meter counts and hashes what is read, and says that the call gets on.
+type meter struct {
+	ctx   context.Context //nolint:containedctx // of the one call
+	from  io.Reader
+	told  func(int64)
+	hash  hash.Hash
+	n     int64
+	end   error // the first error, io.EOF included
+	begun bool
+}
+
+func newMeter(ctx context.Context, from io.Reader, told func(int64)) *meter {
+	return &meter{ctx: ctx, from: from, told: told, hash: sha256.New()}
+}
+
+// Read implements io.Reader.
+func (m *meter) Read(p []byte) (int, error) {
+	m.begun = true
+	n, err := m.from.Read(p)
+	if n > 0 {
+		m.hash.Write(p[:n])
+		m.n += int64(n)
+		bulk.Moved(m.ctx)
+		if m.told != nil {
+			m.told(m.n)
+		}
+	}
+	if err != nil && m.end == nil {
+		m.end = err
+	}
+	return n, err
+}
+
+func (m *meter) sum() string { return hex.EncodeToString(m.hash.Sum(nil)) }
+
+// remark is what the audit record says of a file.
+func (m *meter) remark(name string) string {
+	return fmt.Sprintf("file %q, %d bytes, sha256 %s", plaintext.Line(name, 200), m.n, m.sum())
+}

@@ -7,12 +7,19 @@ func (r *rig) objects(string) []wanted {
 	if !ok {
 		r.t.Fatal("the seeded wiki has no such page")
 	}
-	return append(r.tasks(page.ID), r.properties(page.ID)...)
+	var all []wanted
+	for _, some := range []func(string) []wanted{r.tasks, r.properties, r.permissions} {
+		all = append(all, some(page.ID)...)
+	}
+	return all
 }
 
 // objectScopes are the permissions that they need.
 func objectScopes() []string {
-	return []string{"read:task:confluence", "write:task:confluence"}
+	return []string{
+		"read:task:confluence", "write:task:confluence", "read:content.restriction:confluence", "write:content.restriction:confluence",
+		"read:content.permission:confluence",
+	}
 }
 
 func (r *rig) tasks(page string) []wanted {
@@ -40,5 +47,23 @@ func (r *rig) properties(page string) []wanted {
 		{"DELETE", path + "/1001", nil, 204},
 		{"GET", path + "/1001", nil, 404},
 		{"GET", "/api/v2/pages/1/properties", nil, 404},
+	}
+}
+
+func (r *rig) permissions(page string) []wanted {
+	path := "/rest/api/content/" + page + "/restriction"
+	ada, _ := r.Person("ada")
+	user := path + "/byOperation/read/user?accountId=" + ada.AccountID
+	ask := map[string]any{"subject": map[string]any{"type": "user", "identifier": ada.AccountID}, "operation": "update"}
+	return []wanted{
+		{"GET", path + "?expand=restrictions.user,restrictions.group&limit=100&start=0", nil, 200},
+		{"PUT", user, nil, 200},
+		{"GET", user, nil, 200},
+		{"GET", path + "/byOperation/read?expand=restrictions.user", nil, 200},
+		{"DELETE", user, nil, 200},
+		{"DELETE", user, nil, 404},
+		{"PUT", path + "/byOperation/update/byGroupId/none", nil, 400},
+		{"POST", "/rest/api/content/" + page + "/permission/check", ask, 200},
+		{"GET", "/rest/api/content/1/restriction", nil, 404},
 	}
 }

@@ -13,7 +13,14 @@ import (
 func isAPIPath(path string) bool { return strings.HasPrefix(path, "/ex/confluence/") }
 
 // asks reports whether a POST to a path changes nothing.
-func asks(path string) bool { return strings.HasSuffix(path, "/users-bulk") }
+func asks(path string) bool {
+	for _, question := range []string{"/users-bulk", "/permission/check", "/convert-ids-to-types"} {
+		if strings.HasSuffix(path, question) {
+			return true
+		}
+	}
+	return false
+}
 
 // isSite reports whether a host is that of a site.
 func (s *Sim) isSite(host string) bool {

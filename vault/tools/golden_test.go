@@ -29,6 +29,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 //
 //	call TOOL {…}               a call; {id:TITLE} is the id of a page that was
 //	                            put, {cursor} the cursor of the last answer
+//	                            {account:NAME} and {group:NAME} are ids as well
 //	raw METHOD {…}              any other request
 //	put PERSON SPACE TITLE BODY a page, or its next version, behind our back
 //	fail METHOD PATH STATUS     what Confluence answers next instead
@@ -102,6 +103,7 @@ func (s *script) step(line string) {
 	case "call":
 		tool, arguments, _ := strings.Cut(rest, " ")
 		arguments = pageID.ReplaceAllStringFunc(arguments, func(m string) string { return s.ids[pageID.FindStringSubmatch(m)[1]] })
+		arguments = s.named(arguments)
 		arguments = strings.NewReplacer("{cursor}", s.cursor, "{confirm}", s.confirm).Replace(arguments)
 		s.show(line, s.c.call(tool, arguments))
 	case "raw":

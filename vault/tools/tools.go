@@ -16,6 +16,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/finding"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/icon"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/permissions"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/prompts"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/properties"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/resources"
@@ -52,6 +53,7 @@ func New(cfg Config) *mcp.Server {
 	pages.Add(s, set)
 	tasks.Add(s, set)
 	properties.Add(s, set)
+	permissions.Add(s, set)
 	tool.Register(s, set, statusTool)
 	return s
 }

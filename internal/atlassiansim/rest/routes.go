@@ -12,6 +12,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/comments"
 	labelling "github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/labels"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/people"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/permissions"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/properties"
 	estate "github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/spaces"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/tasks"
@@ -65,6 +66,7 @@ func (a *API) routes() {
 	estate.Add(a.add)
 	tasks.Add(a.add)
 	properties.Add(a.add)
+	permissions.Add(a.add)
 
 	for _, line := range strings.Split(strings.TrimSpace(removed), "\n") {
 		method, path, _ := strings.Cut(line, " ")

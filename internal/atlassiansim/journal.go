@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,9 +18,9 @@ type Request struct {
 	Method string
 	Path   string
 	Query  string
-	Auth   bool // an Authorization header was there
-	Status int  // 0 if the answer was dropped
-	Body   string
+	Auth   bool   // an Authorization header was there
+	Status int    // 0 if the answer was dropped
+	Body   string // none of a file
 }
 
 // Exchange is one request to the API and its answer.
@@ -45,11 +46,14 @@ type journal struct {
 
 // note serves a request and writes it down.
 func (j *journal) note(s *Sim, w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
-	if err != nil {
-		return // the caller has gone
+	var body []byte
+	if !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") { // a file may be large
+		var err error
+		if body, err = io.ReadAll(io.LimitReader(r.Body, maxBody)); err != nil {
+			return // the caller has gone
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
 	entry := Request{
 		Time: time.Now(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
 		Auth: r.Header.Get("Authorization") != "", Body: string(body[:min(len(body), maxKept)]),

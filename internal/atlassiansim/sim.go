@@ -71,6 +71,9 @@ type Options struct {
 	// IndexLag is how far CQL search is behind the wiki.
 	IndexLag time.Duration
 
+	// MaxFile is how large an attachment may be, in bytes; default any size.
+	MaxFile int64
+
 	// Control serves POST /_sim/… .
 	Control bool
 	// NoJournal turns off Requests, TokenRequests and Writes.
@@ -89,6 +92,7 @@ type Sim struct {
 	auth    *http.ServeMux
 	api     *rest.API
 	journal journal
+	files   *media.Store
 
 	latency, lag atomic.Int64 // of type time.Duration
 	faults       faults
@@ -99,6 +103,7 @@ func New(opt Options) *Sim {
 	opt = opt.filled()
 	s := &Sim{opt: opt, people: directory.New(opt.People, opt.Sites), auth: http.NewServeMux()}
 	s.wiki = wiki.New(s.people.Sites())
+	s.files = &media.Store{Limit: opt.MaxFile}
 	apps := make([]oauth.App, len(opt.Apps))
 	for i, a := range opt.Apps {
 		apps[i] = oauth.App(a)
@@ -112,7 +117,7 @@ func New(opt Options) *Sim {
 	s.SetIndexLag(opt.IndexLag)
 	s.api = rest.New(rest.Config{
 		Wiki: s.wiki, People: s.people, Check: s.oauth.Check,
-		Lag: func() time.Duration { return time.Duration(s.lag.Load()) },
+		Lag: func() time.Duration { return time.Duration(s.lag.Load()) }, Files: s.files,
 	})
 	if sites := s.people.Sites(); !opt.Empty && len(sites) > 0 {
 		seed.Fill(s.wiki, s.people, sites[0].CloudID)
@@ -142,7 +147,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(path, controlPrefix):
 		s.control(w, r)
 	case strings.HasPrefix(path, media.Prefix):
-		media.Serve(w, r)
+		s.files.ServeHTTP(w, r)
 	case strings.HasPrefix(path, "/wiki/") || strings.HasPrefix(path, "/_edge/") || s.isSite(r.Host):
 		s.journal.note(s, w, r, s.siteHost)
 	case s.opt.NoJournal && s.opt.Record == nil:

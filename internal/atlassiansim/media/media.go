@@ -1,9 +1,11 @@
-// Package media is the service that serves the content of files to whoever has
-// a signed address. The real one is another host, so a token must not come
-// along.
+// Package media keeps the files of the simulated Confluence and is the service
+// that serves their content to whoever has a signed address. The real one is
+// another host, so a token must not come along.
 package media
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -30,10 +32,23 @@ func host(r *http.Request) string {
 	return scheme + "media." + r.Host
 }
 
-// Serve answers with a file. A request with a token is refused.
-func Serve(w http.ResponseWriter, r *http.Request) {
+// Stored is the signed address of a version of a file that was uploaded.
+func Stored(r *http.Request, f File, v Version) string {
+	return fmt.Sprintf("%s%s%d/%d?token=signed", host(r), Prefix, f.ID, v.Number)
+}
+
+// ServeHTTP implements http.Handler: it answers with the content of a file. A
+// request with a token is refused.
+func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") != "" || r.URL.Query().Get("token") != "signed" {
 		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	id, number, two := strings.Cut(strings.TrimPrefix(r.URL.Path, Prefix), "/")
+	if name, v, ok := s.version(id, number); two && ok {
+		w.Header().Set("Content-Type", v.MediaType)
+		w.Header().Set("Content-Disposition", "attachment; filename*=UTF-8''"+url.PathEscape(name))
+		http.ServeContent(w, r, "", v.Created, io.NewSectionReader(v.content, 0, v.Size))
 		return
 	}
 	name := path.Base(r.URL.Path)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/directory"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/media"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/oauth"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/reply"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/op"
@@ -29,6 +30,8 @@ type Config struct {
 	Check func(token string) (oauth.Access, bool)
 	// Lag is how far the search index is behind.
 	Lag func() time.Duration
+	// Files are the attachments that were uploaded.
+	Files *media.Store
 }
 
 // API is the gateway with Confluence behind it. It may be used from several
@@ -124,6 +127,11 @@ func (a *API) handle(pattern, scopes string, do operation) {
 		case body == nil:
 			w.WriteHeader(http.StatusNoContent)
 		default:
+			if to, ok := body.(op.Redirect); ok {
+				w.Header().Set("Location", string(to))
+				w.WriteHeader(http.StatusFound)
+				return
+			}
 			if linked, ok := body.(linker); ok {
 				linked.Header(w.Header())
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/reply"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/arrange"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/comments"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/files"
 	labelling "github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/labels"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/people"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/permissions"
@@ -40,7 +41,6 @@ func (a *API) routes() {
 	a.handle("GET "+v2+"/pages/{id}/versions", readPage, versions)
 	a.handle("GET "+v2+"/pages/{id}/versions/{number}", readPage, version)
 	a.handle("GET "+v2+"/pages/{id}/labels", readPage, labels)
-	a.handle("GET "+v2+"/pages/{id}/attachments", "read:attachment:confluence", attachments)
 	a.handle("GET "+v2+"/pages/{id}/ancestors", "read:content.metadata:confluence", ancestors)
 	a.handle("GET "+v2+"/pages/{id}/direct-children", "read:hierarchical-content:confluence", children)
 	a.handle("GET "+v2+"/blogposts", readPage, blogPosts)
@@ -57,10 +57,10 @@ func (a *API) routes() {
 	a.handle("GET "+v1+"/search", search, find)
 	a.handle("GET "+v1+"/user/current", readUser, currentUser)
 	a.handle("GET "+v1+"/user", readUser, user)
-	a.mux.HandleFunc("GET "+v1+"/content/{id}/child/attachment/{attachment}/download", a.download)
 
 	arrange.Add(a.add)
 	comments.Add(a.add)
+	files.Add(a.add, a.cfg.Files)
 	labelling.Add(a.add)
 	people.Add(a.add)
 	estate.Add(a.add)

@@ -42,6 +42,9 @@ type Answer struct {
 	Body   any // nil for none
 }
 
+// Redirect is an answer that sends the caller on to an address.
+type Redirect string
+
 // Created is an answer with status 201.
 func Created(body any) any { return Answer{http.StatusCreated, body} }
 

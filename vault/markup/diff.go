@@ -2,9 +2,10 @@ package markup
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/matching"
 )
 
 // How much of what stays the same is shown around a change, and how much of a long line.
@@ -12,7 +13,6 @@ const (
 	contextLines = 2
 	maxLine      = 400
 	beforeChange = 80
-	maxDepth     = 20
 )
 
 // Diff shows what changed between two texts, line by line: "-" before what went, "+" before what came, a space before
@@ -22,7 +22,7 @@ func Diff(oldMD, newMD string, maxChars int) string {
 	if oldMD == newMD {
 		return ""
 	}
-	edits := compare(lines(oldMD), lines(newMD), 0, nil)
+	edits := compare(lines(oldMD), lines(newMD))
 	d := drawing{limit: maxChars}
 	for i := 0; i < len(edits) && !d.full(); {
 		if edits[i].sign == ' ' {
@@ -57,99 +57,25 @@ type edit struct {
 	line string
 }
 
-// compare appends how a becomes b. Lines that stand once in both anchor the comparison (Cohen's patience diff), which
-// people find easier to read than the shortest answer and which costs no more than sorting.
-func compare(a, b []string, depth int, out []edit) []edit {
-	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
-		out = append(out, edit{' ', a[0]})
-		a, b = a[1:], b[1:]
-	}
-	same := 0
-	for same < len(a) && same < len(b) && a[len(a)-1-same] == b[len(b)-1-same] {
-		same++
-	}
-	tail := a[len(a)-same:]
-	a, b = a[:len(a)-same], b[:len(b)-same]
+// compare tells how a becomes b.
+func compare(a, b []string) []edit {
+	out := make([]edit, 0, len(a)+len(b))
 	fromA, fromB := 0, 0
-	for _, at := range anchors(a, b) {
-		out = between(a[fromA:at.a], b[fromB:at.b], depth, out)
-		out = append(out, edit{' ', a[at.a]})
-		fromA, fromB = at.a+1, at.b+1
+	upTo := func(toA, toB int) {
+		for _, line := range a[fromA:toA] {
+			out = append(out, edit{'-', line})
+		}
+		for _, line := range b[fromB:toB] {
+			out = append(out, edit{'+', line})
+		}
 	}
-	out = between(a[fromA:], b[fromB:], depth, out)
-	for _, line := range tail {
-		out = append(out, edit{' ', line})
+	for _, p := range matching.Match(a, b) {
+		upTo(p.A, p.B)
+		out = append(out, edit{' ', a[p.A]})
+		fromA, fromB = p.A+1, p.B+1
 	}
+	upTo(len(a), len(b))
 	return out
-}
-
-// between compares what stands between two anchors, down to a depth that keeps the whole linear.
-func between(a, b []string, depth int, out []edit) []edit {
-	if depth < maxDepth && len(a) > 0 && len(b) > 0 && (a[0] == b[0] || a[len(a)-1] == b[len(b)-1]) {
-		return compare(a, b, depth+1, out)
-	}
-	for _, line := range a {
-		out = append(out, edit{'-', line})
-	}
-	for _, line := range b {
-		out = append(out, edit{'+', line})
-	}
-	return out
-}
-
-// pair is a line that stands in both texts, by its places.
-type pair struct{ a, b int }
-
-// anchors are the lines that stand once in a and once in b, as many of them as keep their order.
-func anchors(a, b []string) []pair {
-	type place struct{ inA, inB, a, b int }
-	places := make(map[string]*place, len(a))
-	for i, line := range a {
-		p := places[line]
-		if p == nil {
-			p = &place{}
-			places[line] = p
-		}
-		p.inA, p.a = p.inA+1, i
-	}
-	for i, line := range b {
-		if p := places[line]; p != nil {
-			p.inB, p.b = p.inB+1, i
-		}
-	}
-	var once []pair
-	for i, line := range a {
-		if p := places[line]; p.inA == 1 && p.inB == 1 && strings.TrimSpace(line) != "" {
-			once = append(once, pair{i, p.b})
-		}
-	}
-	return increasing(once)
-}
-
-// increasing is the longest part of pairs, which are in order of a, that is in order of b too.
-func increasing(pairs []pair) []pair {
-	var tops []int // the last pair of the best chain of each length
-	before := make([]int, len(pairs))
-	for i, p := range pairs {
-		at, _ := slices.BinarySearchFunc(tops, p.b, func(top, b int) int { return pairs[top].b - b })
-		before[i] = -1
-		if at > 0 {
-			before[i] = tops[at-1]
-		}
-		if at == len(tops) {
-			tops = append(tops, i)
-		} else {
-			tops[at] = i
-		}
-	}
-	if len(tops) == 0 {
-		return nil
-	}
-	chain := make([]pair, len(tops))
-	for at, i := len(tops)-1, tops[len(tops)-1]; at >= 0; at, i = at-1, before[i] {
-		chain[at] = pairs[i]
-	}
-	return chain
 }
 
 // drawing writes a comparison within the limit.

@@ -1,78 +1,108 @@
 package markup
 
 import (
+	"net/url"
 	"regexp"
-	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/adf"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/parsing"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/reading"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/rewriting"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/writing"
 )
 
 // Rewrite writes a page anew from Markdown that was edited: before is the storage format that the Markdown was read from.
 // What did not change keeps its bytes; Markdown that was not edited gives back before, byte for byte. Placeholders are put
-// back from before, and those that are not from there by Options.Original. lost names what was in before and is not in
-// after although nobody can have wanted it, see [Loss]: a caller refuses to go on unless it was told otherwise. The error
-// is [ErrTooLarge], or a [*storage.Error] about before.
+// back from before, and those that are not from there by Options.Original. lost is what [Loss] says about before and
+// after: a caller refuses to go on unless it was told otherwise. The error is [ErrTooLarge], or a [*storage.Error] about
+// before.
 func Rewrite(before, markdown string, opt Options) (after string, lost []string, err error) {
-	doc, err := ToMarkdown(before, opt)
+	if len(before) > storage.MaxSize || len(markdown) > storage.MaxSize {
+		return "", nil, ErrTooLarge
+	}
+	if !utf8.ValidString(markdown) {
+		markdown = strings.ToValidUTF8(markdown, "")
+	}
+	edited := parsing.Parse(markdown)
+	// Who is mentioned by which name, the Markdown knows itself; else each mention would look like a change.
+	names, ask := mentions(edited), opt.UserName
+	opt.UserName = func(account string) string {
+		if name := names[account]; name != "" || ask == nil {
+			return name
+		}
+		return ask(account)
+	}
+	if _, ok := adf.Read(before); ok { // whose bytes nobody writes
+		after, err = FromMarkdown(markdown, opt)
+		return after, nil, err
+	}
+	doc, err := storage.Parse(before)
 	if err != nil {
 		return "", nil, err
 	}
-	if doc.Markdown == markdown {
+	read := reading.Read(doc, reading.Options{UserName: opt.UserName})
+	made := document(read)
+	if made.Markdown == markdown {
 		return before, nil, nil
 	}
-	ask := opt.Original
-	opt.Original = func(placeholder string) (string, bool) {
-		if text, ok := putBack(placeholder, doc.Originals); ok || ask == nil {
-			return text, ok
-		}
-		return ask(placeholder)
-	}
-	after, err = FromMarkdown(markdown, opt)
-	if err != nil {
-		return "", nil, err
-	}
+	after = rewriting.Rewrite(doc, read.Blocks, edited, rewriting.Options{
+		Reading: reading.Options{UserName: opt.UserName},
+		Writing: writing.Options{Original: originals(made.Originals, opt.Original)},
+	})
 	return after, Loss(before, after), nil
+}
+
+// mentions are the names by which people are called in a page, by account.
+func mentions(blocks []page.Block) map[string]string {
+	names := map[string]string{}
+	page.Walk(blocks, func(spans []page.Span) {
+		for _, s := range spans {
+			if s.Link == nil || s.Kind != page.Words {
+				continue
+			}
+			scheme, account, _ := strings.Cut(s.Link.Target, ":")
+			name, mention := strings.CutPrefix(s.Text, "@")
+			if mention && (scheme == "confluence-user" || scheme == "confluence-userkey" || scheme == "confluence-username") {
+				if id, err := url.PathUnescape(account); err == nil {
+					names[id] = name
+				}
+			}
+		}
+	})
+	return names
 }
 
 // counter is the part of a placeholder that says only where it stood.
 var counter = regexp.MustCompile(`#\d+`)
 
-// putBack finds what a placeholder stands for: by its name, or by all of it but its number, which moves when something is
-// inserted before it.
-func putBack(placeholder string, originals map[string]string) (string, bool) {
-	if found, ok := originals[placeholder]; ok {
-		return found, true
-	}
-	var like []string
-	bare := counter.ReplaceAllString(placeholder, "")
-	for other, found := range originals {
-		if counter.ReplaceAllString(other, "") == bare {
-			like = append(like, found)
+// originals finds what a placeholder stands for: by its name, or by all of it but its number, which moves when something is
+// inserted before it, if only one is like that. What is not known here is asked of others.
+func originals(known map[string]string, others func(string) (string, bool)) func(string) (string, bool) {
+	var bare map[string]string // "" where several are alike
+	return func(placeholder string) (string, bool) {
+		if found, ok := known[placeholder]; ok {
+			return found, true
 		}
-	}
-	if len(like) != 1 {
-		return "", false
-	}
-	return like[0], true
-}
-
-// Loss lists, in words for people, what is in one storage format and not in the other, and does not show in Markdown:
-// macros without a Markdown form, the anchors of inline comments, looks. What cannot be read holds nothing.
-func Loss(before, after string) []string {
-	was, _ := ToMarkdown(before, Options{})
-	now, _ := ToMarkdown(after, Options{})
-	kept := append(slices.Clone(now.Lost), now.Flattened...)
-	for i := range kept {
-		kept[i] = counter.ReplaceAllString(kept[i], "")
-	}
-	var lost []string
-	for _, thing := range append(slices.Clone(was.Lost), was.Flattened...) {
-		thing = counter.ReplaceAllString(thing, "")
-		if i := slices.Index(kept, thing); i >= 0 {
-			kept = slices.Delete(kept, i, i+1)
-			continue
+		if bare == nil {
+			bare = make(map[string]string, len(known))
+			for name, found := range known {
+				name = counter.ReplaceAllString(name, "")
+				if other, ok := bare[name]; ok && other != found {
+					found = ""
+				}
+				bare[name] = found
+			}
 		}
-		if !slices.Contains(lost, thing) {
-			lost = append(lost, thing)
+		if found := bare[counter.ReplaceAllString(placeholder, "")]; found != "" {
+			return found, true
 		}
+		if others == nil {
+			return "", false
+		}
+		return others(placeholder)
 	}
-	return lost
 }

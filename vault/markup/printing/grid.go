@@ -8,7 +8,7 @@ import (
 
 // grid writes a table: with pipes where Markdown can carry it, else as HTML.
 func (e *emitter) grid(t *page.Table) {
-	if !simple(t) {
+	if !Pipes(t) {
 		h := markupWriter{out: e.out, prefix: e.prefix}
 		h.table(t)
 		e.out = h.out
@@ -29,7 +29,7 @@ func (e *emitter) grid(t *page.Table) {
 	e.newline()
 	e.str("|")
 	for i := range width {
-		e.str(rulerOf(t, i))
+		e.str(" " + Ruler(t, i) + " |")
 	}
 	for _, row := range rows {
 		e.newline()
@@ -37,8 +37,8 @@ func (e *emitter) grid(t *page.Table) {
 	}
 }
 
-// rulerOf is the part of the line below the headings that aligns a column, if its cells agree.
-func rulerOf(t *page.Table, column int) string {
+// Ruler is the part of the line below the headings that aligns a column, if its cells agree.
+func Ruler(t *page.Table, column int) string {
 	var a byte
 	known := false
 	for _, row := range t.Rows {
@@ -47,19 +47,19 @@ func rulerOf(t *page.Table, column int) string {
 		}
 		here := row.Cells[column].Align
 		if known && here != a {
-			return " --- |"
+			return "---"
 		}
 		a, known = here, true
 	}
 	switch a {
 	case 'l':
-		return " :-- |"
+		return ":--"
 	case 'c':
-		return " :-: |"
+		return ":-:"
 	case 'r':
-		return " --: |"
+		return "--:"
 	}
-	return " --- |"
+	return "---"
 }
 
 func void(c page.Cell) bool { return len(c.Kids) == 0 }
@@ -74,9 +74,9 @@ func allHead(row []page.Cell) bool {
 	return true
 }
 
-// simple reports whether pipes can carry the table: no merged cells, nothing but paragraphs in them, headings only in the
+// Pipes reports whether pipes can carry the table: no merged cells, nothing but paragraphs in them, headings only in the
 // first row or, if all of the first column is, there.
-func simple(t *page.Table) bool {
+func Pipes(t *page.Table) bool {
 	for i, row := range t.Rows {
 		for j, c := range row.Cells {
 			if c.Colspan > 1 || c.Rowspan > 1 {

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
-	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
 
 // spans writes text. Marks nest in the order in which they open.
@@ -148,8 +147,6 @@ func (w *writer) original(s page.Span) string {
 	}
 	return text
 }
-
-func wellFormed(text string) bool { return storage.Check(text) == nil }
 
 // plain is the text of spans without marks.
 func plain(spans []page.Span) string {

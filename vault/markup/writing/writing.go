@@ -84,7 +84,7 @@ func (w *writer) block(b *page.Block) {
 	case page.Paragraph:
 		w.paragraph(b, b.Align)
 	case page.Heading:
-		w.element("h"+strconv.Itoa(min(max(b.Level, 1), 6)), func() { w.spans(b.Text) })
+		w.element(level(b), func() { w.spans(b.Text) })
 	case page.List:
 		w.list(b)
 	case page.Item:
@@ -216,14 +216,18 @@ func (w *writer) table(t *page.Table) {
 	w.inner++
 	defer func() { w.inner-- }()
 	w.str("<table><tbody>")
-	for _, row := range t.Rows {
-		w.str("<tr>")
-		for i := range row.Cells {
-			w.cell(&row.Cells[i])
-		}
-		w.str("</tr>")
+	for i := range t.Rows {
+		w.row(&t.Rows[i])
 	}
 	w.str("</tbody></table>")
+}
+
+func (w *writer) row(row *page.Row) {
+	w.str("<tr>")
+	for i := range row.Cells {
+		w.cell(&row.Cells[i])
+	}
+	w.str("</tr>")
 }
 
 // cell writes td or th; alignment is one of its paragraphs.

@@ -150,6 +150,10 @@ func (s *stream) enterLocked(c *call) {
 // answerLocked does what the shim does itself about a request. It returns true
 // if the vault is not to see it.
 func (s *stream) answerLocked(c *call, method string) bool {
+	if words.Stateful(method) && words.ParamsOf(c.message.Data).Tag(greeting.MetaRevision) >= greeting.Stateless {
+		s.replyLocked(c, words.Failure(c.id, words.CodeNoMethod, "there is no such method in this revision"))
+		return true
+	}
 	switch method {
 	case words.Initialize:
 		return s.initializeLocked(c)
@@ -208,8 +212,12 @@ func (s *stream) initializeLocked(c *call) bool {
 
 // discoverLocked answers at once; the vault is asked too.
 func (s *stream) discoverLocked(c *call) bool {
-	switch revision := words.ParamsOf(c.message.Data).Tag(greeting.MetaRevision); {
-	case revision == "" || slices.Contains(greeting.Stateful(), revision):
+	p := words.ParamsOf(c.message.Data)
+	switch revision := p.Tag(greeting.MetaRevision); {
+	case revision == "" || revision == greeting.Stateless && p.Meta(greeting.MetaCapabilities) == nil:
+		s.replyLocked(c, words.Failure(c.id, words.CodeBadParams, "invalid params: _meta must name the protocol version and the client's capabilities"))
+		return true
+	case slices.Contains(greeting.Stateful(), revision):
 		s.replyLocked(c, words.Failure(c.id, words.CodeNoMethod, `"server/discover" is for revision `+greeting.Stateless+" and later"))
 		return true
 	case revision != greeting.Stateless:

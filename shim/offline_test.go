@@ -70,9 +70,21 @@ func TestDiscoverOfARevisionThatNobodyKnows(t *testing.T) {
 			t.Fatalf("answer = %s", m.line)
 		}
 		contains(t, string(m.Error.Data), `"requested":"2027-01-01"`)
-		c.send(`{"jsonrpc":"2.0","id":2,"method":"server/discover"}`)
-		if m := c.answer("2"); m.Error == nil || m.Error.Code != -32601 {
-			t.Errorf("answer = %s", m.line)
+		for params, want := range map[string]int{
+			`{}`: -32602,
+			`{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}`: -32602,
+			`{"_meta":{"io.modelcontextprotocol/protocolVersion":"2025-11-25"}}`: -32601,
+		} {
+			c.send(`{"jsonrpc":"2.0","id":2,"method":"server/discover","params":%s}`, params)
+			if m := c.answer("2"); m.Error == nil || m.Error.Code != want {
+				t.Errorf("%s: answer = %s", params, m.line)
+			}
+		}
+		for _, method := range []string{"initialize", "ping", "logging/setLevel", "resources/subscribe"} {
+			c.send(`{"jsonrpc":"2.0","id":2,"method":%q,"params":{%s}}`, method, statelessTag)
+			if m := c.answer("2"); m.Error == nil || m.Error.Code != -32601 {
+				t.Errorf("%s: answer = %s", method, m.line)
+			}
 		}
 		contains(t, string(c.initialize("2025-11-25").Result), `"2025-11-25"`) // clients fall back
 		c.echo("3", "x")

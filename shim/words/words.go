@@ -48,6 +48,16 @@ const (
 	unsupportedIs = "unsupported protocol version"
 )
 
+// Stateful reports whether method is only for the revisions in which a
+// conversation is set up.
+func Stateful(method string) bool {
+	switch method {
+	case Initialize, Ping, SetLevel, Subscribe, Unsubscribe:
+		return true
+	}
+	return false
+}
+
 // Params is what the shim reads of the parameters of some messages.
 type Params struct {
 	Revision  string // protocolVersion

@@ -30,8 +30,12 @@ var update = flag.Bool("update", false, "write the golden files anew")
 //	call TOOL {…}               a call; {id:TITLE} is the id of a page that was
 //	                            put, {cursor} the cursor of the last answer
 //	                            {account:NAME} and {group:NAME} are ids as well
+//	                            {id:last} is the id of the last answer, {confirm}
+//	                            the token that the last refusal asked for
+//	body TITLE                  the storage format of a page
 //	raw METHOD {…}              any other request
 //	put PERSON SPACE TITLE BODY a page, or its next version, behind our back
+//	send PERSON METHOD PATH {…} any other request to Confluence behind our back
 //	fail METHOD PATH STATUS     what Confluence answers next instead
 //	drop METHOD PATH            Confluence does it, and its answer is lost
 //	person NAME | scopes … | deny SPACES | guest | revoked | broken audit
@@ -106,6 +110,9 @@ func (s *script) step(line string) {
 		arguments = s.named(arguments)
 		arguments = strings.NewReplacer("{cursor}", s.cursor, "{confirm}", s.confirm).Replace(arguments)
 		s.show(line, s.c.call(tool, arguments))
+	case "body":
+		page, _ := s.sim.PageByID(s.ids[rest])
+		fmt.Fprintf(&s.out, "%s\n= %s\n\n", line, page.Body)
 	case "raw":
 		method, params, _ := strings.Cut(rest, " ")
 		fmt.Fprintf(&s.out, "%s\n%s\n\n", line, indent(s.c.ask(method, params)))
@@ -114,6 +121,13 @@ func (s *script) step(line string) {
 		space, rest, _ := strings.Cut(rest, " ")
 		title, body := quoted(s.t, rest)
 		s.ids[title] = s.put(person, space, title, body)
+	case "send":
+		rest = pageID.ReplaceAllStringFunc(rest, func(m string) string { return s.ids[pageID.FindStringSubmatch(m)[1]] })
+		words := strings.SplitN(rest, " ", 4)
+		token, _ := s.sim.MintToken(words[0], allScopes())
+		if w := s.direct(words[1], "/ex/confluence/"+s.sites[0].CloudID+"/wiki"+words[2], token, []byte(words[3])); w.Code >= 300 {
+			s.t.Fatalf("%s: %d %s", line, w.Code, w.Body)
+		}
 	case "fail":
 		status, err := strconv.Atoi(words[2])
 		if err != nil {
@@ -169,6 +183,7 @@ func (s *script) show(line string, a answer) {
 		if next := a.field("next_cursor"); next != "<nil>" {
 			s.cursor = next
 		}
+		s.ids["last"] = a.field("id")
 	}
 	if _, token, asked := strings.Cut(a.text(), "\nconfirm: "); asked {
 		s.confirm = strings.TrimSpace(token)

@@ -64,7 +64,10 @@ type rig struct {
 func allScopes() []string {
 	return []string{
 		"read:page:confluence", "write:page:confluence", "read:space:confluence", "read:user:confluence",
-		"read:content-details:confluence", "search:confluence",
+		"read:content-details:confluence", "search:confluence", "delete:page:confluence",
+		"read:hierarchical-content:confluence", "read:content.metadata:confluence", "read:template:confluence",
+		"read:comment:confluence", "write:comment:confluence", "delete:comment:confluence", "write:label:confluence",
+		"read:group:confluence", "write:space:confluence",
 	}
 }
 

@@ -12,14 +12,19 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/comments"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/completion"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/files"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/finding"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/icon"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/labels"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/people"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/permissions"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/prompts"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/properties"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/resources"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/spaces"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tasks"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
@@ -53,6 +58,11 @@ func New(cfg Config) *mcp.Server {
 	pages.Add(s, set)
 	tasks.Add(s, set)
 	properties.Add(s, set)
+	comments.Add(s, set)
+	files.Add(s, set)
+	labels.Add(s, set)
+	people.Add(s, set)
+	spaces.Add(s, set)
 	permissions.Add(s, set)
 	tool.Register(s, set, statusTool)
 	return s

@@ -4,6 +4,8 @@ package people
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"strconv"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 )
@@ -51,4 +53,87 @@ func Bulk(ctx context.Context, c *confluence.Client, accounts []string) ([]User,
 		}
 	}
 	return users, nil
+}
+
+// Group is a group of people.
+type Group struct {
+	ID, Name string
+}
+
+type groupJSON struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Search finds users with a query such as user.fullname ~ "Ada". Start is where
+// to go on; the second result is where the next part begins, 0 at the end.
+func Search(ctx context.Context, c *confluence.Client, cql string, limit, start int) ([]User, int, error) {
+	type hit struct {
+		User userJSON `json:"user"`
+	}
+	found, next, err := older[hit](ctx, c, "/rest/api/search/user", part(limit, start, "cql", cql))
+	users := make([]User, 0, len(found))
+	for _, f := range found {
+		if f.User.AccountID != "" {
+			users = append(users, f.User.user())
+		}
+	}
+	return users, next, err
+}
+
+// Groups lists groups, those whose name has query in it if there is one.
+func Groups(ctx context.Context, c *confluence.Client, query string, limit, start int) ([]Group, int, error) {
+	path, asked := "/rest/api/group", part(limit, start)
+	if query != "" {
+		path, asked = "/rest/api/group/picker", part(limit, start, "query", query)
+	}
+	found, next, err := older[groupJSON](ctx, c, path, asked)
+	groups := make([]Group, 0, len(found))
+	for _, g := range found {
+		groups = append(groups, Group(g))
+	}
+	return groups, next, err
+}
+
+// Members lists the members of a group. One that does not exist has none.
+func Members(ctx context.Context, c *confluence.Client, group string, limit, start int) ([]User, int, error) {
+	found, next, err := older[userJSON](ctx, c, "/rest/api/group/"+url.PathEscape(group)+"/membersByGroupId", part(limit, start))
+	users := make([]User, 0, len(found))
+	for _, u := range found {
+		users = append(users, u.user())
+	}
+	return users, next, err
+}
+
+// part makes the parameters of a list of v1.
+func part(limit, start int, more ...string) url.Values {
+	query := url.Values{"limit": {strconv.Itoa(limit)}}
+	if start > 0 {
+		query.Set("start", strconv.Itoa(start))
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		query.Set(more[i], more[i+1])
+	}
+	return query
+}
+
+// older asks for one part of a list of v1, which goes on by position.
+func older[T any](ctx context.Context, c *confluence.Client, path string, query url.Values) ([]T, int, error) {
+	var answer struct {
+		Results []T              `json:"results"`
+		Links   confluence.Links `json:"_links"`
+	}
+	header, err := c.Do(ctx, confluence.Request{Method: http.MethodGet, Path: path, Query: query}, &answer)
+	if err != nil {
+		return nil, 0, err
+	}
+	next, err := confluence.Follow(path, answer.Links.Next, header)
+	if err != nil || next == nil {
+		return answer.Results, 0, err
+	}
+	start, err := strconv.Atoi(next.Get("start"))
+	if err != nil || start < 1 {
+		return nil, 0, &confluence.Error{Kind: confluence.KindProtocol, Status: http.StatusOK}
+	}
+	return answer.Results, start, nil
 }

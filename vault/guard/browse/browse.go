@@ -32,7 +32,7 @@ func Own(ctx context.Context, w *guard.Wiki, limit int, at At) (search.Hits, err
 
 // Changes lists the pages of a space, the last change first.
 func Changes(ctx context.Context, w *guard.Wiki, space string, limit int) (search.Hits, error) {
-	return search.Find(ctx, w, search.Query{CQL: pages + latest, Space: space, Limit: limit})
+	return search.Find(ctx, w, search.Query{CQL: pages + latest, Spaces: []string{space}, Limit: limit})
 }
 
 // maxPrefix limits what is looked for of a name: no title is longer.
@@ -45,7 +45,7 @@ func Titled(ctx context.Context, w *guard.Wiki, begun, space string, limit int) 
 	if words == "" {
 		return Own(ctx, w, limit, At{})
 	}
-	return search.Find(ctx, w, search.Query{CQL: "title ~ " + policy.Quote(words+"*") + " AND " + pages + latest, Space: space, Limit: limit})
+	return search.Find(ctx, w, search.Query{CQL: "title ~ " + policy.Quote(words+"*") + " AND " + pages + latest, Spaces: []string{space}, Limit: limit})
 }
 
 // plain leaves the words of text, without what means something to a search.

@@ -5,24 +5,12 @@ import (
 	"context"
 	"time"
 
-	"github.com/coatcheck-mcp/coatcheck/internal/plaintext"
-	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
-	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 )
 
 // scope is what a search needs: v1 calls take a classic scope as well.
 const scope = "search:confluence (or read:content-details:confluence)"
-
-// Query is a search of one page of results: either CQL or Text, in a space or
-// in all.
-type Query struct {
-	CQL, Text, Space string
-	Limit            int
-	Cursor           string
-	Start            int
-}
 
 // Hits are the results that the person may see.
 type Hits struct {
@@ -41,7 +29,7 @@ type Hit struct {
 // Find finds pages. Policy is part of the query, and each result is checked
 // nevertheless: the index lags, and a query may be cleverer than we are.
 func Find(ctx context.Context, w *guard.Wiki, s Query) (Hits, error) {
-	cql, err := s.cql(w)
+	cql, err := s.cql(ctx, w)
 	if err != nil {
 		return Hits{}, err
 	}
@@ -76,20 +64,4 @@ func Find(ctx context.Context, w *guard.Wiki, s Query) (Hits, error) {
 	}
 	w.Withhold(withheld)
 	return hits, nil
-}
-
-func (s Query) cql(w *guard.Wiki) (string, error) {
-	cql := s.CQL
-	if cql == "" {
-		if cql = policy.Words(s.Text); cql == "" {
-			return "", usererr.New(usererr.BadInput, "There is nothing to search for", "Give query with at least one word, or cql")
-		}
-	}
-	if s.Space == "" {
-		return w.Narrow(cql)
-	}
-	if !w.Allowed(s.Space) {
-		return "", w.Deny("The space "+plaintext.Line(s.Space, 80), "space", s.Space, "")
-	}
-	return w.Narrow(cql, "space = "+policy.Quote(s.Space))
 }

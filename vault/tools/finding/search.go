@@ -4,6 +4,7 @@ package finding
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -16,12 +17,21 @@ import (
 )
 
 type searchIn struct {
-	Query  string `json:"query,omitempty" jsonschema:"plain words to look for; quotes make a phrase"`
-	CQL    string `json:"cql,omitempty" jsonschema:"Confluence query instead of query, e.g. type = page AND title ~ \"plan\" ORDER BY lastmodified DESC"`
-	Space  string `json:"space,omitempty" jsonschema:"only in the space with this key"`
-	Site   string `json:"site,omitempty" jsonschema:"site name, if the person has several"`
-	Limit  int    `json:"limit,omitempty" jsonschema:"1 to 50, default 10"`
-	Cursor string `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
+	Query       string        `json:"query,omitempty" jsonschema:"plain words; quotes make a phrase"`
+	CQL         string        `json:"cql,omitempty" jsonschema:"Confluence query instead of query"`
+	Space       []string      `json:"space,omitempty" jsonschema:"keys"`
+	Type        []string      `json:"type,omitempty" jsonschema:"page, blogpost, comment, attachment, ..."`
+	Labels      []string      `json:"labels,omitempty" jsonschema:"any of them"`
+	Author      string        `json:"author,omitempty" jsonschema:"account id or me"`
+	Contributor string        `json:"contributor,omitempty" jsonschema:"the same"`
+	Created     string        `json:"created,omitempty" jsonschema:"2026-01-31..2026-02-15, either end open, or 30d"`
+	Updated     string        `json:"updated,omitempty" jsonschema:"the same"`
+	TitleOnly   bool          `json:"title_only,omitempty" jsonschema:"query is about titles"`
+	Below       arguments.Ref `json:"below,omitempty" jsonschema:"page above the results"`
+	Sort        string        `json:"sort,omitempty" jsonschema:"relevance, updated, created or title"`
+	Site        string        `json:"site,omitempty" jsonschema:"site name"`
+	Limit       int           `json:"limit,omitempty" jsonschema:"1 to 50, default 10"`
+	Cursor      string        `json:"cursor,omitempty" jsonschema:"next_cursor before"`
 }
 
 type searchOut struct {
@@ -52,7 +62,7 @@ const searchName = "confluence_search"
 
 var searchTool = tool.Spec[searchIn, searchOut]{
 	Name: searchName, Title: "Search Confluence",
-	Description: "Find Confluence pages and blog posts by plain words (query) or CQL (cql). Returns ids, titles, links and excerpts; read one with confluence_get_page.",
+	Description: "Find Confluence content by words (query) or CQL (cql), narrowed by filters. Read a page with confluence_get_page.",
 	Run:         search,
 }
 
@@ -97,25 +107,60 @@ func searchAt(ctx context.Context, t *tool.Set, in searchIn) (searchCursor, erro
 	if err != nil {
 		return searchCursor{}, err
 	}
+	order, err := arguments.OneOf("sort", in.Sort, find.Orders()...)
+	if err != nil {
+		return searchCursor{}, err
+	}
+	asked := find.Query{
+		CQL: in.CQL, Text: in.Query, TitleOnly: in.TitleOnly, Spaces: list(in.Space), Types: list(in.Type), Labels: list(in.Labels),
+		Author: in.Author, Contributor: in.Contributor, Created: in.Created, Updated: in.Updated, Below: string(in.Below), Order: order,
+	}
 	if in.Cursor != "" {
-		var at searchCursor
-		if err := t.Door.OpenCursor(ctx, searchName, in.Cursor, &at); err != nil {
-			return at, err
-		}
-		if in.Query != "" && in.Query != at.Search.Text || in.CQL != "" && in.CQL != at.Search.CQL || in.Space != "" && in.Space != at.Search.Space {
-			return at, usererr.New(usererr.BadInput, "The cursor belongs to another search", "Repeat the search unchanged, or leave out cursor")
-		}
-		return at, nil
+		return searchOn(ctx, t, in, asked)
 	}
 	switch {
-	case in.Query == "" && in.CQL == "":
-		return searchCursor{}, usererr.New(usererr.BadInput, "There is nothing to search for", "Give query (plain words) or cql")
+	case reflect.DeepEqual(asked, find.Query{Order: order}):
+		return searchCursor{}, usererr.New(usererr.BadInput, "There is nothing to search for", "Give query (plain words), cql, or a filter")
 	case in.Query != "" && in.CQL != "":
 		return searchCursor{}, usererr.New(usererr.BadInput, "Both query and cql are given", "Give one of them")
+	case in.TitleOnly && in.Query == "":
+		return searchCursor{}, usererr.New(usererr.BadInput, "title_only is about query, which is missing", "In cql write title ~ \"word\"")
 	case len(in.Query) > 1000:
 		return searchCursor{}, usererr.New(usererr.BadInput, "The query is longer than 1,000 bytes", "Use fewer words")
 	}
-	return searchCursor{find.Query{CQL: in.CQL, Text: in.Query, Space: in.Space, Limit: limit}, in.Site}, nil
+	asked.Limit = limit
+	return searchCursor{asked, in.Site}, nil
+}
+
+// searchOn opens a cursor. The search may be repeated beside it, but not
+// another.
+func searchOn(ctx context.Context, t *tool.Set, in searchIn, asked find.Query) (searchCursor, error) {
+	var at searchCursor
+	if err := t.Door.OpenCursor(ctx, searchName, in.Cursor, &at); err != nil {
+		return at, err
+	}
+	before := at.Search
+	before.Limit, before.Cursor, before.Start = 0, "", 0
+	if in.Sort == "" {
+		asked.Order = before.Order
+	}
+	if !reflect.DeepEqual(asked, find.Query{Order: asked.Order}) && !reflect.DeepEqual(asked, before) {
+		return at, usererr.New(usererr.BadInput, "The cursor belongs to another search", "Repeat the search unchanged, or leave out all but cursor")
+	}
+	return at, nil
+}
+
+// list takes lists apart that came as one text with commas.
+func list(in []string) []string {
+	var all []string
+	for _, text := range in {
+		for _, part := range strings.Split(text, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				all = append(all, part)
+			}
+		}
+	}
+	return all
 }
 
 func searchText(out searchOut) string {

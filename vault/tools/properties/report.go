@@ -39,7 +39,7 @@ func (at *position) report(ctx context.Context, w *guard.Wiki, out *getOut) (boo
 		}
 		return false, err
 	}
-	hits, err := search.Find(ctx, w, search.Query{CQL: at.query(), Space: at.In.Space, Limit: at.Limit, Cursor: at.Cursor, Start: at.Start})
+	hits, err := search.Find(ctx, w, search.Query{CQL: at.query(), Spaces: []string{at.In.Space}, Limit: at.Limit, Cursor: at.Cursor, Start: at.Start})
 	if err != nil {
 		return false, err
 	}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/adf"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/loss"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/parsing"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/reading"
@@ -105,4 +106,16 @@ func originals(known map[string]string, others func(string) (string, bool)) func
 		}
 		return others(placeholder)
 	}
+}
+
+// Loss lists, in words for people, what is in one storage format and not in the other, and does not show in Markdown:
+// macros without a Markdown form, the anchors of inline comments, looks of text that is still there. What cannot be read
+// holds nothing.
+func Loss(before, after string) []string {
+	was, err := storage.Parse(before)
+	if err != nil {
+		return nil
+	}
+	now, _ := storage.Parse(after) // nil holds nothing
+	return loss.Between(was, now)
 }

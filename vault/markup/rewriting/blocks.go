@@ -25,7 +25,7 @@ func (r *rewriter) write(p part, inner bool) string {
 func (r *rewriter) part(was, edited part, in area) string {
 	var text string
 	var ok bool
-	below := area{depth: in.depth + 1, inner: in.inner}
+	below := area{depth: in.depth + 1, inner: in.inner, pipes: in.pipes}
 	switch {
 	case was.row != nil:
 		text, ok = r.row(was.row, edited.row, below)
@@ -126,7 +126,7 @@ func (r *rewriter) list(n *storage.Node, was, edited *page.Block, in area) (stri
 	if n.Name == "ac:adf-extension" {
 		body = n.Child("ac:adf-node")
 	}
-	if body == nil || was.Level != edited.Level || len(was.Kids) == 0 || n.Child("ac:adf-fallback") != nil {
+	if body == nil || was.Ordered && was.Level != edited.Level || len(was.Kids) == 0 || n.Child("ac:adf-fallback") != nil {
 		return "", false
 	}
 	for i := range edited.Kids {
@@ -205,6 +205,7 @@ func (r *rewriter) table(n *storage.Node, was, edited *page.Table, in area) (str
 			return "", false
 		}
 	}
+	in.pipes = pipes
 	in.from, in.to, in.inner = was.Rows[0].From, was.Rows[len(was.Rows)-1].To, true
 	if in.from < n.InnerStart || in.to > n.InnerEnd {
 		return "", false
@@ -237,7 +238,7 @@ func (r *rewriter) row(was, edited *page.Row, in area) (string, bool) {
 		return "", false
 	}
 	in.from, in.to = n.InnerStart, n.InnerEnd
-	old, now := cellParts(was.Cells, true), cellParts(edited.Cells, true)
+	old, now := cellParts(was.Cells, in.pipes), cellParts(edited.Cells, in.pipes)
 	if len(old) != len(now) {
 		inside, ok := r.region(old, now, in)
 		return r.around(n, n, inside), ok
@@ -268,7 +269,7 @@ func sameFrame(a, b *page.Cell) bool {
 // cell writes what is in a cell anew.
 func (r *rewriter) cell(was, edited *page.Cell, in area) (string, bool) {
 	n := r.element(was.From, was.To)
-	if n == nil || !sameFrame(was, edited) || n.InnerStart == n.End {
+	if n == nil || !sameFrame(was, edited) || n.InnerStart == n.End || !in.pipes && was.Align != edited.Align && was.Align+edited.Align != 'l' {
 		return "", false
 	}
 	kids := edited.Kids

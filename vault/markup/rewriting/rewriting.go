@@ -31,7 +31,7 @@ type Options struct {
 func Rewrite(doc *storage.Document, was, edited []page.Block, opt Options) string {
 	r := &rewriter{source: doc.Source, opt: opt, pieces: writing.NewPieces(opt.Writing, was, edited), nodes: map[int]*storage.Node{}}
 	r.index(doc.Root)
-	text, ok := r.region(blockParts(was), blockParts(edited), area{0, len(doc.Source), 0, false})
+	text, ok := r.region(blockParts(was), blockParts(edited), area{to: len(doc.Source)})
 	if !ok {
 		return writing.Write(edited, opt.Writing)
 	}
@@ -67,6 +67,7 @@ type area struct {
 	from, to int
 	depth    int
 	inner    bool // inside a list or a cell
+	pipes    bool // in a table that Markdown writes with pipes
 }
 
 // group is what comes from one range of the source: mostly one part, several where blocks stand in the midst of text.

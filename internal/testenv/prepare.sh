@@ -70,7 +70,8 @@ fi
 if ! command -v npm >/dev/null; then install_apt nodejs npm || true; fi
 if command -v npm >/dev/null && command -v node >/dev/null; then
   mkdir -p "$cache/npm"
-  if ! cmp -s internal/testenv/package.json "$cache/npm/package.json" || [ ! -d "$cache/npm/node_modules/oidc-provider" ]; then
+  if ! cmp -s internal/testenv/package.json "$cache/npm/package.json" || [ ! -d "$cache/npm/node_modules/oidc-provider" ] ||
+    [ ! -d "$cache/npm/node_modules/@modelcontextprotocol/conformance" ]; then
     cp internal/testenv/package.json "$cache/npm/package.json"
     if ! (cd "$cache/npm" && npm install --ignore-scripts --no-audit --no-fund --loglevel=error) >"$cache/npm.log" 2>&1; then
       rm -f "$cache/npm/package.json"
@@ -81,6 +82,18 @@ if [ -d "$cache/npm/node_modules/@modelcontextprotocol/inspector" ] && [ -d "$ca
   echo "COATCHECK_NPM=$cache/npm" >>"$out.new"
 else
   left_out "npm packages (MCP Inspector, TypeScript SDK, oidc-provider)" "the tests with third-party MCP clients and a third-party identity provider" "Install Node 20 or later with npm, and be online once."
+fi
+
+# A Node that runs the conformance suite of MCP, which wants a newer one than the
+# clients above: what came with the packages, else the system's.
+node22=
+for name in "${COATCHECK_NODE:-}" "$cache"/npm/node_modules/node-linux-*/bin/node node; do
+  if [ -n "$name" ] && [ "$("$name" -p 'Number(process.versions.node.split(".")[0]) >= 22' 2>/dev/null)" = true ]; then node22=$(command -v "$name"); break; fi
+done
+if [ -n "$node22" ] && [ -d "$cache/npm/node_modules/@modelcontextprotocol/conformance" ]; then
+  echo "COATCHECK_NODE=$node22" >>"$out.new"
+else
+  left_out "the conformance suite of MCP (an npm package), or Node 22 to run it" "the conformance of shim and vault with MCP" "Install Node 22 or later with npm, or set COATCHECK_NODE to its program, and be online once."
 fi
 
 # Atlassian's published API descriptions; the project does not contain them.

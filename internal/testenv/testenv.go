@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -57,6 +58,24 @@ func NPM(t testing.TB) string {
 		}
 	}
 	return dir
+}
+
+// Conformance returns the program and the script of MCP's conformance suite.
+func Conformance(t testing.TB) (node, script string) {
+	t.Helper()
+	dir, node := os.Getenv("COATCHECK_NPM"), os.Getenv("COATCHECK_NODE")
+	if dir == "" {
+		dir = filepath.Join(Root(), ".cache", "npm")
+	}
+	if node == "" {
+		found, _ := filepath.Glob(filepath.Join(dir, "node_modules", "node-linux-*", "bin", "node"))
+		node = strings.Join(found, "") // one, for this machine
+	}
+	script = filepath.Join(dir, "node_modules", "@modelcontextprotocol", "conformance", "dist", "index.js")
+	if _, err := os.Stat(script); err != nil || node == "" {
+		Missing(t, "the conformance suite of MCP (an npm package), or Node 22 to run it,")
+	}
+	return node, script
 }
 
 // OpenAPI returns the folder with Atlassian's OpenAPI files.

@@ -11,21 +11,12 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/gateway/here"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway/message"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway/stream"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 )
-
-// here is what Await and Start must know of the request that they serve.
-type here struct {
-	stream   *stream.Stream
-	caller   identity.Caller
-	session  *mcp.ServerSession // for progress
-	progress any                // the request's progress token; nil if none
-}
-
-type hereKey struct{}
 
 // receive is the receiving middleware of the shared server: it puts the caller
 // into the context, keeps guests to what guests may, answers nothing while
@@ -47,9 +38,9 @@ func (g *Gateway) receive(next mcp.MethodHandler) mcp.MethodHandler {
 		if refused := g.mayAsk(who, method); refused != nil {
 			return refusal(method, refused)
 		}
-		at := here{stream: s, caller: who, progress: progressToken(req)}
-		at.session, _ = req.GetSession().(*mcp.ServerSession)
-		ctx = context.WithValue(identity.With(ctx, who), hereKey{}, at)
+		at := here.Request{Stream: s, Caller: who, Progress: progressToken(req)}
+		at.Session, _ = req.GetSession().(*mcp.ServerSession)
+		ctx = here.With(identity.With(ctx, who), at)
 		if result, err = next(ctx, method, req); err != nil {
 			return nil, g.failed(err, method, who)
 		}

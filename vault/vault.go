@@ -188,7 +188,7 @@ func (v *assembly) connect(ctx context.Context, k keys) error {
 	}
 	door := guard.New(guard.Config{
 		Policy: func() *policy.Policy { return rules }, Grants: v.grants, Audit: v.recorder(), Journal: v.db,
-		JournalBox: k.journal, CursorBox: k.cursor, HTTP: client,
+		JournalBox: k.journal, CursorBox: k.cursor, HTTP: client, Bulk: network.Bulk(client),
 		APIBase: func(t identity.TenantID) string { return s.Tenants[string(t)].OAuth.Endpoints.API },
 		Live:    v.gateway.Live, StepUp: v.stepUp, Who: v.who, Agent: "coatcheck-vault/" + v.cfg.Version, Log: v.log,
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/buildinfo"
 	"github.com/coatcheck-mcp/coatcheck/shim"
+	"github.com/coatcheck-mcp/coatcheck/shim/files"
 	"github.com/coatcheck-mcp/coatcheck/shim/logs"
 )
 
@@ -65,6 +66,9 @@ func (p *program) shim(log *logs.Log) shim.Config {
 		OS:       runtime.GOOS,
 		Host:     host,
 		User:     user,
+	}
+	if p.settings != nil {
+		cfg.Files = files.Rules{Off: p.settings.NoFiles, Folders: p.settings.FileFolders, Only: p.settings.OnlyFolders}
 	}
 	way, err := p.network() // which reads the certificates of ca_file
 	if p.wrong != nil {

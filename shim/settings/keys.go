@@ -17,6 +17,8 @@ import (
 const (
 	keyVault = "vault_url"
 	keyProxy = "proxy"
+	// keyFolders, where the policy has it, leaves nothing to the client.
+	keyFolders = "file_folders"
 	// Direct as a proxy means none, whatever the environment says.
 	Direct = "none"
 )
@@ -81,7 +83,19 @@ func Keys() []Key {
 		{
 			Name: "no_browser", Flag: "no-browser", Env: "COATCHECK_NO_BROWSER",
 			About: "Never open a browser; show the address instead.",
-			read:  readNoBrowser, show: func(s *Settings) string { return strconv.FormatBool(s.NoBrowser) },
+			read:  func(s *Settings, text string) error { return readSwitch(&s.NoBrowser, text) },
+			show:  func(s *Settings) string { return strconv.FormatBool(s.NoBrowser) },
+		},
+		{
+			Name: keyFolders, Flag: "file-folders", Env: "COATCHECK_FILE_FOLDERS", Value: "PATHS",
+			About: "Folders whose files may be attached and that may be downloaded to, besides the client's own, divided as in PATH. Those of the policy are the only ones.",
+			read:  readFolders, show: func(s *Settings) string { return strings.Join(s.FileFolders, string(filepath.ListSeparator)) },
+		},
+		{
+			Name: "no_files", Flag: "no-files", Env: "COATCHECK_NO_FILES",
+			About: "Never use files of this computer.",
+			read:  func(s *Settings, text string) error { return readSwitch(&s.NoFiles, text) },
+			show:  func(s *Settings) string { return strconv.FormatBool(s.NoFiles) },
 		},
 	}
 }
@@ -152,15 +166,30 @@ func readLevel(s *Settings, text string) error {
 	return errors.New(`must be "debug", "info", "warn" or "error"`)
 }
 
-func readNoBrowser(s *Settings, text string) error {
+func readSwitch(to *bool, text string) error {
 	switch strings.ToLower(text) {
 	case "true", "yes", "1":
-		s.NoBrowser = true
+		*to = true
 	case "false", "no", "0":
-		s.NoBrowser = false
+		*to = false
 	default:
 		return errors.New("must be true or false")
 	}
+	return nil
+}
+
+func readFolders(s *Settings, text string) error {
+	var folders []string
+	for _, folder := range filepath.SplitList(text) {
+		if folder == "" {
+			continue
+		}
+		if !filepath.IsAbs(folder) || filepath.Dir(folder) == folder {
+			return errors.New("must be whole paths of folders, from the root on, and not a whole disk")
+		}
+		folders = append(folders, filepath.Clean(folder))
+	}
+	s.FileFolders = folders
 	return nil
 }
 

@@ -44,6 +44,11 @@ type Settings struct {
 	LogLevel  slog.Level
 	LogDir    string // "" writes no log file
 	NoBrowser bool
+	// FileFolders are where files may be, besides the folders of the client; with
+	// OnlyFolders not those. NoFiles is none at all.
+	FileFolders []string
+	OnlyFolders bool
+	NoFiles     bool
 
 	// Values lists every setting with its source, in the order of [Keys].
 	Values []Value
@@ -176,6 +181,7 @@ func (l *loader) settle() *Settings {
 			}
 		} else {
 			l.try(key.Name, value, s)
+			s.OnlyFolders = s.OnlyFolders || key.Name == keyFolders && value.source == Policy
 		}
 		s.Values = append(s.Values, Value{Key: key.Name, Text: key.show(s), Source: value.source, Where: value.where})
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,6 +70,8 @@ key_store = auto | default
 log_level = error | environment | COATCHECK_LOG_LEVEL
 log_dir = LOGS | default
 no_browser = true | managed policy | POLICY:2
+file_folders =  | default
+no_files = false | default
 `
 	if diff := cmp.Diff(want, table(in, s)); diff != "" {
 		t.Errorf("Load(-want +got):\n%s", diff)
@@ -301,4 +304,28 @@ func FuzzFile(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestFoldersForFiles(t *testing.T) {
+	one, other := t.TempDir(), t.TempDir()
+	list := one + string(filepath.ListSeparator) + string(filepath.ListSeparator) + other + string(filepath.Separator)
+	s, err := settings.Load(settings.Input{Flags: map[string]string{"vault_url": "https://v.example", "file_folders": list, "no_files": "yes"}})
+	if err != nil || !slices.Equal(s.FileFolders, []string{one, other}) || s.OnlyFolders || !s.NoFiles {
+		t.Errorf("%q, only: %v, none: %v, %v", s.FileFolders, s.OnlyFolders, s.NoFiles, err)
+	}
+	for _, bad := range []string{"Documents", "~/Documents", filepath.VolumeName(one) + string(filepath.Separator)} {
+		if s, err := settings.Load(settings.Input{Flags: map[string]string{"vault_url": "https://v.example", "file_folders": bad}}); err == nil || s.FileFolders != nil {
+			t.Errorf("%s: %q, %v", bad, s.FileFolders, err)
+		}
+	}
+	policy := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(policy, []byte("file_folders: "+one+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err = settings.Load(settings.Input{
+		Places: settings.Places{Policy: policy}, Flags: map[string]string{"vault_url": "https://v.example", "file_folders": other},
+	})
+	if err != nil || !slices.Equal(s.FileFolders, []string{one}) || !s.OnlyFolders {
+		t.Errorf("with a policy: %q, only: %v, %v", s.FileFolders, s.OnlyFolders, err)
+	}
 }

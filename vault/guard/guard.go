@@ -64,6 +64,8 @@ type Config struct {
 	// hand back (purposes "journal" and "cursor").
 	JournalBox, CursorBox Sealer
 	HTTP                  *http.Client
+	// Bulk is HTTP for what is large, which may be answered late. Default: HTTP.
+	Bulk *http.Client
 	// APIBase is the tenant's API origin, such as https://api.atlassian.com.
 	APIBase func(identity.TenantID) string
 	// Live returns nil while the caller's session may still be answered, a

@@ -69,6 +69,7 @@ func (w *Wiki) use(token grant.Token) {
 	w.token = token
 	w.client = confluence.New(confluence.Config{
 		HTTP:  w.door.cfg.HTTP,
+		Bulk:  w.door.cfg.Bulk,
 		Base:  strings.TrimSuffix(w.door.cfg.APIBase(w.rec.caller.Tenant), "/") + "/ex/confluence/" + url.PathEscape(w.site.CloudID) + "/wiki",
 		Token: token.Value, Quota: w.door.quota(w.rec.caller.Tenant), Agent: w.door.cfg.Agent,
 		Log: w.door.cfg.Log, Attrs: []slog.Attr{

@@ -28,6 +28,15 @@ func Egress(s *settings.Settings) (*http.Client, error) {
 	}, nil
 }
 
+// Bulk is client for what is large, on connections of its own.
+func Bulk(client *http.Client) *http.Client {
+	large := *client
+	if transport, ok := client.Transport.(*http.Transport); ok {
+		large.Transport = confluence.Large(transport)
+	}
+	return &large
+}
+
 // way is how to leave the house, through its proxy if it has one.
 func way(s *settings.Settings) (*http.Transport, error) {
 	transport := confluence.Transport()

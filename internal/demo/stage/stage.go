@@ -186,7 +186,8 @@ tenants:
 
 func scopes() []string {
 	return []string{"read:page:confluence", "write:page:confluence", "read:space:confluence", "read:user:confluence",
-		"read:content-details:confluence", "search:confluence", "read:hierarchical-content:confluence", "read:content.metadata:confluence"}
+		"read:content-details:confluence", "search:confluence", "delete:page:confluence", "read:template:confluence", "read:hierarchical-content:confluence", "read:content.metadata:confluence",
+		"read:attachment:confluence", "write:attachment:confluence"}
 }
 
 func (s *Stage) vaultDir() string   { return filepath.Join(s.Dir, "vault") }

@@ -35,6 +35,11 @@ var numeric = regexp.MustCompile(`^[0-9]{1,19}$`)
 // ValidPageID reports whether id has the form of a page's id.
 func ValidPageID(id string) bool { return numeric.MatchString(id) }
 
+var taskID = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+
+// ValidTaskID reports whether id has the form of the id of a long task.
+func ValidTaskID(id string) bool { return taskID.MatchString(id) }
+
 // Page is a page or blog post.
 type Page struct {
 	ID       string
@@ -150,23 +155,35 @@ func (c *Client) PagesByTitle(ctx context.Context, spaceID, title string, states
 	if !numeric.MatchString(spaceID) {
 		return nil, &Error{Kind: KindNotFound}
 	}
-	var answer struct {
-		Results []pageJSON `json:"results"`
-	}
 	if len(states) == 0 {
 		states = []string{"current"}
 	}
-	query := url.Values{"title": {title}, "status": states, "limit": {"50"}}
-	if _, err := c.Do(ctx, Request{http.MethodGet, "/api/v2/spaces/" + spaceID + "/pages", query, nil}, &answer); err != nil {
+	return c.titled(ctx, "page", "/api/v2/spaces/"+spaceID+"/pages", url.Values{"title": {title}, "status": states})
+}
+
+// PostsByTitle returns the current blog posts of a space whose title is title.
+func (c *Client) PostsByTitle(ctx context.Context, spaceID, title string) ([]Page, error) {
+	if !numeric.MatchString(spaceID) {
+		return nil, &Error{Kind: KindNotFound}
+	}
+	return c.titled(ctx, "blogpost", "/api/v2/blogposts", url.Values{"title": {title}, "space-id": {spaceID}, "status": {"current"}})
+}
+
+func (c *Client) titled(ctx context.Context, kind, path string, query url.Values) ([]Page, error) {
+	query.Set("limit", "50")
+	var answer struct {
+		Results []pageJSON `json:"results"`
+	}
+	if _, err := c.Do(ctx, Request{http.MethodGet, path, query, nil}, &answer); err != nil {
 		return nil, err
 	}
 	var pages []Page
 	for _, found := range answer.Results {
-		page, err := found.page("page")
+		page, err := found.page(kind)
 		if err != nil {
 			return nil, err
 		}
-		if page.Title == title {
+		if page.Title == query.Get("title") {
 			pages = append(pages, page)
 		}
 	}

@@ -81,6 +81,32 @@ func Create(ctx context.Context, w *guard.Wiki, n New) (guard.Page, error) {
 	return w.Written(ctx, "The page "+quote(n.Title), page)
 }
 
+// PostsByTitle returns the blog posts of a space with exactly this title: there
+// may be several.
+func PostsByTitle(ctx context.Context, w *guard.Wiki, space, title string) ([]guard.Page, error) {
+	in, err := w.Space(ctx, space)
+	if err != nil {
+		return nil, err
+	}
+	var found []confluence.Page
+	err = w.Ask(ctx, "The blog post "+quote(title), scopeRead, func(c *confluence.Client) (err error) {
+		found, err = c.PostsByTitle(ctx, in.ID, title)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]guard.Page, 0, len(found))
+	for _, p := range found {
+		post, err := w.PageVersion(ctx, p.ID, 0)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, post)
+	}
+	return all, nil
+}
+
 // duplicate says of a title that is taken where that is.
 func duplicate(err error, space, title string) error {
 	if !confluence.Is(err, confluence.KindDuplicateTitle) {

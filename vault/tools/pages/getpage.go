@@ -16,6 +16,10 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/change"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/history"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/managing"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/templates"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/trees"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/writing"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
@@ -57,7 +61,11 @@ type getPageOut struct {
 // Add adds the tools.
 func Add(s *mcp.Server, set *tool.Set) {
 	tool.Register(s, set, getPageTool)
+	trees.Add(s, set)
+	history.Add(s, set)
 	writing.Add(s, set)
+	managing.Add(s, set)
+	templates.Add(s, set)
 }
 
 const getPage = "confluence_get_page"

@@ -23,7 +23,7 @@ const (
 	MaxTitle   = 255 // characters
 	MaxMessage = 500 // characters
 	maxDiff    = 4000
-	maxPreview = 12000
+	MaxPreview = 12000
 )
 
 // Out is the answer to a write: the page as it is now, without its body.
@@ -76,7 +76,7 @@ type Change struct {
 	Dry              bool // nothing is written
 	// Body makes the new body out of the page as it was expected, and lists
 	// what that loses. It gives the same again for the same page.
-	Body func(before guard.Page) (body string, lost []string, err error)
+	Body func(ctx context.Context, w *guard.Wiki, before guard.Page) (body string, lost []string, err error)
 	// Done says what was done, such as "updated".
 	Done string
 
@@ -111,7 +111,7 @@ func (c Change) preview(ctx context.Context, w *guard.Wiki) (Out, error) {
 	if err != nil {
 		return Out{}, err
 	}
-	body, lost, err := c.Body(page)
+	body, lost, err := c.Body(ctx, w, page)
 	if err != nil {
 		return Out{}, err
 	}
@@ -119,7 +119,7 @@ func (c Change) preview(ctx context.Context, w *guard.Wiki) (Out, error) {
 	if len(lost) > 0 {
 		out.Message += fmt.Sprintf(" This would be lost, so it needs allow_loss: %s.", strings.Join(Some(lost), ", "))
 	}
-	out.Changes = c.differs(page, body, maxPreview)
+	out.Changes = c.differs(page, body, MaxPreview)
 	return out, nil
 }
 
@@ -179,7 +179,7 @@ func (c Change) run(ctx context.Context, w *guard.Wiki) (Out, error) {
 }
 
 func (c Change) put(ctx context.Context, w *guard.Wiki, before guard.Page) (Out, error) {
-	body, lost, err := c.Body(before)
+	body, lost, err := c.Body(ctx, w, before)
 	if err != nil {
 		return Out{}, errors.Join(guard.ErrRefused, err)
 	}
@@ -204,8 +204,11 @@ func (c Change) put(ctx context.Context, w *guard.Wiki, before guard.Page) (Out,
 // done is the answer about the version that was written.
 func (c Change) done(w *guard.Wiki, written, now guard.Page, lost []string) Out {
 	message := fmt.Sprintf("The page was %s to version %d.", c.Done, written.Version)
-	if c.Publish {
+	switch {
+	case c.Publish:
 		message = "The page was published."
+	case written.Status == "draft": // which has one version only
+		message = "The draft was written. confluence_manage_page publishes it."
 	}
 	if now.Version != written.Version {
 		message += fmt.Sprintf(" It has changed since and is at version %d.", now.Version)

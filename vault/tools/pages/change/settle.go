@@ -76,7 +76,7 @@ func (c Change) next(ctx context.Context, w *guard.Wiki, now guard.Page) (guard.
 // made decides whose the version is that stands where ours should, after
 // before.
 func (c Change) made(ctx context.Context, w *guard.Wiki, before, next guard.Page, started time.Time) Whose {
-	body, _, err := c.Body(before)
+	body, _, err := c.Body(ctx, w, before)
 	same := err == nil && next.Title == c.title(before) && strings.TrimSpace(next.Message) == c.Message && SameText(next.Body, body)
 	return Wrote(ctx, w, next, started, same)
 }
@@ -111,7 +111,7 @@ func (c Change) sides(ctx context.Context, w *guard.Wiki, now guard.Page) string
 		title = fmt.Sprintf("Title: %q is now %q.\n", before.Title, now.Title)
 	}
 	text := tool.Notice + "\n" + title + Differences(before.Body, now.Body, maxDiff)
-	if body, _, err := c.Body(before); err == nil {
+	if body, _, err := c.Body(ctx, w, before); err == nil {
 		text += fmt.Sprintf("\nYour change to version %d:\n", c.Expected) + c.differs(before, body, maxDiff)
 	}
 	return text

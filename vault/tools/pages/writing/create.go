@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/templates"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/variables"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/change"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
@@ -28,43 +31,139 @@ func Add(s *mcp.Server, set *tool.Set) {
 const createPage = "confluence_create_page"
 
 type createIn struct {
-	Space  string        `json:"space" jsonschema:"space key"`
-	Title  string        `json:"title" jsonschema:"must be new in the space"`
-	Body   string        `json:"body" jsonschema:"Markdown"`
-	Parent arguments.Ref `json:"parent,omitempty" jsonschema:"id or URL of the parent page; default: the space's home page"`
-	Site   string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
+	Space     string        `json:"space" jsonschema:"space key"`
+	Title     string        `json:"title" jsonschema:"must be new in the space"`
+	Body      string        `json:"body,omitempty" jsonschema:"Markdown; with a template it comes after that"`
+	Parent    arguments.Ref `json:"parent,omitempty" jsonschema:"id or URL of the parent page; default: the space's home page"`
+	Type      string        `json:"type,omitempty" jsonschema:"page (default) or blogpost"`
+	Draft     bool          `json:"draft,omitempty" jsonschema:"do not publish yet"`
+	Private   bool          `json:"private,omitempty" jsonschema:"only the person may see it"`
+	Template  arguments.Ref `json:"template,omitempty" jsonschema:"id or name of a template"`
+	Variables []string      `json:"variables,omitempty" jsonschema:"of the template, each as Name=value"`
+	Dry       bool          `json:"dry_run,omitempty" jsonschema:"only check and show"`
+	Site      string        `json:"site,omitempty" jsonschema:"site name"`
 }
 
 var createPageTool = tool.Spec[createIn, change.Out]{
 	Name: createPage, Title: "Create a Confluence page",
-	Description: "Create a Confluence page from Markdown. Refused if the space has a page of that title.",
+	Description: "Create a page or blog post from Markdown. Refused if the space has a page of that title.",
 	Write:       true,
 	Run:         create,
 }
 
 func create(ctx context.Context, t *tool.Set, in createIn) (change.Out, string, error) {
 	in.Title = strings.TrimSpace(in.Title)
-	if err := arguments.OneLine("title", in.Title, change.MaxTitle); err != nil {
+	kind, err := arguments.OneOf("type", in.Type, "page", "blogpost")
+	err = errors.Join(err, arguments.OneLine("title", in.Title, change.MaxTitle))
+	switch {
+	case err != nil:
 		return change.Out{}, "", err
+	case kind == "blogpost" && in.Parent != "":
+		return change.Out{}, "", usererr.New(usererr.BadInput, "A blog post has no parent", "Leave out parent")
+	case in.Body == "" && in.Template == "":
+		return change.Out{}, "", usererr.New(usererr.BadInput, `The argument "body" is missing`, "Give body, template or both")
+	case len(in.Variables) > 0 && in.Template == "":
+		return change.Out{}, "", usererr.New(usererr.BadInput, "There is no template that the variables are for", "Give template, or leave out variables")
 	}
+	in.Type = kind
 	body, err := change.Storage(in.Body)
 	if err != nil {
 		return change.Out{}, "", err
 	}
 	c := creation{in, body}
-	out, err := guard.Do(ctx, t.Door, guard.Op[change.Out]{
+	op := guard.Op[change.Out]{
 		Tool: createPage, Site: in.Site, Page: string(in.Parent), Input: in,
 		Run:    c.run,
 		Settle: c.settle,
 		Check:  "Look for the page with confluence_get_page by space and title before creating it again",
-	})
+	}
+	if in.Dry {
+		op.Run, op.Settle = c.preview, nil
+	}
+	out, err := guard.Do(ctx, t.Door, op)
 	return out, change.Text(out), err
 }
 
 // creation is one new page, on its way.
 type creation struct {
 	in   createIn
-	body string // storage format
+	body string // storage format, without the template
+}
+
+func (c creation) blog() bool { return c.in.Type == "blogpost" }
+
+// filled is the body with the template.
+func (c creation) filled(ctx context.Context, w *guard.Wiki) (string, error) {
+	if c.in.Template == "" {
+		return c.body, nil
+	}
+	found, err := templates.Named(ctx, w, c.in.Space, string(c.in.Template))
+	if err != nil {
+		return "", err
+	}
+	known, err := variables.Read(found.Body)
+	if err != nil {
+		return "", usererr.Wrap(err, usererr.Internal, "The template cannot be read", "Make a page of it in the browser")
+	}
+	values := map[string]string{}
+	for _, given := range c.in.Variables {
+		name, value, ok := strings.Cut(given, "=")
+		name = strings.TrimSpace(name)
+		i := slices.IndexFunc(known, func(v variables.Variable) bool { return v.Name == name })
+		switch {
+		case !ok:
+			return "", usererr.New(usererr.BadInput, "A variable is not written as Name=value", "Write it so")
+		case i < 0:
+			return "", usererr.New(usererr.BadInput, "The template has no variable "+tool.Clip(name, 80), "It has: "+names(known))
+		case len(known[i].Options) > 0 && !slices.Contains(known[i].Options, value):
+			return "", usererr.New(usererr.BadInput, "The variable "+tool.Clip(name, 80)+" cannot have that value", "Choose one of: "+tool.Clip(strings.Join(known[i].Options, ", "), 500))
+		}
+		values[name] = value
+	}
+	body, missing, err := variables.Fill(found.Body, values)
+	switch {
+	case err != nil:
+		return "", usererr.Wrap(err, usererr.Internal, "The template cannot be read", "Make a page of it in the browser")
+	case len(missing) > 0:
+		return "", usererr.New(usererr.BadInput, "Variables of the template have no value: "+tool.Clip(strings.Join(missing, ", "), 500), "Give each in variables as Name=value; an empty value is one")
+	case len(body)+len(c.body) > change.MaxBody:
+		return "", change.ErrTooLarge()
+	}
+	return body + c.body, nil
+}
+
+func names(all []variables.Variable) string {
+	var list []string
+	for _, v := range all {
+		list = append(list, v.Name)
+	}
+	return tool.Clip(strings.Join(list, ", "), 500)
+}
+
+// preview checks what can be checked, and shows the page.
+func (c creation) preview(ctx context.Context, w *guard.Wiki) (change.Out, error) {
+	space, err := w.Space(ctx, c.in.Space)
+	if err != nil {
+		return change.Out{}, err
+	}
+	body, err := c.filled(ctx, w)
+	if err != nil {
+		return change.Out{}, err
+	}
+	page := guard.Page{Title: c.in.Title, Space: space.Key, URL: space.URL}
+	if c.in.Parent != "" {
+		parent, err := w.Page(ctx, string(c.in.Parent))
+		if err != nil {
+			return change.Out{}, err
+		}
+		page.ParentID = parent.ID
+	}
+	out := change.Answered(w, page, "Nothing was created: this is what would be.")
+	if other, err := w.PageByTitle(ctx, space.Key, c.in.Title); err == nil && !c.blog() {
+		out.Message = "Nothing was created, and would not be: the space has a page of that title, " + other.URL
+	}
+	out.Changes = change.Differences("", body, change.MaxPreview)
+	return out, nil
 }
 
 func (c creation) run(ctx context.Context, w *guard.Wiki) (change.Out, error) {
@@ -80,11 +179,28 @@ func (c creation) run(ctx context.Context, w *guard.Wiki) (change.Out, error) {
 }
 
 func (c creation) put(ctx context.Context, w *guard.Wiki) (change.Out, error) {
-	page, err := pages.Create(ctx, w, pages.New{Space: c.in.Space, Parent: string(c.in.Parent), Title: c.in.Title, Body: c.body})
+	body, err := c.filled(ctx, w)
+	if err != nil {
+		return change.Out{}, errors.Join(guard.ErrRefused, err)
+	}
+	page, err := pages.Create(ctx, w, pages.New{
+		Space: c.in.Space, Parent: string(c.in.Parent), Title: c.in.Title, Body: body, Blog: c.blog(), Draft: c.in.Draft, Private: c.in.Private,
+	})
 	if err != nil {
 		return change.Out{}, err
 	}
-	return change.Answered(w, page, "The page was created."), nil
+	return c.created(w, page), nil
+}
+
+func (c creation) created(w *guard.Wiki, page guard.Page) change.Out {
+	said := "page"
+	if c.blog() {
+		said = "blog post"
+	}
+	if page.Status == "draft" {
+		return change.Answered(w, page, "The draft of a "+said+" was created. confluence_manage_page publishes it.")
+	}
+	return change.Answered(w, page, "The "+said+" was created.")
 }
 
 func where(page guard.Page) string {
@@ -95,6 +211,9 @@ func where(page guard.Page) string {
 // created and is now; Confluence refuses a second one, so that two who settle
 // at once cannot make two.
 func (c creation) settle(ctx context.Context, w *guard.Wiki, started time.Time) (change.Out, error) {
+	if c.in.Draft || c.blog() {
+		return c.settleUnnamed(ctx, w, started)
+	}
 	var refusal error
 	for range 2 {
 		page, err := w.PageByTitle(ctx, c.in.Space, c.in.Title)
@@ -116,13 +235,31 @@ func (c creation) settle(ctx context.Context, w *guard.Wiki, started time.Time) 
 	return change.Out{}, refusal
 }
 
+// settleUnnamed settles what may have a title that others have too: it is never
+// created again.
+func (c creation) settleUnnamed(ctx context.Context, w *guard.Wiki, started time.Time) (change.Out, error) {
+	if c.in.Draft {
+		return change.Out{}, usererr.New(usererr.Unknown, "It is not known whether the draft was created", "Look at your drafts in the browser")
+	}
+	posts, err := pages.PostsByTitle(ctx, w, c.in.Space, c.in.Title)
+	if err != nil {
+		return change.Out{}, err
+	}
+	for _, post := range posts {
+		if by, err := c.made(ctx, w, post, started); err == nil && by == change.Ours {
+			return c.created(w, post), nil
+		}
+	}
+	return change.Out{}, usererr.New(usererr.Unknown, "It is not known whether the blog post was created", "Look for it before creating it again")
+}
+
 func (c creation) settled(ctx context.Context, w *guard.Wiki, page guard.Page, started time.Time) (change.Out, error) {
 	by, err := c.made(ctx, w, page, started)
 	switch {
 	case err != nil:
 		return change.Out{}, err
 	case by == change.Ours:
-		return change.Answered(w, page, "The page was created."), nil
+		return c.created(w, page), nil
 	case by == change.Others:
 		return change.Out{}, tool.Detailed(
 			usererr.Wrap(guard.ErrDuplicate, usererr.Conflict, "The space "+page.Space+" has a page of this title already", "Update that page or choose another title"),
@@ -158,5 +295,9 @@ func (c creation) made(ctx context.Context, w *guard.Wiki, page guard.Page, star
 		}
 	}
 	first.Updated = page.Created
-	return change.Wrote(ctx, w, first, started, change.SameText(first.Body, c.body)), nil
+	body, err := c.filled(ctx, w)
+	if err != nil {
+		return change.Unclear, err
+	}
+	return change.Wrote(ctx, w, first, started, change.SameText(first.Body, body)), nil
 }

@@ -58,7 +58,9 @@ func edit(ctx context.Context, t *tool.Set, in editIn) (change.Out, string, erro
 	return change.Change{
 		Tool: editPage, Site: in.Site, Page: string(in.Page), Input: in, Expected: in.Expected, Message: in.Message,
 		Minor: in.Minor, Lossy: in.Lossy, Dry: in.Dry, Done: "changed",
-		Body: in.edited,
+		Body: func(_ context.Context, _ *guard.Wiki, before guard.Page) (string, []string, error) {
+			return in.edited(before)
+		},
 	}.Make(ctx, t)
 }
 
@@ -166,7 +168,11 @@ func Choose(o section.Outline, name string) (section.Section, error) {
 			b.WriteString("…\n")
 			break
 		}
-		fmt.Fprintf(&b, "- %s: %s\n", s.ID, tool.Clip(s.Title, 80))
+		title := s.Title
+		if s.ID == section.Top {
+			title = "(before the first heading)"
+		}
+		fmt.Fprintf(&b, "- %s: %s\n", s.ID, tool.Clip(title, 80))
 	}
-	return section.Section{}, tool.Detailed(usererr.New(usererr.BadInput, said, "Give one of the ids below; nothing was written"), strings.TrimSpace(b.String()))
+	return section.Section{}, tool.Detailed(usererr.New(usererr.BadInput, said, "Give one of the ids below"), strings.TrimSpace(b.String()))
 }

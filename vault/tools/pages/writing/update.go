@@ -38,6 +38,8 @@ func update(ctx context.Context, t *tool.Set, in updateIn) (change.Out, string, 
 	return change.Change{
 		Tool: updatePage, Site: in.Site, Page: string(in.Page), Input: in, Expected: in.Expected, Title: in.Title, Message: in.Message,
 		Minor: in.Minor, Publish: in.Publish, Lossy: in.Lossy, Dry: in.Dry, Done: "updated",
-		Body: func(before guard.Page) (string, []string, error) { return change.Rewritten(before.Body, in.Body) },
+		Body: func(_ context.Context, _ *guard.Wiki, before guard.Page) (string, []string, error) {
+			return change.Rewritten(before.Body, in.Body)
+		},
 	}.Make(ctx, t)
 }

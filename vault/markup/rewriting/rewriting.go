@@ -79,22 +79,21 @@ type group struct {
 	kept     int  // place of the edited part that its first part is, -1 if it changed
 }
 
-// groups joins the parts that share bytes. It reports false where their bytes are not known or not in order.
+// groups joins the parts that share bytes. It reports false where their bytes are not known.
 func (r *rewriter) groups(parts []part, in area) ([]group, bool) {
 	var out []group
 	for i, p := range parts {
 		if p.to == 0 || p.from < in.from || p.to > in.to {
 			return nil, false
 		}
-		if last := len(out) - 1; last >= 0 && p.from < out[last].to {
-			if p.from < out[last].from {
-				return nil, false
-			}
-			out[last].to = max(out[last].to, p.to)
-			out[last].parts = parts[out[last].first : i+1]
-			continue
+		g := group{from: p.from, to: p.to, parts: parts[i : i+1], first: i, kept: -1}
+		for last := len(out) - 1; last >= 0 && g.from < out[last].to; last-- {
+			g.from, g.to = min(g.from, out[last].from), max(g.to, out[last].to)
+			g.first = out[last].first
+			g.parts = parts[g.first : i+1]
+			out = out[:last]
 		}
-		out = append(out, group{from: p.from, to: p.to, parts: parts[i : i+1], first: i, kept: -1})
+		out = append(out, g)
 	}
 	for i := range out {
 		out[i].loose = r.element(out[i].from, out[i].to) == nil && out[i].parts[0].block != nil && out[i].parts[0].block.Kind == page.Paragraph
@@ -107,9 +106,6 @@ func (r *rewriter) region(was, edited []part, in area) (string, bool) {
 	groups, ok := r.groups(was, in)
 	if !ok || in.depth > maxDepth {
 		return "", false
-	}
-	for i := range groups {
-		groups[i].kept = -1
 	}
 	keep(groups, was, edited)
 	e := emission{rewriter: r, area: in, at: in.from, spare: map[string]*group{}}

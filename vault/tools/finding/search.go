@@ -38,8 +38,8 @@ type searchOut struct {
 	Notice     string   `json:"notice"`
 	Site       string   `json:"site"`
 	Results    []result `json:"results"`
-	Total      *int     `json:"total,omitempty" jsonschema:"absent if not known"`
-	NextCursor string   `json:"next_cursor,omitempty" jsonschema:"absent at the end"`
+	Total      *int     `json:"total,omitempty"`
+	NextCursor string   `json:"next_cursor,omitempty"`
 }
 
 type result struct {

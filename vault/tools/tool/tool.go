@@ -88,7 +88,7 @@ func Register[In, Out any](s *mcp.Server, t *Set, def Spec[In, Out]) {
 	args := arguments.Of[In]()
 	s.AddTool(&mcp.Tool{
 		Name: def.Name, Title: def.Title, Description: def.Description,
-		InputSchema: schema[In](), OutputSchema: open(schema[Out]()),
+		InputSchema: settled(schema[In]()), OutputSchema: open(settled(schema[Out]())),
 		Annotations: &mcp.ToolAnnotations{
 			ReadOnlyHint: !def.Write, DestructiveHint: new(def.Destructive),
 			// A write carries its version or a title that is taken after it:
@@ -179,13 +179,24 @@ func schema[T any]() *jsonschema.Schema {
 	return s
 }
 
-// open lets an answer have members that a client with an older schema does
-// not know, and leaves out that lists could be null, which they never are.
-func open(s *jsonschema.Schema) *jsonschema.Schema {
-	s.AdditionalProperties = nil
+// settled leaves out that lists could be null, which they never are.
+func settled(s *jsonschema.Schema) *jsonschema.Schema {
 	if len(s.Types) == 2 && s.Types[0] == "null" {
 		s.Type, s.Types = s.Types[1], nil
 	}
+	for _, member := range s.Properties {
+		settled(member)
+	}
+	if s.Items != nil {
+		settled(s.Items)
+	}
+	return s
+}
+
+// open lets an answer have members that a client with an older schema does not
+// know.
+func open(s *jsonschema.Schema) *jsonschema.Schema {
+	s.AdditionalProperties = nil
 	for _, member := range s.Properties {
 		open(member)
 	}

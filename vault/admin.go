@@ -2,6 +2,8 @@ package vault
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -72,10 +74,48 @@ func appsOf(s *settings.Settings) func(identity.TenantID) (*atlassian.App, bool)
 // Close closes the store.
 func (a *Admin) Close() error { return a.db.Close() }
 
+// record puts on record what the administrator does, before it is answered.
 func (a *Admin) record(ctx context.Context, e audit.Entry) error {
-	e.Time, e.Outcome, e.By, e.Detail = time.Now(), "ok", a.Who.By, "by an administrator, from the command line"
+	e.Time, e.By = time.Now(), a.Who.By
+	if e.Outcome == "" {
+		e.Outcome = "ok"
+	}
+	detail := "by an administrator, from the command line"
+	if e.Detail != "" {
+		detail += ": " + e.Detail
+	}
+	e.Detail = detail
 	if err := a.audit.Record(ctx, e); err != nil {
-		return usererr.Wrap(err, usererr.Unavailable, "The audit record cannot be stored, so nothing was changed", "Look at the store and try again")
+		return usererr.Wrap(err, usererr.Unavailable, "The audit record cannot be stored, so nothing was changed or is shown", "Look at the store and try again")
 	}
 	return nil
+}
+
+// look puts on record what the administrator is about to see.
+func (a *Admin) look(ctx context.Context, what string) error {
+	return a.record(ctx, audit.Entry{Event: "admin.look", Objects: []string{what}})
+}
+
+// AuditKey is [evidence.Keeper.AuditKey], on record.
+func (a *Admin) AuditKey(ctx context.Context) (string, error) {
+	key, err := a.Keeper.AuditKey(ctx)
+	if err != nil {
+		return "", err
+	}
+	return key, a.look(ctx, "the key of the checkpoints")
+}
+
+// VerifyAudit is [evidence.Keeper.VerifyAudit]. What was found is on record, too:
+// behind what was verified.
+func (a *Admin) VerifyAudit(ctx context.Context, from evidence.AuditSources) (evidence.AuditReport, error) {
+	began := time.Now()
+	report, err := a.Keeper.VerifyAudit(ctx, from)
+	e := audit.Entry{
+		Event: "audit.verified", Code: admin.Intact, Detail: fmt.Sprintf("%d records, all intact", report.Records),
+		DurationMillis: time.Since(began).Milliseconds(),
+	}
+	if err != nil {
+		e.Outcome, e.Code, e.Detail = "error", admin.Outcome(err), usererr.Text(err, "")
+	}
+	return report, errors.Join(err, a.record(ctx, e)) // what is wrong is told in any case
 }

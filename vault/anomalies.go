@@ -145,7 +145,9 @@ func (a *Admin) Restore(ctx context.Context, person identity.PersonID) error {
 		return err
 	}
 	if !until.After(now) {
-		return usererr.New(usererr.NotFound, "The person "+string(person)+" is not suspended", "See who was with: coatcheck-vault audit list --event person.suspended")
+		missing := usererr.New(usererr.NotFound, "The person "+string(person)+" is not suspended", "See who was with: coatcheck-vault audit list --event person.suspended")
+		e := audit.Entry{Event: "person.restored", Outcome: "error", Code: string(usererr.NotFound), Person: person}
+		return errors.Join(missing, a.record(ctx, e))
 	}
 	if err := a.record(ctx, audit.Entry{Event: "person.restored", Person: person}); err != nil {
 		return err

@@ -138,8 +138,16 @@ type KeyUse struct {
 func (u KeyUse) Left() bool { return u.Part != "current" && u.VaultKeys+u.Grants > 0 }
 
 // Keys lists the keys of the settings and those that the store needs. It makes
-// none and needs none to be there.
+// none and needs none to be there. That somebody looked is on record.
 func (a *Admin) Keys(ctx context.Context) ([]KeyUse, error) {
+	all, err := a.keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return all, a.look(ctx, "the key-encryption keys")
+}
+
+func (a *Admin) keys(ctx context.Context) ([]KeyUse, error) {
 	uses, err := a.db.KeyUses(ctx)
 	if err != nil {
 		return nil, err

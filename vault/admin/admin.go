@@ -96,6 +96,16 @@ func (d *Desk) look(ctx context.Context, who Actor, e audit.Entry) error {
 	return d.record(ctx, who, e)
 }
 
+// missed puts on record that who looked for something that is not there, which
+// missing says.
+func (d *Desk) missed(ctx context.Context, who Actor, e audit.Entry, missing error) error {
+	e.Event, e.Outcome, e.Code = "admin.look", "error", string(usererr.CodeOf(missing))
+	if err := d.record(ctx, who, e); err != nil {
+		return err
+	}
+	return missing
+}
+
 func (d *Desk) record(ctx context.Context, who Actor, e audit.Entry) error {
 	e.Time, e.By, e.Address = time.Now(), who.By, who.Address
 	if e.Outcome == "" {

@@ -106,24 +106,26 @@ func asked(what string, pairs ...string) []string {
 
 // Session finds a session.
 func (d *Desk) Session(ctx context.Context, who Actor, id identity.SessionID) (session.Session, error) {
-	return d.session(ctx, who, SessionFind{ID: id, Limit: 1}, none("session", string(id)))
+	return d.session(ctx, who, SessionFind{ID: id, Limit: 1}, "session")
 }
 
 // Device finds a device by the session that was there last.
 func (d *Desk) Device(ctx context.Context, who Actor, id identity.DeviceID) (session.Session, error) {
-	return d.session(ctx, who, SessionFind{Device: id, Limit: 1}, none("device", string(id)))
+	return d.session(ctx, who, SessionFind{Device: id, Limit: 1}, "device")
 }
 
-func (d *Desk) session(ctx context.Context, who Actor, find SessionFind, missing error) (session.Session, error) {
-	if find.ID == "" && find.Device == "" {
-		return session.Session{}, missing
-	}
-	list, err := d.cfg.Store.Sessions(ctx, find)
-	if err != nil {
-		return session.Session{}, err
+// session finds one by its id or its device.
+func (d *Desk) session(ctx context.Context, who Actor, find SessionFind, what string) (session.Session, error) {
+	var list []session.Session
+	id := string(find.ID) + string(find.Device)
+	if id != "" {
+		var err error
+		if list, err = d.cfg.Store.Sessions(ctx, find); err != nil {
+			return session.Session{}, err
+		}
 	}
 	if len(list) == 0 {
-		return session.Session{}, missing
+		return session.Session{}, d.missed(ctx, who, audit.Entry{Session: find.ID, Device: find.Device, Objects: []string{what}}, none(what, id))
 	}
 	s := list[0]
 	return s, d.look(ctx, who, audit.Entry{Tenant: s.Tenant, Person: s.Person, Device: s.Device, Session: s.ID, Objects: []string{"session"}})
@@ -160,6 +162,9 @@ func (d *Desk) Grants(ctx context.Context, who Actor, q GrantQuery) (Page[grant.
 // Grant finds a grant.
 func (d *Desk) Grant(ctx context.Context, who Actor, id identity.GrantID) (grant.Grant, error) {
 	g, err := d.grant(ctx, id)
+	if usererr.CodeOf(err) == usererr.NotFound {
+		err = d.missed(ctx, who, audit.Entry{Grant: id, Objects: []string{"grant"}}, err)
+	}
 	if err != nil {
 		return grant.Grant{}, err
 	}
@@ -267,7 +272,7 @@ func (d *Desk) Person(ctx context.Context, who Actor, id identity.PersonID) (Kno
 		return Known{}, err
 	}
 	if id == "" || len(sessions)+len(grants) == 0 {
-		return Known{}, none("person", string(id))
+		return Known{}, d.missed(ctx, who, audit.Entry{Person: id, Objects: []string{"person"}}, none("person", string(id)))
 	}
 	known := Known{ID: id, Sessions: sessions, Grants: grants}
 	if err := d.alias(ctx, who, &known, ""); err != nil {

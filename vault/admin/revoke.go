@@ -43,11 +43,21 @@ type Revocation struct {
 
 // Preview says what [Desk.Revoke] would end.
 func (d *Desk) Preview(ctx context.Context, who Actor, scope Scope) (Revocation, error) {
-	r, err := d.affected(ctx, scope)
+	r, err := d.reach(ctx, who, scope)
 	if err != nil {
 		return Revocation{}, err
 	}
 	return r, d.look(ctx, who, audit.Entry{Person: scope.Person, Objects: []string{"what a revocation would end", scope.String()}})
+}
+
+// reach finds what is in scope; that there is no such thing is on record.
+func (d *Desk) reach(ctx context.Context, who Actor, scope Scope) (Revocation, error) {
+	r, err := d.affected(ctx, scope)
+	if usererr.CodeOf(err) == usererr.NotFound {
+		e := audit.Entry{Device: scope.Device, Session: scope.Session, Grant: scope.Grant, Objects: []string{"what a revocation would end", scope.String()}}
+		err = d.missed(ctx, who, e, err)
+	}
+	return r, err
 }
 
 // affected finds what is in scope. Something that was named by an id and is
@@ -86,7 +96,7 @@ func (d *Desk) Revoke(ctx context.Context, who Actor, scope Scope) (Revocation, 
 	if err := d.mayChange(ctx, who, "revoking "+scope.String()); err != nil {
 		return Revocation{}, err
 	}
-	r, err := d.affected(ctx, scope)
+	r, err := d.reach(ctx, who, scope)
 	if err != nil {
 		return Revocation{}, err
 	}

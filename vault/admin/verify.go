@@ -83,16 +83,21 @@ func (d *Desk) verify(ctx context.Context, j job) {
 	cancel()
 	e := audit.Entry{Event: "audit.verified", Reference: j.ID, Code: Intact, Detail: fmt.Sprintf("%d records, all intact", records)}
 	if err != nil {
-		e.Outcome, e.Code, e.Detail = "error", Broken, usererr.Text(err, "")
-		if known, ok := usererr.From(err); !ok || known.Code != usererr.Internal {
-			e.Code = Failed
-		}
+		e.Outcome, e.Code, e.Detail = "error", Outcome(err), usererr.Text(err, "")
 	}
 	e.DurationMillis = time.Since(j.Started).Milliseconds()
 	// What was found is on record also if the vault ends now.
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 	defer cancel()
 	_ = d.record(ctx, j.who, e) // then it counts as lost
+}
+
+// Outcome tells what the error of a check says: [Broken] or [Failed].
+func Outcome(err error) string {
+	if known, ok := usererr.From(err); ok && known.Code == usererr.Internal {
+		return Broken
+	}
+	return Failed
 }
 
 // Verification tells of a check that was started on any replica.
@@ -129,5 +134,6 @@ func (d *Desk) Verification(ctx context.Context, who Actor, id string) (Verifica
 			return v, d.look(ctx, who, audit.Entry{Objects: []string{"verification " + id}})
 		}
 	}
-	return Verification{}, usererr.New(usererr.NotFound, "There is no verification "+id+" among the latest records", "Start one")
+	missing := usererr.New(usererr.NotFound, "There is no verification "+id+" among the latest records", "Start one")
+	return Verification{}, d.missed(ctx, who, audit.Entry{Objects: []string{"verification " + id}}, missing)
 }

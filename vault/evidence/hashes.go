@@ -3,6 +3,7 @@ package evidence
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
@@ -80,7 +81,9 @@ func (k *Keeper) ProveAudit(ctx context.Context, p AuditProof) (arguments, resul
 	if err == nil && len(list) == 1 && list[0].Seq == p.Seq && slices.Contains(tenants, tenant) {
 		e, err = list[0].Entry()
 	} else if err == nil {
-		err = usererr.New(usererr.NotFound, "There is no such audit record", "List them with: coatcheck-vault audit list")
+		missing := usererr.New(usererr.NotFound, "There is no such audit record", "List them with: coatcheck-vault audit list")
+		what := fmt.Sprintf("record %d of %s", p.Seq, p.Tenant)
+		err = k.missed(ctx, audit.Entry{Event: "audit.proved", Objects: []string{what}}, missing)
 	}
 	if err != nil {
 		return false, false, err

@@ -181,7 +181,8 @@ func (k *Keeper) ExportAudit(ctx context.Context, w io.Writer, x AuditExport) er
 	what := "all tenants"
 	if x.Tenant != "" {
 		if !slices.Contains(tenants, identity.TenantID(x.Tenant)) {
-			return usererr.New(usererr.NotFound, "There are no audit records of a tenant "+x.Tenant, "List what there is with: coatcheck-vault audit list")
+			missing := usererr.New(usererr.NotFound, "There are no audit records of a tenant "+x.Tenant, "List what there is with: coatcheck-vault audit list")
+			return k.missed(ctx, audit.Entry{Event: "audit.exported", Objects: []string{"tenant " + x.Tenant}}, missing)
 		}
 		tenants, what = []identity.TenantID{identity.TenantID(x.Tenant)}, "tenant "+x.Tenant
 	} else if !slices.Contains(tenants, "") {
@@ -201,4 +202,13 @@ func (k *Keeper) ExportAudit(ctx context.Context, w io.Writer, x AuditExport) er
 		return fmt.Errorf("exporting: %w", err)
 	}
 	return nil
+}
+
+// missed puts on record that an administrator asked for what is not there.
+func (k *Keeper) missed(ctx context.Context, e audit.Entry, missing error) error {
+	e.Outcome, e.Code = "error", string(usererr.CodeOf(missing))
+	if err := k.cfg.Record(ctx, e); err != nil {
+		return err
+	}
+	return missing
 }

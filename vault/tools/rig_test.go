@@ -66,7 +66,7 @@ func allScopes() []string {
 		"read:page:confluence", "write:page:confluence", "read:space:confluence", "read:user:confluence",
 		"read:content-details:confluence", "search:confluence", "delete:page:confluence",
 		"read:hierarchical-content:confluence", "read:content.metadata:confluence", "read:template:confluence",
-		"read:comment:confluence", "write:comment:confluence", "delete:comment:confluence", "write:label:confluence",
+		"read:attachment:confluence", "write:attachment:confluence", "read:comment:confluence", "write:comment:confluence", "delete:comment:confluence", "read:label:confluence", "write:label:confluence",
 		"read:group:confluence", "write:space:confluence",
 	}
 }
@@ -296,7 +296,10 @@ type client struct {
 	next int
 }
 
-func (r *rig) connect() *client {
+func (r *rig) connect() *client { return r.connectAs("{}") }
+
+// connectAs is connect for a client with capabilities.
+func (r *rig) connectAs(capabilities string) *client {
 	r.t.Helper()
 	near, far := mcp.NewInMemoryTransports()
 	session, err := r.server.Connect(r.t.Context(), near, nil)
@@ -312,7 +315,7 @@ func (r *rig) connect() *client {
 		_ = session.Close()
 	})
 	c := &client{r: r, conn: conn}
-	c.ask("initialize", `{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"test","version":"1"}}`)
+	c.ask("initialize", `{"protocolVersion":"2025-11-25","capabilities":`+capabilities+`,"clientInfo":{"name":"test","version":"1"}}`)
 	c.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 	return c
 }

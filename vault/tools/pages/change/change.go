@@ -51,6 +51,9 @@ func Answered(w *guard.Wiki, p guard.Page, message string) Out {
 
 // Text says the same as out.
 func Text(out Out) string {
+	if out.Title == "" { // it is gone, and nobody can say more
+		return fmt.Sprintf("%s\n\nPage %s on site %s\n", out.Message, out.ID, out.Site)
+	}
 	text := fmt.Sprintf("%s\n\n%s (page %s in space %s on site %s, version %d", out.Message, out.Title, out.ID, out.Space, out.Site, out.Version)
 	for _, more := range [][2]string{{", parent ", out.ParentID}, {", ", out.Status}} {
 		if more[1] != "" {

@@ -149,7 +149,9 @@ func (d deletion) settle(ctx context.Context, w *guard.Wiki, _ time.Time) (chang
 	page, err := pages.Named(ctx, w, string(d.in.Page))
 	switch {
 	case usererr.CodeOf(err) == usererr.NotFound && d.in.Action != "trash":
-		return d.removed(w, guard.Page{ID: w.PageID(string(d.in.Page)), Status: "gone"}), nil
+		id := w.PageID(string(d.in.Page))
+		w.Note("page", id, "")
+		return d.removed(w, guard.Page{ID: id, Status: "gone"}), nil
 	case err != nil:
 		return change.Out{}, err
 	case page.Status == "trashed" && d.in.Action == "trash":

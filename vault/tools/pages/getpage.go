@@ -25,7 +25,7 @@ import (
 )
 
 type getPageIn struct {
-	Page      arguments.Ref `json:"page,omitempty" jsonschema:"page id, page URL or short link (/wiki/x/...)"`
+	Page      arguments.Ref `json:"page,omitempty" jsonschema:"id, URL or short link"`
 	Space     string        `json:"space,omitempty" jsonschema:"space key, with title, instead of page"`
 	Title     string        `json:"title,omitempty" jsonschema:"exact title, with space"`
 	View      string        `json:"view,omitempty" jsonschema:"full (default), outline, section, chunk or search"`
@@ -35,7 +35,7 @@ type getPageIn struct {
 	MaxChars  int           `json:"max_chars,omitempty" jsonschema:"1000 to 100000, default 20000"`
 	MaxTokens int           `json:"max_tokens,omitempty" jsonschema:"250 to 50000"`
 	Cursor    string        `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
-	Site      string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
+	Site      string        `json:"site,omitempty" jsonschema:"site name"`
 }
 
 type getPageOut struct {
@@ -53,8 +53,8 @@ type getPageOut struct {
 	Updated    string   `json:"updated,omitempty"`
 	Author     string   `json:"author_id,omitempty"`
 	Markdown   string   `json:"markdown"`
-	Lost       []string `json:"lost,omitempty" jsonschema:"not in Markdown; an update would drop it"`
-	Part       string   `json:"part,omitempty" jsonschema:"what was left out"`
+	Lost       []string `json:"lost,omitempty" jsonschema:"an update would drop it"`
+	Part       string   `json:"part,omitempty"`
 	NextCursor string   `json:"next_cursor,omitempty"`
 }
 
@@ -72,7 +72,7 @@ const getPage = "confluence_get_page"
 
 var getPageTool = tool.Spec[getPageIn, getPageOut]{
 	Name: getPage, Title: "Read a Confluence page",
-	Description: "Read a Confluence page as Markdown, by id, URL, short link, or space and title. Large pages: view outline first, then section by id; or search within the page. What does not fit comes with next_cursor.",
+	Description: "Read a page as Markdown. Large pages: view outline first, then section by id, or search within the page. What does not fit comes with next_cursor.",
 	Run:         readPage,
 }
 

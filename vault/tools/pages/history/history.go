@@ -24,10 +24,10 @@ const getVersions = "confluence_versions"
 
 type versionsIn struct {
 	Page     arguments.Ref `json:"page" jsonschema:"page id or URL"`
-	From     int           `json:"from,omitempty" jsonschema:"compare: the older version; default the one before to"`
-	To       int           `json:"to,omitempty" jsonschema:"compare: the newer version; default the current one"`
+	From     int           `json:"from,omitempty" jsonschema:"compare: older version"`
+	To       int           `json:"to,omitempty" jsonschema:"compare: newer version, default current"`
 	Compare  bool          `json:"compare,omitempty" jsonschema:"show what changed between two versions"`
-	MaxChars int           `json:"max_chars,omitempty" jsonschema:"of what changed, 1000 to 100000, default 20000"`
+	MaxChars int           `json:"max_chars,omitempty" jsonschema:"of what changed"`
 	Limit    int           `json:"limit,omitempty" jsonschema:"list: 1 to 100, default 25"`
 	Cursor   string        `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
 	Site     string        `json:"site,omitempty" jsonschema:"site name"`
@@ -52,7 +52,7 @@ type versionsOut struct {
 
 var versionsTool = tool.Spec[versionsIn, versionsOut]{
 	Name: getVersions, Title: "History of a Confluence page",
-	Description: "List the versions of a page, or compare two of them. confluence_get_page reads an old version, confluence_manage_page goes back to it.",
+	Description: "List the versions of a page, or compare two. confluence_get_page reads an old one, confluence_manage_page restores it.",
 	Run:         list,
 }
 

@@ -34,7 +34,7 @@ type createIn struct {
 	Space     string        `json:"space" jsonschema:"space key"`
 	Title     string        `json:"title" jsonschema:"must be new in the space"`
 	Body      string        `json:"body,omitempty" jsonschema:"Markdown; with a template it comes after that"`
-	Parent    arguments.Ref `json:"parent,omitempty" jsonschema:"id or URL of the parent page; default: the space's home page"`
+	Parent    arguments.Ref `json:"parent,omitempty" jsonschema:"id or URL of the parent; default: the space's home page"`
 	Type      string        `json:"type,omitempty" jsonschema:"page (default) or blogpost"`
 	Draft     bool          `json:"draft,omitempty" jsonschema:"do not publish yet"`
 	Private   bool          `json:"private,omitempty" jsonschema:"only the person may see it"`

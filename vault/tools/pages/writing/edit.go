@@ -33,7 +33,7 @@ type editIn struct {
 
 var editPageTool = tool.Spec[editIn, change.Out]{
 	Name: editPage, Title: "Edit a part of a Confluence page",
-	Description: "Change a part of a page and leave every other byte alone. Section ids are in confluence_get_page view outline. replace_section keeps the heading unless body begins with one.",
+	Description: "Change a part of a page; every other byte stays. Section ids: confluence_get_page view outline. replace_section keeps the heading unless body begins with one.",
 	Write:       true, Destructive: true,
 	Run: edit,
 }

@@ -26,7 +26,7 @@ type updateIn struct {
 
 var updatePageTool = tool.Spec[updateIn, change.Out]{
 	Name: updatePage, Title: "Update a Confluence page",
-	Description: "Replace title and body of a page or blog post. Read it first and pass its version; if it has changed since, nothing is written and the answer shows both sides. For a part of a page use confluence_edit_page.",
+	Description: "Replace the body of a page or blog post. Read it first and pass its version; if it has changed since, nothing is written and the answer shows both sides. For a part use confluence_edit_page.",
 	Write:       true, Destructive: true,
 	Run: update,
 }

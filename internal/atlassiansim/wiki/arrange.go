@@ -81,48 +81,52 @@ func (s *site) place(old *Page, parent int64, position string, target int64) {
 	}
 }
 
-// Copy makes a page of the newest version of another, below parent, or without
-// parent in space if parent is 0.
-func (w *Wiki) Copy(cloudID string, who directory.Person, id, space, parent int64, title string, labels bool) (Page, error) {
-	from, err := w.Page(cloudID, who, id)
+// Copied says what is copied where to.
+type Copied struct {
+	ID     int64
+	Parent int64 // 0 for none
+	Space  int64 // where there is no parent
+	Title  func(string) string
+	Labels bool
+}
+
+// Copy makes a page of the newest version of another.
+func (w *Wiki) Copy(cloudID string, who directory.Person, c Copied) (Page, error) {
+	from, err := w.Page(cloudID, who, c.ID)
 	if err != nil {
 		return Page{}, err
 	}
-	if parent != 0 {
-		to, err := w.Page(cloudID, who, parent)
+	if c.Parent != 0 {
+		to, err := w.Page(cloudID, who, c.Parent)
 		if err != nil {
 			return Page{}, err
 		}
-		space = to.Space
+		c.Space = to.Space
 	}
-	if title == "" {
-		title = from.Newest().Title
+	draft := Draft{
+		Space: c.Space, Parent: c.Parent, Root: c.Parent == 0, Type: from.Type, Status: "current",
+		Title: c.Title(from.Newest().Title), Body: from.Newest().Body,
 	}
-	draft := Draft{Space: space, Parent: parent, Root: parent == 0, Type: from.Type, Status: "current", Title: title, Body: from.Newest().Body}
-	if labels {
+	if c.Labels {
 		draft.Labels = slices.Clone(from.Labels)
 	}
 	return w.Create(cloudID, who, draft)
 }
 
-// CopyTree copies a page and all below it to below another page; title names
-// the copies. It returns the copy of the page and how many there are.
-func (w *Wiki) CopyTree(cloudID string, who directory.Person, id, parent int64, title func(string) string, labels bool) (Page, int, error) {
-	from, err := w.Page(cloudID, who, id)
+// CopyTree copies a page and all below it to below another page. It returns the
+// copy of the page and how many there are.
+func (w *Wiki) CopyTree(cloudID string, who directory.Person, c Copied) (Page, int, error) {
+	kids, err := w.Children(cloudID, who, c.ID)
 	if err != nil {
 		return Page{}, 0, err
 	}
-	kids, err := w.Children(cloudID, who, id)
-	if err != nil {
-		return Page{}, 0, err
-	}
-	made, err := w.Copy(cloudID, who, id, 0, parent, title(from.Newest().Title), labels)
+	made, err := w.Copy(cloudID, who, c)
 	if err != nil {
 		return Page{}, 0, err
 	}
 	n := 1
 	for _, kid := range kids {
-		_, more, err := w.CopyTree(cloudID, who, kid.ID, made.ID, title, labels)
+		_, more, err := w.CopyTree(cloudID, who, Copied{ID: kid.ID, Parent: made.ID, Title: c.Title, Labels: c.Labels})
 		if err != nil {
 			return made, n, err
 		}

@@ -12,15 +12,21 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 )
 
-// List lists versions, the newest first, and the cursor to go on. Kind is
-// "page" or "blogpost".
-func List(ctx context.Context, c *confluence.Client, kind, id string, limit int, cursor string) ([]confluence.Version, string, error) {
-	if !confluence.ValidPageID(id) || kind != "page" && kind != "blogpost" {
+// Query is a part of the history of a page or blog post.
+type Query struct {
+	Kind, ID string // kind is "page" or "blogpost"
+	Limit    int
+	Cursor   string // of the part before
+}
+
+// List lists versions, the newest first, and the cursor to go on.
+func List(ctx context.Context, c *confluence.Client, q Query) ([]confluence.Version, string, error) {
+	if !confluence.ValidPageID(q.ID) || q.Kind != "page" && q.Kind != "blogpost" {
 		return nil, "", &confluence.Error{Kind: confluence.KindNotFound}
 	}
-	query := url.Values{"limit": {strconv.Itoa(limit)}, "sort": {"-modified-date"}}
-	if cursor != "" {
-		query.Set("cursor", cursor)
+	query := url.Values{"limit": {strconv.Itoa(q.Limit)}, "sort": {"-modified-date"}}
+	if q.Cursor != "" {
+		query.Set("cursor", q.Cursor)
 	}
 	type versionJSON struct {
 		Number    int       `json:"number"`
@@ -29,7 +35,7 @@ func List(ctx context.Context, c *confluence.Client, kind, id string, limit int,
 		CreatedAt time.Time `json:"createdAt"`
 		MinorEdit bool      `json:"minorEdit"`
 	}
-	found, next, err := confluence.List[versionJSON](ctx, c, "/api/v2/"+kind+"s/"+id+"/versions", query)
+	found, next, err := confluence.List[versionJSON](ctx, c, "/api/v2/"+q.Kind+"s/"+q.ID+"/versions", query)
 	if err != nil {
 		return nil, "", err
 	}

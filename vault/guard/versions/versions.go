@@ -31,7 +31,7 @@ func List(ctx context.Context, w *guard.Wiki, page guard.Page, limit int, cursor
 	var found []confluence.Version
 	var next string
 	err := w.Ask(ctx, what, scope, func(c *confluence.Client) (err error) {
-		found, next, err = versions.List(ctx, c, page.Type, page.ID, limit, cursor)
+		found, next, err = versions.List(ctx, c, versions.Query{Kind: page.Type, ID: page.ID, Limit: limit, Cursor: cursor})
 		return err
 	})
 	if err != nil {

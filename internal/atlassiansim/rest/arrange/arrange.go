@@ -3,6 +3,7 @@
 package arrange
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -117,7 +118,8 @@ func copyPage(c *op.Call) (any, error) {
 	default:
 		return nil, wiki.Bad("destination.type is invalid")
 	}
-	p, err := c.Wiki.Copy(c.Cloud(), c.Who, n, space, parent, in.PageTitle, in.CopyLabels)
+	title := func(old string) string { return cmp.Or(in.PageTitle, old) }
+	p, err := c.Wiki.Copy(c.Cloud(), c.Who, wiki.Copied{ID: n, Space: space, Parent: parent, Title: title, Labels: in.CopyLabels})
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +155,7 @@ func copyTree(c *op.Call) (any, error) {
 		}
 		return in.Titles.Prefix + old
 	}
-	made, pages, err := c.Wiki.CopyTree(c.Cloud(), c.Who, n, parent, title, in.CopyLabels)
+	made, pages, err := c.Wiki.CopyTree(c.Cloud(), c.Who, wiki.Copied{ID: n, Parent: parent, Title: title, Labels: in.CopyLabels})
 	if err != nil && pages == 0 {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/permissions"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/prompts"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/properties"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/request"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/resources"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/spaces"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tasks"
@@ -64,6 +65,7 @@ func New(cfg Config) *mcp.Server {
 	people.Add(s, set)
 	spaces.Add(s, set)
 	permissions.Add(s, set)
+	request.Add(s, set)
 	tool.Register(s, set, statusTool)
 	return s
 }

@@ -113,26 +113,35 @@ func (p *partJSON) subjects() []Subject {
 
 // Add names a subject for an operation. Doing it twice is the same as once.
 func Add(ctx context.Context, c *confluence.Client, content, operation string, s Subject) error {
-	return change(ctx, c, http.MethodPut, content, operation, s)
+	r, err := one(content, operation, s)
+	if err != nil {
+		return err
+	}
+	r.Method = http.MethodPut
+	_, err = c.Do(ctx, r, nil)
+	return err
 }
 
 // Remove names a subject no longer. One that was not named is
 // [confluence.KindNotFound].
 func Remove(ctx context.Context, c *confluence.Client, content, operation string, s Subject) error {
-	return change(ctx, c, http.MethodDelete, content, operation, s)
-}
-
-func change(ctx context.Context, c *confluence.Client, method, content, operation string, s Subject) error {
-	at, err := path(content)
+	r, err := one(content, operation, s)
 	if err != nil {
 		return err
 	}
-	r := confluence.Request{Method: method, Path: at + "/byOperation/" + url.PathEscape(operation) + "/user", Query: url.Values{"accountId": {s.ID}}}
-	if s.Group {
-		r.Path, r.Query = at+"/byOperation/"+url.PathEscape(operation)+"/byGroupId/"+url.PathEscape(s.ID), nil
-	}
+	r.Method = http.MethodDelete
 	_, err = c.Do(ctx, r, nil)
 	return err
+}
+
+// one is where a subject is named.
+func one(content, operation string, s Subject) (confluence.Request, error) {
+	at, err := path(content)
+	at += "/byOperation/" + url.PathEscape(operation)
+	if s.Group {
+		return confluence.Request{Path: at + "/byGroupId/" + url.PathEscape(s.ID)}, err
+	}
+	return confluence.Request{Path: at + "/user", Query: url.Values{"accountId": {s.ID}}}, err
 }
 
 // May reports whether a user may do an operation with a page, all things

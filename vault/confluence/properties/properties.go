@@ -54,19 +54,25 @@ func (o Owner) path() (string, error) {
 	return "/api/v2/pages/" + o.ID + "/properties", nil
 }
 
-// List returns a part of the properties, those of the key if it is not "", and
-// the cursor of the next part, "" at the end.
-func List(ctx context.Context, c *confluence.Client, of Owner, key string, limit int, cursor string) ([]Property, string, error) {
+// Part is a part of the properties: those of Key if it is not "", from Cursor on.
+type Part struct {
+	Key, Cursor string
+	Limit       int
+}
+
+// List returns a part of the properties, and the cursor of the next, "" at the
+// end.
+func List(ctx context.Context, c *confluence.Client, of Owner, part Part) ([]Property, string, error) {
 	path, err := of.path()
 	if err != nil {
 		return nil, "", err
 	}
-	query := url.Values{"limit": {strconv.Itoa(limit)}}
-	if key != "" {
-		query.Set("key", key)
+	query := url.Values{"limit": {strconv.Itoa(part.Limit)}}
+	if part.Key != "" {
+		query.Set("key", part.Key)
 	}
-	if cursor != "" {
-		query.Set("cursor", cursor)
+	if part.Cursor != "" {
+		query.Set("cursor", part.Cursor)
 	}
 	found, next, err := confluence.List[propertyJSON](ctx, c, path, query)
 	if err != nil {

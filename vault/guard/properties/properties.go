@@ -26,11 +26,13 @@ func owner(of guard.Page) properties.Owner {
 	return properties.Owner{ID: of.ID, Blog: of.Type == "blogpost"}
 }
 
-// List returns a part of the properties of a page, those of the key if it is
-// not "", and the cursor of the next part.
-func List(ctx context.Context, w *guard.Wiki, of guard.Page, key string, limit int, cursor string) (found []Property, next string, err error) {
+// Part is a part of the properties: those of Key if it is not "", from Cursor on.
+type Part = properties.Part
+
+// List returns a part of the properties of a page, and the cursor of the next.
+func List(ctx context.Context, w *guard.Wiki, of guard.Page, part Part) (found []Property, next string, err error) {
 	err = w.Ask(ctx, "The properties of page "+of.ID, scopeRead, func(c *confluence.Client) (err error) {
-		found, next, err = properties.List(ctx, c, owner(of), key, limit, cursor)
+		found, next, err = properties.List(ctx, c, owner(of), part)
 		return err
 	})
 	return found, next, err
@@ -38,7 +40,7 @@ func List(ctx context.Context, w *guard.Wiki, of guard.Page, key string, limit i
 
 // Find returns the property of a key; false if there is none.
 func Find(ctx context.Context, w *guard.Wiki, of guard.Page, key string) (Property, bool, error) {
-	found, _, err := List(ctx, w, of, key, 5, "")
+	found, _, err := List(ctx, w, of, Part{Key: key, Limit: 5})
 	if err != nil {
 		return Property{}, false, err
 	}
@@ -52,10 +54,11 @@ func Find(ctx context.Context, w *guard.Wiki, of guard.Page, key string) (Proper
 
 func name(key string) string { return `The property "` + plaintext.Line(key, 80) + `"` }
 
-// Put writes a value: the property before as its next version, or a new one if
-// before has no version. The chain of a refusal because of another version has
-// [guard.ErrConflict].
-func Put(ctx context.Context, w *guard.Wiki, of guard.Page, before Property, key string, value json.RawMessage) (Property, error) {
+// Put writes a value: the property before as its next version, or a new one of
+// that key if before has no version. The chain of a refusal because of another
+// version has [guard.ErrConflict].
+func Put(ctx context.Context, w *guard.Wiki, of guard.Page, before Property, value json.RawMessage) (Property, error) {
+	key := before.Key
 	var made Property
 	err := w.Send(ctx, name(key), scopeWrite, func(c *confluence.Client) (err error) {
 		if before.Version == 0 {

@@ -19,9 +19,9 @@ const setName = "confluence_set_restrictions"
 type setIn struct {
 	Page         arguments.Ref `json:"page" jsonschema:"id or URL"`
 	ReadAdd      []string      `json:"read_add,omitempty" jsonschema:"who may read from now on: me, user:ACCOUNT_ID, group:GROUP_ID"`
-	ReadRemove   []string      `json:"read_remove,omitempty"`
-	UpdateAdd    []string      `json:"update_add,omitempty"`
-	UpdateRemove []string      `json:"update_remove,omitempty"`
+	ReadRemove   []string      `json:"read_remove,omitempty" jsonschema:"as read_add"`
+	UpdateAdd    []string      `json:"update_add,omitempty" jsonschema:"as read_add"`
+	UpdateRemove []string      `json:"update_remove,omitempty" jsonschema:"as read_add"`
 	Lift         bool          `json:"lift,omitempty" jsonschema:"allow that the last one is removed, which opens the page to everybody of the space"`
 	DryRun       bool          `json:"dry_run,omitempty" jsonschema:"only say what would change"`
 	Site         string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`

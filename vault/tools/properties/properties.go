@@ -137,7 +137,7 @@ func (at *position) content(ctx context.Context, w *guard.Wiki, out *getOut) (bo
 	if err != nil {
 		return false, err
 	}
-	found, next, err := properties.List(ctx, w, page, at.In.Key, at.Limit, at.Cursor)
+	found, next, err := properties.List(ctx, w, page, properties.Part{Key: at.In.Key, Limit: at.Limit, Cursor: at.Cursor})
 	if err != nil {
 		return false, err
 	}

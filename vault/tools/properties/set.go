@@ -21,7 +21,7 @@ const setName = "confluence_set_property"
 
 type setIn struct {
 	Page     arguments.Ref `json:"page" jsonschema:"id or URL"`
-	Key      string        `json:"key"`
+	Key      string        `json:"key" jsonschema:"name of the property"`
 	Value    any           `json:"value,omitempty" jsonschema:"any JSON value"`
 	Delete   bool          `json:"delete,omitempty" jsonschema:"remove the property for good"`
 	Expected int           `json:"expected_version,omitempty" jsonschema:"refuse if the property is not at this version"`
@@ -92,6 +92,7 @@ func (s *setting) find(ctx context.Context, w *guard.Wiki) (guard.Page, properti
 		return guard.Page{}, properties.Property{}, err
 	}
 	before, _, err := properties.Find(ctx, w, page, s.in.Key)
+	before.Key = s.in.Key
 	return page, before, err
 }
 
@@ -119,7 +120,7 @@ func changed(now properties.Property) error {
 }
 
 func (s *setting) put(ctx context.Context, w *guard.Wiki, page guard.Page, before properties.Property) (setOut, error) {
-	made, err := properties.Put(ctx, w, page, before, s.in.Key, s.value)
+	made, err := properties.Put(ctx, w, page, before, s.value)
 	if err != nil {
 		return setOut{}, err
 	}

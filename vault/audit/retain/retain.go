@@ -86,23 +86,23 @@ func (k *Keeper) Round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
 	for _, tenant := range tenants {
-		if failed := k.chain(ctx, tenant, now.Add(-k.cfg.Keep)); failed != nil {
+		if failed := k.chain(ctx, tenant, time.Now()); failed != nil {
 			err = errors.Join(err, fmt.Errorf("the chain of tenant %q: %w", tenant, failed))
 		}
 	}
 	return err
 }
 
-func (k *Keeper) chain(ctx context.Context, tenant identity.TenantID, until time.Time) error {
+func (k *Keeper) chain(ctx context.Context, tenant identity.TenantID, now time.Time) error {
+	until := now.Add(-k.cfg.Keep)
 	list, err := k.cfg.Store.AuditSegments(ctx, tenant)
 	if err != nil {
 		return err
 	}
 	for {
 		before := len(list)
-		if list, err = k.seal(ctx, tenant, list, until); err == nil {
+		if list, err = k.seal(ctx, tenant, list, now); err == nil {
 			break
 		}
 		// Another replica may have sealed and dropped what is missing.
@@ -135,14 +135,15 @@ func (k *Keeper) chain(ctx context.Context, tenant identity.TenantID, until time
 	return k.cfg.Store.AuditDrop(ctx, tenant, gone, time.Now()) // if it was interrupted
 }
 
-// seal seals the whole days behind the last segment that are older than until,
-// but for the end of the chain, which must stay.
-func (k *Keeper) seal(ctx context.Context, tenant identity.TenantID, list []audit.Segment, until time.Time) ([]audit.Segment, error) {
+// seal seals the whole days behind the last segment that are old at the time
+// now, but for the end of the chain, which must stay.
+func (k *Keeper) seal(ctx context.Context, tenant identity.TenantID, list []audit.Segment, now time.Time) ([]audit.Segment, error) {
 	var end audit.Head
+	until, c := now.Add(-k.cfg.Keep), clock{now: now}
 	if len(list) > 0 {
-		end = list[len(list)-1].Head
+		end, c.last = list[len(list)-1].Head, list[len(list)-1].Until
 	}
-	if err := k.close(ctx, tenant, until); err != nil {
+	if err := k.close(ctx, tenant, now); err != nil {
 		return list, err
 	}
 	s := audit.Segment{Tenant: tenant, First: end.Seq + 1, Prev: end.Hash}
@@ -151,12 +152,17 @@ func (k *Keeper) seal(ctx context.Context, tenant identity.TenantID, list []audi
 		if err != nil {
 			return list, err
 		}
-		for i := range records {
+		known := len(records)
+		if known == page { // the last are looked at with what follows them
+			known -= window
+		}
+		for i := range known {
 			r := &records[i]
 			if what := r.Flaw(end.Hash); what != "" || r.Seq != end.Seq+1 {
 				return list, &audit.BrokenError{Tenant: tenant, Seq: end.Seq + 1, What: "it is missing or not sound, so it is neither sealed nor dropped: " + what}
 			}
-			if full(&s, end.Seq, r) {
+			at := c.written(records[i:])
+			if full(&s, r.Seq, at) {
 				s.Head = end
 				if s, err = k.cfg.Key.SignSegment(s); err != nil {
 					return list, err
@@ -166,10 +172,10 @@ func (k *Keeper) seal(ctx context.Context, tenant identity.TenantID, list []audi
 				}
 				list, s = append(list, s), audit.Segment{Tenant: tenant, First: r.Seq, Prev: end.Hash}
 			}
-			if !r.Time.Before(until) {
+			if !at.Before(until) {
 				return list, nil
 			}
-			extend(&s, r)
+			extend(&s, r.Seq, at)
 			end = r.Head
 		}
 		if len(records) < page {
@@ -178,40 +184,50 @@ func (k *Keeper) seal(ctx context.Context, tenant identity.TenantID, list []audi
 	}
 }
 
-// full reports whether s ends before r: with its day, or because it is long.
-func full(s *audit.Segment, last int64, r *audit.Record) bool {
-	if last < s.First {
+// full reports whether s ends before the record seq, which was written at a
+// time: with its day, or because it is long.
+func full(s *audit.Segment, seq int64, at time.Time) bool {
+	if seq <= s.First {
 		return false
 	}
-	return day(r.Time).After(day(s.Since)) || r.Seq-s.First >= maxSegment
+	return day(at).After(day(s.Since)) || seq-s.First >= maxSegment
 }
 
 func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
-// extend adds r to the span of s. Clocks of replicas differ, so that records
-// are not quite in the order of their times.
-func extend(s *audit.Segment, r *audit.Record) {
-	if r.Seq == s.First {
-		s.Since, s.Until = r.Time, r.Time
+// extend adds a record to the span of s. Clocks of replicas differ, so that
+// records are not quite in the order of their times.
+func extend(s *audit.Segment, seq int64, at time.Time) {
+	if seq == s.First {
+		s.Since, s.Until = at, at
 	}
-	if r.Time.After(s.Until) {
-		s.Until = r.Time
+	if at.After(s.Until) {
+		s.Until = at
 	}
 }
 
 // close adds a record to a chain where nothing has happened for so long that
-// its last record is old: the end of a chain cannot be sealed.
-func (k *Keeper) close(ctx context.Context, tenant identity.TenantID, until time.Time) error {
+// its last record is old, or where its time says nothing: the end of a chain
+// cannot be sealed.
+func (k *Keeper) close(ctx context.Context, tenant identity.TenantID, now time.Time) error {
 	head, err := k.cfg.Store.AuditHead(ctx, tenant)
 	if err != nil || head.Seq == 0 {
 		return err
 	}
 	last, err := k.cfg.Store.AuditRead(ctx, tenant, head.Seq-1, 1)
-	if err != nil || len(last) == 0 || !last[0].Time.Before(until) || last[0].Event == sealed || last[0].Event == dropped {
+	if err != nil || len(last) == 0 {
 		return err
 	}
+	ours, at := last[0].Event == sealed || last[0].Event == dropped, last[0].Time
+	why := "nothing was recorded for so long that all of it is old"
+	switch {
+	case at.After(now.Add(slack)): // a chain that is closed has a time to go by
+		why = "the time of the last record is in the future"
+	case ours, !at.Before(now.Add(-k.cfg.Keep)):
+		return nil
+	}
 	return k.cfg.Log.Record(ctx, audit.Entry{
-		Event: sealed, Outcome: "ok", Tenant: tenant, Objects: []string{fmt.Sprintf("records to %d", head.Seq)}, Detail: "nothing was recorded for so long that all of it is old",
+		Event: sealed, Outcome: "ok", Tenant: tenant, Objects: []string{fmt.Sprintf("records to %d", head.Seq)}, Detail: why,
 	})
 }
 

@@ -1,0 +1,117 @@
+package guard_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/templates"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/trees"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/versions"
+)
+
+// Neither source nor target of what is arranged may be in a denied space,
+// wherever a caller has got the page from, and Confluence is not even asked.
+func TestNothingIsArrangedInDeniedSpaces(t *testing.T) {
+	open := guard.Page{ID: "101", Type: "page", Status: "current", Space: "OPS", SpaceID: "7", ParentID: "1"}
+	denied := guard.Page{ID: "102", Type: "page", Status: "current", Space: "LEGAL", SpaceID: "8", ParentID: "1"}
+	trashed, draft := denied, denied
+	trashed.Status, draft.Status = "trashed", "draft"
+	for name, act := range map[string]func(context.Context, *guard.Wiki) error{
+		"move from": func(ctx context.Context, w *guard.Wiki) error {
+			return only(pages.Move(ctx, w, denied, open, pages.Below))
+		},
+		"move to": func(ctx context.Context, w *guard.Wiki) error {
+			return only(pages.Move(ctx, w, open, denied, pages.Before))
+		},
+		"copy from": func(ctx context.Context, w *guard.Wiki) error { return only(pages.Copy(ctx, w, denied, open, "T")) },
+		"copy to":   func(ctx context.Context, w *guard.Wiki) error { return only(pages.Copy(ctx, w, open, denied, "T")) },
+		"tree from": func(ctx context.Context, w *guard.Wiki) error { return only(pages.CopyTree(ctx, w, denied, open, "T")) },
+		"tree to":   func(ctx context.Context, w *guard.Wiki) error { return only(pages.CopyTree(ctx, w, open, denied, "T")) },
+		"archive":   func(ctx context.Context, w *guard.Wiki) error { return only(pages.Archive(ctx, w, denied)) },
+		"trash":     func(ctx context.Context, w *guard.Wiki) error { return pages.Trash(ctx, w, denied) },
+		"purge":     func(ctx context.Context, w *guard.Wiki) error { return pages.Purge(ctx, w, trashed) },
+		"discard":   func(ctx context.Context, w *guard.Wiki) error { return pages.Discard(ctx, w, draft) },
+		"untrash":   func(ctx context.Context, w *guard.Wiki) error { return only(pages.Untrash(ctx, w, trashed)) },
+		"history": func(ctx context.Context, w *guard.Wiki) error {
+			_, _, err := versions.List(ctx, w, denied, 5, "")
+			return err
+		},
+		"space":     func(ctx context.Context, w *guard.Wiki) error { return only(trees.Space(ctx, w, "LEGAL", 2)) },
+		"templates": func(ctx context.Context, w *guard.Wiki) error { return only(templates.List(ctx, w, "LEGAL")) },
+		"posts":     func(ctx context.Context, w *guard.Wiki) error { return only(pages.PostsByTitle(ctx, w, "LEGAL", "T")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.wiki()
+			_, err := read(as(t, ada()), r, func(ctx context.Context, w *guard.Wiki) (string, error) { return "", act(ctx, w) })
+			if usererr.CodeOf(err) != usererr.NotFound || len(r.asked) > 0 || r.last(t).Event != "call.denied" {
+				t.Errorf("%v after %q, %+v", err, r.asked, r.last(t))
+			}
+		})
+	}
+}
+
+func only[T any](_ T, err error) error { return err }
+
+// What stands in a denied space is left out of trees and counted, should
+// Confluence ever put it there.
+func TestTreesLeaveOutDeniedSpaces(t *testing.T) {
+	r := newRig(t)
+	r.wiki()
+	r.answers["GET /api/v2/pages/101/descendants"] = `{"results":[{"id":"5","title":"Open","depth":1,"parentId":"101","spaceId":"7","childPosition":2},
+		{"id":"6","title":"SECRET","depth":1,"parentId":"101","spaceId":"8"},{"id":"9","title":"First","depth":1,"parentId":"101","childPosition":1},{"id":"10","title":"Under","depth":2,"parentId":"9"}]}`
+	r.answers["GET /api/v2/pages/101/ancestors"] = `{"results":[{"id":"102","type":"page"},{"id":"4","type":"page"}]}`
+	r.answers["GET /api/v2/pages"] = `{"results":[{"id":"102","title":"SECRET","spaceId":"8"},{"id":"4","title":"Home","spaceId":"7"}]}`
+	show := func(look func(context.Context, *guard.Wiki, guard.Page) (trees.Tree, error)) string {
+		got, err := read(as(t, ada()), r, func(ctx context.Context, w *guard.Wiki) (string, error) {
+			page, err := w.Page(ctx, "101")
+			if err != nil {
+				return "", err
+			}
+			tree, err := look(ctx, w, page)
+			var all []string
+			for _, n := range tree.Nodes {
+				all = append(all, fmt.Sprintf("%d %s %t", n.Depth, n.Title, n.Children))
+			}
+			return strings.Join(all, ", "), err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	below := show(func(ctx context.Context, w *guard.Wiki, p guard.Page) (trees.Tree, error) {
+		return trees.Below(ctx, w, p, 1)
+	})
+	if below != "1 First true, 1 Open false" || !strings.Contains(r.last(t).Detail, "1 results withheld") {
+		t.Errorf("%s, %+v", below, r.last(t))
+	}
+	above := show(trees.Above)
+	if above != "0 Home true, 1 Plan false" || !strings.Contains(r.last(t).Detail, "1 results withheld") {
+		t.Errorf("%s, %+v", above, r.last(t))
+	}
+	for _, e := range r.audited {
+		if strings.Contains(strings.Join(e.Objects, " "), "@LEGAL") {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
+// A tree that goes in circles ends.
+func TestTreesInCircles(t *testing.T) {
+	r := newRig(t)
+	r.wiki()
+	r.answers["GET /api/v2/pages/101/descendants"] = `{"results":[{"id":"5","title":"A","depth":1,"parentId":"101"},{"id":"101","title":"B","depth":2,"parentId":"5"},{"id":"5","title":"C","depth":3,"parentId":"101"}]}`
+	_, err := read(as(t, ada()), r, func(ctx context.Context, w *guard.Wiki) (string, error) {
+		_, err := trees.Below(ctx, w, guard.Page{ID: "101", Space: "OPS"}, 9)
+		return "", err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -3,6 +3,7 @@ package tools_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -155,6 +156,11 @@ func (r *rig) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 		r.requests = append(r.requests, fmt.Sprintf("%s %s => %d", req.Method, strings.TrimPrefix(req.URL.RequestURI(), "/ex/confluence/"+r.sites[0].CloudID+"/wiki"), status))
 		r.mu.Unlock()
 	}()
+	req = req.Clone(req.Context())
+	req.TLS = &tls.ConnectionState{}
+	if req.Body == nil { // which a server never sees
+		req.Body = http.NoBody
+	}
 	w := httptest.NewRecorder()
 	r.sim.ServeHTTP(w, req)
 	r.at("answered " + req.Method)

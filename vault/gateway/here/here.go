@@ -41,7 +41,8 @@ func (r Request) Tell(ctx context.Context, step int, message string) {
 		return
 	}
 	_ = r.Session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{ // best effort
-		ProgressToken: r.Progress, Progress: float64(step), Message: message,
+		// Small, since progress never goes back and the call itself counts on.
+		ProgressToken: r.Progress, Progress: float64(step) / 1000, Message: message,
 	})
 }
 

@@ -61,7 +61,7 @@ func (s *stream) begin() {
 // take takes a message, which may be a part of a batch.
 func (s *stream) take(ctx context.Context, line jsonline.Line, of *batch) {
 	if line.Kind == jsonline.Response && words.Own(line.ID) {
-		s.roots.answer(string(line.ID), line.Text)
+		s.roots.Answer(string(line.ID), line.Text)
 		return
 	}
 	if line.Kind == jsonline.Notification && string(line.Method) == words.Cancelled && s.cancel(line.Text) {
@@ -204,7 +204,7 @@ func (s *stream) initializeLocked(c *call) bool {
 	result := s.book.Initialize(asked.Revision)
 	s.setup.asked, s.setup.initID = asked.Revision, c.id
 	s.setup.promise, s.setup.promised = greeting.ReadPromise(result), true
-	s.setup.urls = asked.URLs
+	s.setup.urls, s.setup.roots = asked.URLs, asked.Roots
 	s.rememberLocked(&s.setup.initialize, c.message)
 	s.replyLocked(c, words.Success(c.id, result))
 	return false

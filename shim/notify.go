@@ -2,11 +2,9 @@ package shim
 
 import (
 	"crypto/rand"
-	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
-	"github.com/coatcheck-mcp/coatcheck/shim/outbox"
 	"github.com/coatcheck-mcp/coatcheck/shim/signin"
 	"github.com/coatcheck-mcp/coatcheck/shim/words"
 )
@@ -34,10 +32,7 @@ func (s *stream) signInChanged(state signin.State) {
 	}
 	if c := s.askableLocked(); c != nil {
 		// The call comes again, under another id, when the person has the link.
-		s.replyLocked(c, words.AskInAnswer(c.id, rand.Text(), state.URL, text+"; open this link instead."))
-		c.cancelled = true
-		s.box.Put(&outbox.Message{Data: words.NotWanted(c.id)})
-		time.AfterFunc(0, s.flush) // which may wait for the link, for as long as a write may take
+		s.putBackLocked(c, words.AskInAnswer(c.id, rand.Text(), state.URL, text+"; open this link instead."))
 		return
 	}
 	s.logLocked("warning", text+"; open this link: "+state.URL)

@@ -1,6 +1,8 @@
 package shim
 
 import (
+	"slices"
+
 	"github.com/coatcheck-mcp/coatcheck/shim/greeting"
 	"github.com/coatcheck-mcp/coatcheck/shim/outbox"
 )
@@ -65,13 +67,12 @@ func (s *stream) subscribeLocked(uri string, m *outbox.Message) {
 }
 
 func (s *stream) unsubscribeLocked(uri string) {
-	for i, r := range s.setup.resources {
+	s.setup.resources = slices.DeleteFunc(s.setup.resources, func(r resource) bool {
 		if r.uri == uri {
 			s.box.Release(r.message)
-			s.setup.resources = append(s.setup.resources[:i], s.setup.resources[i+1:]...)
-			return
 		}
-	}
+		return r.uri == uri
+	})
 }
 
 // revisionLocked is the revision that the client speaks, as far as is known.

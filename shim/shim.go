@@ -9,7 +9,7 @@
 // from the client), stream.go (what is kept, and sending it), vault.go
 // (messages from the vault), away.go and offline.go (when there is no link, and
 // answering for the vault), notify.go (telling the client about a sign-in),
-// desk.go (what files needs of a conversation).
+// desk.go (for files).
 // Below are jsonline (lines), outbox (what is on its way), link (the way to the
 // vault), greeting (first answers), words (of MCP) and files (of this computer).
 //
@@ -108,7 +108,7 @@ func Run(ctx context.Context, cfg Config) error {
 	case <-ctx.Done():
 	case <-s.out.Broke():
 	case end := <-input:
-		if !ended(end) {
+		if end != io.EOF { //nolint:errorlint // a reader's end is never wrapped
 			cfg.Log.Warn("reading from the client", "err", end)
 		}
 		s.finish(ctx)
@@ -121,8 +121,6 @@ func Run(ctx context.Context, cfg Config) error {
 	return err
 }
 
-func ended(err error) bool { return err == io.EOF } //nolint:errorlint // a reader's end is never wrapped
-
 func newStream(ctx context.Context, cfg Config) *stream {
 	s := &stream{
 		cfg:   cfg,
@@ -134,7 +132,7 @@ func newStream(ctx context.Context, cfg Config) *stream {
 	s.files = files.New(ctx, files.Config{Rules: cfg.Files, Call: s.running, Roots: s.askRoots, Send: s.sendFrame, Log: cfg.Log})
 	s.downSince = time.Now()
 	origin := ""
-	if s.dead = s.problem(); s.dead == nil {
+	if s.dead = dial.Problem(cfg.VaultURL, cfg.Problem); s.dead == nil {
 		origin = signin.Origin(cfg.VaultURL)
 		s.reach(origin)
 	}
@@ -175,24 +173,6 @@ func (s *stream) keep(ctx context.Context) {
 	if s.keeper != nil {
 		s.keeper.Run(ctx)
 	}
-}
-
-// problem is why no vault can be dialled; nil if one can.
-func (s *stream) problem() *usererr.Error {
-	if s.cfg.Problem != nil {
-		if known, ok := usererr.From(s.cfg.Problem); ok {
-			return known
-		}
-		return usererr.Wrap(s.cfg.Problem, usererr.Settings, "The settings of Coatcheck cannot be used", "Run 'coatcheck status' to see why")
-	}
-	if s.cfg.VaultURL == nil {
-		return usererr.New(usererr.Settings, "Coatcheck does not know the address of its vault", "Put the vault's URL into the settings; 'coatcheck status' says where they are")
-	}
-	if !dial.Safe(s.cfg.VaultURL) {
-		return usererr.New(usererr.Settings, "The vault's address "+signin.Origin(s.cfg.VaultURL)+" is not a safe one",
-			"It must begin with https:// (http:// only works for a vault on this computer)")
-	}
-	return nil
 }
 
 // opening answers the first message, if the reading of it can be broken off,

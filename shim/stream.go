@@ -13,6 +13,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/shim/jsonline"
 	"github.com/coatcheck-mcp/coatcheck/shim/link"
 	"github.com/coatcheck-mcp/coatcheck/shim/outbox"
+	"github.com/coatcheck-mcp/coatcheck/shim/roots"
 	"github.com/coatcheck-mcp/coatcheck/shim/signin"
 )
 
@@ -45,7 +46,7 @@ type stream struct {
 	signin *signin.SignIn // nil if there is a problem
 	keeper *link.Keeper   // likewise
 	files  *files.Desk
-	roots  roots
+	roots  roots.Questions
 	quit   context.CancelFunc // ends the keeper; set before it begins
 
 	scan jsonline.Scanner // of the goroutine that reads from the vault

@@ -33,8 +33,8 @@ type Config struct {
 	// Call returns the message of a call of the client that still runs.
 	Call func(id string) (message []byte, ok bool)
 	// Roots asks the client for the folders that it works in, as URIs. It is
-	// asked for each file, since they change. Nil is none.
-	Roots func(ctx context.Context) []string
+	// asked for each file that is nowhere else, since they change. Nil is none.
+	Roots func(ctx context.Context, call string) []string
 	// Send sends a frame, or drops it where there is no link: the vault asks
 	// again. It may wait.
 	Send func(frame []byte)

@@ -31,7 +31,7 @@ func (d *Desk) find(open wire.FileOpen) (handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := d.place(path, open.Path)
+	at, err := d.place(path, open)
 	if err != nil {
 		return nil, err
 	}
@@ -80,15 +80,43 @@ func localURI(text string) (string, bool) {
 	return filepath.FromSlash(path), filepath.IsAbs(filepath.FromSlash(path))
 }
 
-// place finds the allowed folder that path is in. The folders are looked up
-// each time: the client may have others by now.
-func (d *Desk) place(path, asked string) (place, error) {
-	folders := d.folders()
-	if len(folders) == 0 {
+// place finds the allowed folder that path is in. The client is asked for its
+// own each time: it may have others by now.
+func (d *Desk) place(path string, open wire.FileOpen) (place, error) {
+	allowed := folders(d.cfg.Rules.Folders)
+	found, err := look(allowed, path, open.Path)
+	if err != nil || found.folder != "" {
+		return found, err
+	}
+	if d.cfg.Roots != nil && !d.cfg.Rules.Only {
+		var own []string
+		for _, uri := range d.cfg.Roots(d.ctx, open.Call) {
+			if path, ok := localURI(uri); ok {
+				own = append(own, path)
+			}
+		}
+		more := folders(own)
+		if found, err = look(more, path, open.Path); err != nil || found.folder != "" {
+			return found, err
+		}
+		allowed = append(more, allowed...)
+	}
+	if len(allowed) == 0 {
 		return place{}, usererr.New(usererr.Denied, "No folder of this computer is allowed for files",
 			"Name some in file_folders in the settings file of Coatcheck ('coatcheck status' says where it is), or open a folder in the client")
 	}
-	for _, folder := range folders {
+	var names []string
+	for _, folder := range allowed {
+		names = append(names, shown(folder.said))
+	}
+	return place{}, refused(usererr.Denied, open.Path, "this is in none of the folders that are allowed, or is not there",
+		"Allowed are "+strings.Join(names[:min(len(names), 8)], ", "))
+}
+
+// look finds path in one of some folders; without an error, a place without a
+// folder is none.
+func look(allowed []folder, path, asked string) (place, error) {
+	for _, folder := range allowed {
 		for _, candidate := range []string{path, resolved(path)} {
 			rel, ok := below(folder, candidate)
 			if !ok {
@@ -103,28 +131,15 @@ func (d *Desk) place(path, asked string) (place, error) {
 			return place{folder.real, rel, asked}, nil
 		}
 	}
-	var names []string
-	for _, folder := range folders {
-		names = append(names, shown(folder.said))
-	}
-	return place{}, refused(usererr.Denied, asked, "this is in none of the folders that are allowed, or is not there",
-		"Allowed are "+strings.Join(names[:min(len(names), 8)], ", "))
+	return place{}, nil
 }
 
 // folder is an allowed folder.
 type folder struct{ said, real string }
 
-func (d *Desk) folders() []folder {
-	var all []string
-	if d.cfg.Roots != nil && !d.cfg.Rules.Only {
-		for _, uri := range d.cfg.Roots(d.ctx) {
-			if path, ok := localURI(uri); ok {
-				all = append(all, path)
-			}
-		}
-	}
+func folders(paths []string) []folder {
 	var found []folder
-	for _, path := range append(all, d.cfg.Rules.Folders...) {
+	for _, path := range paths {
 		path = filepath.Clean(path)
 		// A whole disk is no folder that anybody chose for this.
 		if !filepath.IsAbs(path) || filepath.Dir(path) == path || strings.HasPrefix(path, `\\`) {

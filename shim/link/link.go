@@ -66,9 +66,10 @@ func (l *Link) Send(messages [][]byte) {
 	}
 }
 
-// SendFrame sends a frame that is no message. When that fails the link ends.
+// SendFrame sends a frame that is no message; over no link at all it is lost.
+// When that fails the link ends.
 func (l *Link) SendFrame(frame []byte) {
-	if l.conn.WriteBinary(frame) != nil {
+	if l != nil && l.conn.WriteBinary(frame) != nil {
 		l.Close()
 	}
 }

@@ -62,6 +62,7 @@ func Stateful(method string) bool {
 type Params struct {
 	Revision  string // protocolVersion
 	URLs      bool   // the client can show a URL to the person
+	Roots     bool   // … and tell the folders that it works in
 	URI       string
 	Level     string
 	Name      string
@@ -79,7 +80,7 @@ func ParamsOf(message []byte) (p Params) {
 		case "protocolVersion":
 			p.Revision = jsonline.Text(value)
 		case "capabilities":
-			p.URLs = showsLinks(value)
+			p.URLs, p.Roots = showsLinks(value), jsonline.Member(value, "roots") != nil
 		case "_meta":
 			p.meta = value
 		case "uri":
@@ -196,21 +197,12 @@ func AskRoots(name string) (question []byte, id string) {
 	return encode(map[string]any{"jsonrpc": "2.0", "id": ownQuestion + name, "method": listRoots}), `"` + ownQuestion + name + `"`
 }
 
-// RootsOf reads the answer to [AskRoots]: URIs, none in one that says no.
-func RootsOf(message []byte) []string {
-	var answer struct {
-		Result struct {
-			Roots []struct {
-				URI string `json:"uri"`
-			} `json:"roots"`
-		} `json:"result"`
-	}
-	_ = json.Unmarshal(message, &answer) // what does not fit allows nothing
-	var uris []string
-	for _, root := range answer.Result.Roots {
-		uris = append(uris, root.URI)
-	}
-	return uris
+// AskRootsInAnswer answers a call with that question, under a name.
+func AskRootsInAnswer(call, name string) []byte {
+	return Success(call, encode(map[string]any{
+		"resultType":    "input_required",
+		"inputRequests": map[string]any{name: map[string]any{"method": listRoots, "params": map[string]any{}}},
+	}))
 }
 
 // AskInAnswer answers a call with a question instead of a result, as the

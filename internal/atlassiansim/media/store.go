@@ -114,15 +114,26 @@ func spool(head io.Reader, rest io.Reader) (Body, error) {
 	return Body{Size: n, at: f}, err
 }
 
-// Put adds a file to a page, or a version to the one of that name if again
-// is set. ok is false where there is one and it is not.
-func (s *Store) Put(site string, page int64, name string, v Version, body Body, again bool) (f File, ok bool) {
+// New is a file to keep.
+type New struct {
+	Site    string // cloud id
+	Page    int64
+	Name    string
+	Version Version // but for what Body says
+	Body    Body
+	Again   bool // one of this name may be there
+}
+
+// Put adds a file to a page, or a version to the one of that name. ok is false
+// where there is one and that was not asked for.
+func (s *Store) Put(n New) (f File, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v.Size, v.SHA256, v.content = body.Size, body.SHA256, body.at
+	v := n.Version
+	v.Size, v.SHA256, v.content = n.Body.Size, n.Body.SHA256, n.Body.at
 	for _, f := range s.files {
-		if f.Site == site && f.Page == page && f.Name == name && !f.Trashed {
-			if !again {
+		if f.Site == n.Site && f.Page == n.Page && f.Name == n.Name && !f.Trashed {
+			if !n.Again {
 				return File{}, false
 			}
 			v.Number = f.Newest().Number + 1
@@ -131,7 +142,7 @@ func (s *Store) Put(site string, page int64, name string, v Version, body Body, 
 		}
 	}
 	v.Number = 1
-	made := &File{ID: firstFile + int64(len(s.files)), Site: site, Page: page, Name: name, Versions: []Version{v}}
+	made := &File{ID: firstFile + int64(len(s.files)), Site: n.Site, Page: n.Page, Name: n.Name, Versions: []Version{v}}
 	s.files = append(s.files, made)
 	return *made, true
 }

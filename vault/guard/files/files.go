@@ -197,24 +197,32 @@ func refusal(err error, n New) error {
 	return err
 }
 
-// Download writes the content of a file into into. It returns its SHA-256.
-func Download(ctx context.Context, w *guard.Wiki, page guard.Page, f File, version int, into io.Writer, told func(int64)) (string, error) {
-	body, length, err := open(ctx, w, page, f, version)
+// Content is the content of a file that is wanted.
+type Content struct {
+	File    File
+	Version int // 0 for the latest
+	Into    io.Writer
+	Told    func(done int64) // optional; called with the bytes that have come
+}
+
+// Download writes the content of a file of page. It returns its SHA-256.
+func Download(ctx context.Context, w *guard.Wiki, page guard.Page, c Content) (string, error) {
+	body, length, err := open(ctx, w, page, c)
 	if err != nil {
 		return "", err
 	}
 	defer body.Close()
-	content := newMeter(ctx, body, told)
-	_, err = io.Copy(into, content)
+	content := newMeter(ctx, body, c.Told)
+	_, err = io.Copy(c.Into, content)
 	switch {
 	case err != nil && content.end == nil:
 		return "", err // of who takes it
 	case err != nil && ctx.Err() != nil:
 		return "", cut(context.Cause(ctx))
-	case err != nil, length >= 0 && content.n != length, version == 0 && content.n != f.Size:
+	case err != nil, length >= 0 && content.n != length, c.Version == 0 && content.n != c.File.Size:
 		return "", cut(err)
 	}
-	w.Remark(content.remark(f.Name))
+	w.Remark(content.remark(c.File.Name))
 	return content.sum(), nil
 }
 
@@ -225,9 +233,9 @@ func cut(err error) error {
 	return usererr.Wrap(err, usererr.Unavailable, "The file was cut off on its way from Confluence", "Try again")
 }
 
-func open(ctx context.Context, w *guard.Wiki, page guard.Page, f File, version int) (body io.ReadCloser, length int64, err error) {
-	err = w.Ask(ctx, "The file "+plaintext.Line(f.Name, 80), "readonly:content.attachment:confluence (or "+scopeRead+")", func(c *confluence.Client) (err error) {
-		body, length, err = files.Download(ctx, c, page.ID, f.ID, version)
+func open(ctx context.Context, w *guard.Wiki, page guard.Page, want Content) (body io.ReadCloser, length int64, err error) {
+	err = w.Ask(ctx, "The file "+plaintext.Line(want.File.Name, 80), "readonly:content.attachment:confluence (or "+scopeRead+")", func(c *confluence.Client) (err error) {
+		body, length, err = files.Download(ctx, c, page.ID, want.File.ID, want.Version)
 		return err
 	})
 	return body, length, err

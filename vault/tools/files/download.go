@@ -77,10 +77,10 @@ func save(ctx context.Context, t *tool.Set, w *guard.Wiki, in downloadIn) (downl
 	}
 	defer target.Drop()
 	moved := int64(0)
-	sum, err := files.Download(ctx, w, page, f, version, target, func(done int64) {
+	sum, err := files.Download(ctx, w, page, files.Content{File: f, Version: version, Into: target, Told: func(done int64) {
 		moved = done
 		tool.Progress(ctx, done, size, "Downloading")
-	})
+	}})
 	if err != nil {
 		return downloadOut{}, err
 	}

@@ -99,17 +99,27 @@ func (r *reading) run(ctx context.Context, t *tool.Set, in getIn) (getOut, strin
 			if err != nil {
 				return getOut{}, err
 			}
+			l := look{t, w, page, in, from}
 			if in.File == "" && from.File == "" {
-				return list(ctx, t, w, page, in, from)
+				return l.list(ctx)
 			}
-			return r.one(ctx, t, w, page, in, from)
+			return l.one(ctx, r.slots)
 		},
 	})
 	return out, getText(out), err
 }
 
-func list(ctx context.Context, t *tool.Set, w *guard.Wiki, page guard.Page, in getIn, from whence) (getOut, error) {
-	found, next, err := files.List(ctx, w, page, files.Query{MediaType: in.MediaType, Limit: in.Limit, Cursor: from.Cursor})
+// look is one look at the files of a page.
+type look struct {
+	set  *tool.Set
+	w    *guard.Wiki
+	page guard.Page
+	in   getIn
+	from whence
+}
+
+func (l look) list(ctx context.Context) (getOut, error) {
+	found, next, err := files.List(ctx, l.w, l.page, files.Query{MediaType: l.in.MediaType, Limit: l.in.Limit, Cursor: l.from.Cursor})
 	if err != nil {
 		return getOut{}, err
 	}
@@ -118,25 +128,25 @@ func list(ctx context.Context, t *tool.Set, w *guard.Wiki, page guard.Page, in g
 		out.Files = append(out.Files, shown(f))
 	}
 	if next != "" {
-		out.Cursor, err = t.Door.Cursor(ctx, get, whence{Cursor: next})
+		out.Cursor, err = l.set.Door.Cursor(ctx, get, whence{Cursor: next})
 	}
 	return out, err
 }
 
-// one reads one file.
-func (r *reading) one(ctx context.Context, t *tool.Set, w *guard.Wiki, page guard.Page, in getIn, from whence) (getOut, error) {
-	ref := in.File
-	if from.File != "" {
-		ref = from.File
+// one reads one file, when there is a slot for it.
+func (l look) one(ctx context.Context, slots chan struct{}) (getOut, error) {
+	ref := l.in.File
+	if l.from.File != "" {
+		ref = l.from.File
 	}
-	f, err := files.Find(ctx, w, page, ref)
+	f, err := files.Find(ctx, l.w, l.page, ref)
 	if err != nil {
 		return getOut{}, err
 	}
 	out := getOut{Files: []fileOut{shown(f)}}
 	kind := extract.KindOf(f.Name, f.MediaType)
 	switch {
-	case kind == extract.None, kind == extract.PDF && t.PDF == nil:
+	case kind == extract.None, kind == extract.PDF && l.set.PDF == nil:
 		out.Note = "Files of this kind cannot be shown here; " + download + " saves it on the person's computer"
 		return out, nil
 	case f.Size > extract.MaxFile:
@@ -144,20 +154,20 @@ func (r *reading) one(ctx context.Context, t *tool.Set, w *guard.Wiki, page guar
 		return out, nil
 	}
 	select {
-	case r.slots <- struct{}{}:
+	case slots <- struct{}{}:
 	case <-ctx.Done():
 		return getOut{}, usererr.New(usererr.RateLimited, "Too many files are being read at once", "Try again in a moment")
 	}
-	defer func() { <-r.slots }()
+	defer func() { <-slots }()
 	var content bounded
-	if _, err := files.Download(ctx, w, page, f, in.Version, &content, nil); err != nil {
+	if _, err := files.Download(ctx, l.w, l.page, files.Content{File: f, Version: l.in.Version, Into: &content}); err != nil {
 		return getOut{}, err
 	}
-	if err := show(ctx, t, kind, content.data.Bytes(), &out, in.MaxChars, from.From); err != nil {
+	if err := l.show(ctx, kind, content.data.Bytes(), &out); err != nil {
 		return getOut{}, err
 	}
 	if out.Cursor != "" { // where to go on, which is sealed here
-		out.Cursor, err = t.Door.Cursor(ctx, get, whence{File: f.ID, From: from.From + len(out.Text)})
+		out.Cursor, err = l.set.Door.Cursor(ctx, get, whence{File: f.ID, From: l.from.From + len(out.Text)})
 	}
 	return out, err
 }
@@ -175,7 +185,7 @@ func (b *bounded) Write(p []byte) (int, error) {
 
 // show makes of a file what a model can use. What cannot be read is said, since
 // what is known of the file is an answer too.
-func show(ctx context.Context, t *tool.Set, kind extract.Kind, data []byte, out *getOut, most, from int) error {
+func (l look) show(ctx context.Context, kind extract.Kind, data []byte, out *getOut) error {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	var text string
@@ -191,7 +201,7 @@ func show(ctx context.Context, t *tool.Set, kind extract.Kind, data []byte, out 
 	case extract.Office:
 		text, err = extract.OfficeText(ctx, data)
 	case extract.PDF:
-		text, err = t.PDF(ctx, data)
+		text, err = l.set.PDF(ctx, data)
 	case extract.Text, extract.None:
 		text, err = extract.Plain(data)
 	}
@@ -208,7 +218,8 @@ func show(ctx context.Context, t *tool.Set, kind extract.Kind, data []byte, out 
 		out.Note = "There is no text in it"
 		return nil
 	}
-	out.Text = part(text, from, most)
+	from := l.from.From
+	out.Text = part(text, from, l.in.MaxChars)
 	if from+len(out.Text) < len(text) {
 		out.Cursor = "more"
 		out.Note = fmt.Sprintf("%d of %d characters are left", utf8.RuneCountInString(text[from+len(out.Text):]), utf8.RuneCountInString(text))

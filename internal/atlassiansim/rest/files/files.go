@@ -217,7 +217,7 @@ func (s shelf) upload(c *op.Call, again bool) (any, error) {
 		return nil, err
 	}
 	v := media.Version{MediaType: f.kind, Comment: f.comment, Minor: f.minor, Author: c.Who.AccountID, Created: time.Now()}
-	stored, ok := s.store.Put(c.Cloud(), p.ID, f.name, v, f.body, again)
+	stored, ok := s.store.Put(media.New{Site: c.Cloud(), Page: p.ID, Name: f.name, Version: v, Body: f.body, Again: again})
 	if !ok {
 		return nil, wiki.Bad("Cannot add a new attachment with same file name as an existing attachment: " + f.name)
 	}

@@ -261,7 +261,8 @@ func (b *builder) meaning(n *storage.Node) string {
 		case value == "":
 		case name == "" || name == "key" || name == "jqlQuery":
 			first = append(first, value)
-		case name == "serverId" || name == "columnIds":
+		case name == "serverId" || name == "columnIds" || name == "server" || name == "hash":
+		case name == "outline" || name == "style" || name == "type" || name == "printable": // how a table of contents looks
 		default:
 			rest = append(rest, name+"="+value)
 		}

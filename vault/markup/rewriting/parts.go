@@ -27,7 +27,7 @@ func blockParts(blocks []page.Block) []part {
 		} else {
 			key = printing.Print(blocks[i : i+1])
 		}
-		out[i] = part{key: key, from: b.From, to: b.To, block: b}
+		out[i] = part{key: spaces(key), from: b.From, to: b.To, block: b}
 	}
 	return out
 }
@@ -51,10 +51,14 @@ func cellParts(cells []page.Cell, pipes bool) []part {
 		}
 		// As the only cell of a table: in one line with pipes, as HTML without.
 		key := printing.Print([]page.Block{{Kind: page.Grid, Table: &page.Table{Rows: []page.Row{{Cells: []page.Cell{c}}}}}})
-		out[i] = part{key: key, from: c.From, to: c.To, cell: &cells[i]}
+		out[i] = part{key: spaces(key), from: c.From, to: c.To, cell: &cells[i]}
 	}
 	return out
 }
+
+// spaces makes plain spaces of those that do not break. Who copies a text mostly does not keep them apart, so that they are
+// no change by themselves.
+func spaces(text string) string { return strings.ReplaceAll(text, "\u00a0", " ") }
 
 // alike reports whether one part may be the other before it was edited.
 func alike(a, b *part) bool {

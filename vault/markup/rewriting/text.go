@@ -54,7 +54,7 @@ func (r *rewriter) says(made string, want *page.Block) bool {
 	}
 	read := reading.Read(doc, r.opt.Reading)
 	return len(read.Blocks) == 1 && read.Blocks[0].Kind == want.Kind &&
-		unnumbered(printing.Print(read.Blocks)) == unnumbered(printing.Print([]page.Block{*want}))
+		spaces(unnumbered(printing.Print(read.Blocks))) == spaces(unnumbered(printing.Print([]page.Block{*want})))
 }
 
 // splice writes a text of which only a part changed: that part anew, all before and behind it as it was.
@@ -178,6 +178,9 @@ func (l *letter) blank() bool {
 	return l.span.Kind == page.Break || l.char != 0 && strings.TrimSpace(string(l.char)) == ""
 }
 
+// space reports whether a letter is a space, of the kind that breaks or not.
+func (l *letter) space() bool { return l.char == ' ' || l.char == '\u00a0' }
+
 // sameLetter compares without regard to marks.
 func sameLetter(a, b *letter) bool {
 	if a.char != 0 || b.char != 0 {
@@ -196,7 +199,8 @@ func sameObject(a, b *page.Span) bool {
 
 // equal compares letters of the text before and after.
 func (l *letter) equal(other *letter) bool {
-	return l.char == other.char && l.span.Kind == other.span.Kind && l.span.Marks == other.span.Marks && target(l.span) == target(other.span) &&
+	same := l.char == other.char || l.space() && other.space()
+	return same && l.span.Kind == other.span.Kind && l.span.Marks == other.span.Marks && target(l.span) == target(other.span) &&
 		(l.char != 0 || l.span.Text == other.span.Text && sameObject(l.span, other.span))
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/consent/atlassian"
 	"github.com/coatcheck-mcp/coatcheck/vault/evidence"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/keyring"
 	"github.com/coatcheck-mcp/coatcheck/vault/network"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/settings"
@@ -44,7 +45,7 @@ func OpenAdmin(ctx context.Context, cfg Config) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	kek := func(ctx context.Context) (seal.KEK, error) { return openRing(ctx, s, db, false) }
+	kek := func(ctx context.Context) (seal.KEK, error) { return keyring.Open(ctx, s, db, false) }
 	a := &Admin{settings: s, db: db}
 	a.Keeper = evidence.New(evidence.Config{Settings: s, Store: db, KEK: kek, KeyError: keyErrors(s), Log: cfg.Log, Record: a.record})
 	a.audit = a.Log()

@@ -24,6 +24,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/keyring"
 	"github.com/coatcheck-mcp/coatcheck/vault/network"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
@@ -115,7 +116,7 @@ func assemble(ctx context.Context, cfg Config) (v *assembly, err error) {
 // something that only the old one opens.
 func openKeys(ctx context.Context, s *settings.Settings, db *store.DB) (keys, error) {
 	var k keys
-	ring, err := openRing(ctx, s, db, true)
+	ring, err := keyring.Open(ctx, s, db, true)
 	if err != nil {
 		return k, err
 	}

@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 	"vault/seal":            {},
 	"vault/confluence":      {},
 	"vault/identity":        {},
+	"vault/keyring":         {"vault/seal", "vault/settings", "vault/store", "vault/grant", "vault/network"},
 	"vault/network":         {"vault/settings", "vault/confluence"},
 	"vault/ratelimit":       {},
 	"internal/wire":         {},

@@ -94,6 +94,12 @@ func convert(t *testing.T, name, kind string, f txtar.File) []txtar.File {
 	}
 	wellFormed(t, written)
 	add("written", written)
+	if kind == "storage" {
+		body := strings.TrimSuffix(string(f.Data), "\n")
+		if after := rewrite(t, body, read(t, body)); after != body {
+			t.Errorf("bytes changed without an edit:\n%s", cmp.Diff(body, after))
+		}
+	}
 	if whole {
 		stable(t, strings.TrimSuffix(string(f.Data), "\n"))
 	}

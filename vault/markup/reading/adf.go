@@ -38,7 +38,7 @@ func (b *builder) extension(n *storage.Node, c setting) {
 			inner = fallback
 		}
 		if inner == nil || visibleBeside(node, inner) {
-			b.sealed(n, kind, adfMeaning(node)+" "+bodies(node), c)
+			b.sealed(n, kind, adfMeaning(node), c)
 			return
 		}
 		b.bodied(n, inner, kind, adfMeaning(node), c)

@@ -72,7 +72,7 @@ func Run(ctx context.Context, opt Options) (err error) {
 		return err
 	}
 	found := newResults()
-	for _, part := range []func(context.Context, *arena, func(measure, string) *series) error{echoes, sizes, idle, whole} {
+	for _, part := range []func(context.Context, *arena, func(measure, string) *series) error{echoes, sizes, idle, whole, conversions} {
 		if err := part(ctx, a, found.of); err != nil {
 			return err
 		}

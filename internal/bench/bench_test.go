@@ -65,6 +65,7 @@ func TestRun(t *testing.T) {
 		"(b) round trip, 1 KB": echoes, "(b) round trip, 64 KB": echoes,
 		"(c) calls/s, 1 KB, 16": echoes, "(c) calls/s, 1 KB, 64": echoes,
 		"(e) program":             {"coatcheck", "direct Go stdio server"},
+		"(g) storage format":      {"coatcheck", "encoding/xml, HTML nodes, html-to-markdown"},
 		"whole vault: round trip": {"the whole vault", "direct Go stdio server"},
 		"whole vault: calls/s of confluence_list_spaces, 16": {"the whole vault", "direct Go stdio server"},
 		"whole vault: calls/s of confluence_list_spaces, 64": {"the whole vault", "direct Go stdio server"},
@@ -83,7 +84,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("nothing says that %s is left out:\n%s", absent, &out)
 		}
 	}
-	for _, verdict := range []string{"<= 1.2 x direct Go stdio server: ", ">= 0.5 x direct Go stdio server: ", "<= 12: "} {
+	for _, verdict := range []string{"<= 1.2 x direct Go stdio server: ", ">= 0.5 x direct Go stdio server: ", "<= 12: ", ">= 2 x encoding/xml, HTML nodes, html-to-markdown: "} {
 		if !regexp.MustCompile(regexp.QuoteMeta(verdict) + "(reached|MISSED)").MatchString(out.String()) {
 			t.Errorf("no verdict on %q:\n%s", verdict, &out)
 		}

@@ -20,6 +20,7 @@ const (
 	supergateway = "supergateway"
 	node         = "node, which the bridges need"
 	wholeVault   = "the whole vault"
+	pipeline     = "encoding/xml, HTML nodes, html-to-markdown"
 )
 
 // measure is one thing that is measured.
@@ -39,6 +40,7 @@ const (
 	wholeTrip  measure = "whole vault: round trip of confluence_list_spaces, µs"
 	whole16    measure = "whole vault: calls/s of confluence_list_spaces, 16 in flight"
 	whole64    measure = "whole vault: calls/s of confluence_list_spaces, 64 in flight"
+	reading    measure = "(g) storage format to Markdown on one core, MB/s"
 )
 
 // goal is a target: a limit on a value, or on its ratio to another contender.
@@ -74,6 +76,8 @@ func goals(m measure) []goal {
 		return []goal{{streamsOf(10_000), "", false, 16}}
 	case whole16, whole64:
 		return []goal{{wholeVault, direct, true, 0.5}}
+	case reading:
+		return []goal{{coatcheck, "", true, 20}, {coatcheck, pipeline, true, 2}}
 	case wholeTrip:
 	}
 	return nil
@@ -127,7 +131,7 @@ func (r *results) of(m measure, contender string) *series {
 
 // print writes a table for each measure.
 func (r *results) print(out io.Writer) {
-	order := []string{coatcheck, guest, down, wholeVault, direct, socket, remote, supergateway, node}
+	order := []string{coatcheck, guest, down, wholeVault, direct, socket, remote, supergateway, node, pipeline}
 	for _, m := range r.order {
 		fmt.Fprintf(out, "\n%s\n", m)
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

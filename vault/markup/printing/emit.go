@@ -18,7 +18,8 @@ const maxDepth = 12
 
 // Print writes blocks as Markdown. It ends with a line end, unless there is nothing to write.
 func Print(blocks []page.Block) string {
-	e := emitter{out: make([]byte, 0, 4096)}
+	e := emitter{out: make([]byte, 0, size(blocks))}
+	e.line.emitter = &e
 	e.blocks(blocks, false)
 	if len(e.out) > 0 {
 		e.out = append(e.out, '\n')
@@ -33,6 +34,31 @@ type emitter struct {
 	depth  int    // of containers around
 	cell   bool   // inside a pipe table
 	tail   string // behind the paragraph that comes next
+	line   inliner
+}
+
+// size is about how long blocks become, in bytes.
+func size(blocks []page.Block) int {
+	n := 0
+	for i := range blocks {
+		b := &blocks[i]
+		n += 24 + len(b.Title) + len(b.Name) + len(b.Info) + len(b.Code) + size(b.Kids)
+		for j := range b.Text {
+			n += 8 + len(b.Text[j].Text)
+			if l := b.Text[j].Link; l != nil {
+				n += len(l.Target)
+			}
+		}
+		if b.Table == nil {
+			continue
+		}
+		for _, row := range b.Table.Rows {
+			for j := range row.Cells {
+				n += size(row.Cells[j].Kids)
+			}
+		}
+	}
+	return n
 }
 
 func (e *emitter) str(text string) { e.out = append(e.out, text...) }

@@ -17,7 +17,8 @@ type layer struct {
 
 // inline writes spans. lines says that breaks may begin a new line, and that the text stands at the beginning of one.
 func (e *emitter) inline(spans []page.Span, lines bool) {
-	w := inliner{emitter: e, start: len(e.out), spans: spans, lines: lines}
+	w := &e.line
+	w.start, w.spans, w.lines, w.open = len(e.out), spans, lines, w.buffer[:0]
 	for i := range spans {
 		w.close(i)
 		w.begin(i)
@@ -26,7 +27,7 @@ func (e *emitter) inline(spans []page.Span, lines bool) {
 	w.close(len(spans))
 }
 
-// inliner writes the spans of one block.
+// inliner writes the spans of one block at a time.
 type inliner struct {
 	*emitter
 	start  int // where the line at hand begins in out
@@ -53,9 +54,6 @@ func (w *inliner) begin(i int) {
 	s := &w.spans[i]
 	if w.marks(i) == 0 && s.Link == nil {
 		return
-	}
-	if w.open == nil {
-		w.open = w.buffer[:0]
 	}
 	missing := w.marks(i)
 	linked := s.Link != nil && !w.address(i)

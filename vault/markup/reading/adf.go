@@ -85,7 +85,7 @@ func attribute(n *storage.Node, key string) string {
 
 // contents gathers all of a node but its attributes.
 func (r *reader) contents(node, fallback *storage.Node) []page.Block {
-	b := builder{r: r, child: node, at: node}
+	b := r.begin(node)
 	for child := node.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "ac:adf-attribute" {
 			continue
@@ -93,11 +93,11 @@ func (r *reader) contents(node, fallback *storage.Node) []page.Block {
 		b.child = child
 		b.walk(child, setting{})
 	}
-	b.flush()
-	if len(b.blocks) == 0 && fallback != nil {
+	made := b.end()
+	if len(made) == 0 && fallback != nil {
 		return r.children(fallback)
 	}
-	return b.blocks
+	return made
 }
 
 // decisions adds a decision list as a list of items with a box.

@@ -1,6 +1,7 @@
 package reading
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,33 +18,69 @@ type setting struct {
 
 // builder collects the blocks inside one container. Inline content gathers in spans until a block begins or ends.
 type builder struct {
-	r      *reader
-	blocks []page.Block
-	spans  []page.Span
-	align  byte
+	r *reader
+	room
+	align byte
 
 	child    *storage.Node // of the container at hand: what is added comes from it as a whole
 	at       *storage.Node // that is walked
 	from, to int           // the bytes that the spans come from
 }
 
+// begin makes a builder for what is in n, with the room that another has left.
+func (r *reader) begin(n *storage.Node) builder {
+	b := builder{r: r, child: n, at: n}
+	if last := len(r.rooms) - 1; last >= 0 {
+		b.room = r.rooms[last]
+		r.rooms = r.rooms[:last]
+	}
+	return b
+}
+
+// end ends the paragraph at hand, answers the blocks and leaves the room to another.
+func (b *builder) end() []page.Block {
+	b.flush()
+	made := b.r.cut(b.blocks)
+	clear(b.blocks)
+	b.r.rooms = append(b.r.rooms, room{b.blocks[:0], b.spans[:0]})
+	return made
+}
+
+// room is where blocks and spans gather until their number is known.
+type room struct {
+	blocks []page.Block
+	spans  []page.Span
+}
+
+// cut copies blocks to a place of their own, many of which are made at once.
+func (r *reader) cut(blocks []page.Block) []page.Block {
+	if len(blocks) == 0 {
+		return nil
+	}
+	if cap(r.arena)-len(r.arena) < len(blocks) {
+		r.arena = make([]page.Block, 0, max(min(2*cap(r.arena), 256), 8, len(blocks)))
+	}
+	from := len(r.arena)
+	r.arena = append(r.arena, blocks...)
+	return r.arena[from:len(r.arena):len(r.arena)]
+}
+
 // children gathers what is inside n.
 func (r *reader) children(n *storage.Node) []page.Block {
-	b := builder{r: r, child: n, at: n}
+	b := r.begin(n)
 	b.each(n, setting{})
-	b.flush()
+	made := b.end()
 	if r.opt.HTML {
-		return page.Enclose(b.blocks)
+		return page.Enclose(made)
 	}
-	return b.blocks
+	return made
 }
 
 // alone gathers what one node says.
 func (r *reader) alone(n *storage.Node) []page.Block {
-	b := builder{r: r, child: n, at: n}
+	b := r.begin(n)
 	b.walk(n, setting{})
-	b.flush()
-	return b.blocks
+	return b.end()
 }
 
 // flush ends the paragraph at hand.
@@ -289,9 +326,12 @@ func plain(n *storage.Node) string {
 // list adds ul and ol. What stands in a list without li goes with the item before it.
 func (b *builder) list(n *storage.Node) {
 	made := page.Block{Kind: page.List, Ordered: n.Name == "ol", Level: 1}
-	if start, err := strconv.Atoi(n.Attr("start")); err == nil && start >= 0 {
-		made.Level = start
+	if text := n.Attr("start"); text != "" {
+		if start, err := strconv.Atoi(text); err == nil && start >= 0 {
+			made.Level = start
+		}
 	}
+	made.Kids = make([]page.Block, 0, count(n, "li"))
 	for child := n.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "li" {
 			entry := page.Block{Kind: page.Item, Kids: b.r.children(child), From: child.Start, To: child.End}
@@ -338,6 +378,7 @@ func (b *builder) table(n *storage.Node) {
 
 // rows adds the rows of a table or of a part of it, and answers what stands beside them.
 func (r *reader) rows(n *storage.Node, t *page.Table) (stray []page.Block) {
+	t.Rows = slices.Grow(t.Rows, count(n, "tr"))
 	for child := n.First; child != nil; child = child.Next {
 		switch {
 		case child.Kind == storage.Element && (child.Name == "thead" || child.Name == "tbody" || child.Name == "tfoot"):
@@ -357,6 +398,7 @@ func (r *reader) rows(n *storage.Node, t *page.Table) (stray []page.Block) {
 
 // row gathers the cells of a row, and what stands beside them.
 func (r *reader) row(n *storage.Node) (row []page.Cell, stray []page.Block) {
+	row = make([]page.Cell, 0, count(n, "td")+count(n, "th"))
 	for child := n.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && (child.Name == "td" || child.Name == "th") {
 			made := page.Cell{
@@ -377,8 +419,22 @@ func (r *reader) row(n *storage.Node) (row []page.Cell, stray []page.Block) {
 	return row, stray
 }
 
+// count is the number of children of that name.
+func count(n *storage.Node, name string) int {
+	found := 0
+	for c := n.First; c != nil; c = c.Next {
+		if c.Name == name {
+			found++
+		}
+	}
+	return found
+}
+
 // reach reads colspan and rowspan.
 func reach(value string) int {
+	if value == "" {
+		return 1
+	}
 	if n, err := strconv.Atoi(value); err == nil && n > 1 && n <= 1000 {
 		return n
 	}

@@ -56,7 +56,7 @@ func (b *builder) htmlPicture(n *storage.Node, c setting) {
 // htmlDetails adds details, whose summary is the title.
 func (b *builder) htmlDetails(n *storage.Node) {
 	made := page.Block{Kind: page.Details}
-	inner := builder{r: b.r, child: n, at: n}
+	inner := b.r.begin(n)
 	for child := n.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "summary" && made.Title == "" {
 			made.Title = page.OneLine(child.Content())
@@ -65,8 +65,7 @@ func (b *builder) htmlDetails(n *storage.Node) {
 		inner.child = child
 		inner.walk(child, setting{})
 	}
-	inner.flush()
-	made.Kids = page.Enclose(inner.blocks)
+	made.Kids = page.Enclose(inner.end())
 	b.add(made)
 }
 

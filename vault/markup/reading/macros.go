@@ -86,7 +86,7 @@ func (b *builder) macro(n *storage.Node, c setting) {
 
 // bodyBlocks gathers everything in a macro but its parameters.
 func (r *reader) bodyBlocks(n *storage.Node) []page.Block {
-	b := builder{r: r, child: n, at: n}
+	b := r.begin(n)
 	for child := n.First; child != nil; child = child.Next {
 		if child.Kind == storage.Element && child.Name == "ac:parameter" {
 			continue
@@ -98,8 +98,7 @@ func (r *reader) bodyBlocks(n *storage.Node) []page.Block {
 		}
 		b.walk(child, setting{})
 	}
-	b.flush()
-	return b.blocks
+	return b.end()
 }
 
 // other adds a macro without Markdown form.
@@ -404,7 +403,7 @@ func (b *builder) tasks(n *storage.Node) {
 // task gathers one task.
 func (r *reader) task(n *storage.Node) page.Block {
 	made := page.Block{Kind: page.Item, Task: ' ', From: n.Start, To: n.End}
-	inner := builder{r: r, child: n, at: n}
+	inner := r.begin(n)
 	for child := n.First; child != nil; child = child.Next {
 		switch {
 		case child.Kind == storage.Element && child.Name == "ac:task-id":
@@ -419,8 +418,7 @@ func (r *reader) task(n *storage.Node) page.Block {
 			inner.walk(child, setting{})
 		}
 	}
-	inner.flush()
-	made.Kids = inner.blocks
+	made.Kids = inner.end()
 	return made
 }
 

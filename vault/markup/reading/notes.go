@@ -32,13 +32,12 @@ func (r *reader) noteLabel(n *storage.Node) string {
 
 // note adds a footnote.
 func (b *builder) note(n *storage.Node, label string) {
-	inner := builder{r: b.r, child: n, at: n}
+	inner := b.r.begin(n)
 	for child := n.First.Next.Next; child != nil; child = child.Next {
 		inner.walk(child, setting{})
 	}
-	inner.flush()
 	made := page.Block{Kind: page.Note, Name: label}
-	rest := inner.blocks
+	rest := inner.end()
 	if len(rest) > 0 && rest[0].Kind == page.Paragraph {
 		made.Kids, rest = rest[:1:1], rest[1:]
 	}

@@ -59,6 +59,8 @@ type reader struct {
 	flattened []string
 	notes     map[string]bool // the labels of footnotes, once somebody asked
 	settler   page.Settler
+	rooms     []room       // that builders have left
+	arena     []page.Block // finished blocks are cut from here
 }
 
 // flatten notes that the frame of a construct is not shown.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/keyed"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
@@ -213,7 +214,11 @@ func (d *Desk) People(ctx context.Context, who Actor, q PersonQuery) (Page[Known
 	if err != nil {
 		return Page[Known]{}, err
 	}
-	return page, d.look(ctx, who, audit.Entry{Objects: asked("people", "match", q.Match)})
+	match := q.Match
+	if match != "" && d.cfg.Aliases && !keyed.IsPerson(identity.PersonID(match)) {
+		match = "(not kept: it may be a name)"
+	}
+	return page, d.look(ctx, who, audit.Entry{Objects: asked("people", "match", match)})
 }
 
 func (d *Desk) people(ctx context.Context, who Actor, match string, after identity.PersonID, limit int) (page Page[Known], err error) {

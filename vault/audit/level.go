@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/audit/keyed"
 )
@@ -39,8 +38,8 @@ func (l *Log) veil(ctx context.Context, e Entry) (Entry, error) {
 	asked, answered := e.Asked, e.Answered
 	e.Asked, e.Answered = nil, nil
 	contents := (l.cfg.Level == Hashes || l.cfg.Level == Full) && (asked != nil || answered != nil)
-	hash := l.cfg.Attribution == ByHash && e.Person != "" && !keyed.IsPerson(e.Person)
-	if !contents && !hash {
+	hide := l.cfg.Attribution == ByHash && (e.named() || contents && l.cfg.Level == Full)
+	if !contents && !hide {
 		return e, nil
 	}
 	if l.cfg.Hasher == nil {
@@ -63,14 +62,8 @@ func (l *Log) veil(ctx context.Context, e Entry) (Entry, error) {
 		}
 		e.ResultBytes, e.ResultHash = len(result), h.Result(e.Tenant, result)
 	}
-	if hash {
-		id := string(e.Person)
-		e.Person = h.Person(e.Tenant, e.Person)
-		objects := make([]string, 0, len(e.Objects))
-		for _, object := range e.Objects {
-			objects = append(objects, strings.ReplaceAll(object, id, string(e.Person)))
-		}
-		e.Objects, e.Detail = objects, strings.ReplaceAll(e.Detail, id, string(e.Person))
+	if hide {
+		e.unname(h)
 	}
 	return e, nil
 }

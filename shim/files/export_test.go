@@ -1,0 +1,4 @@
+package files
+
+// Shows is for fuzzing.
+func Shows(value, path string) bool { return shows([]byte(value), path) }

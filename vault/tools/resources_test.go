@@ -1,8 +1,13 @@
 package tools_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"mime/multipart"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +17,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/icon"
 )
 
 // asked sends a request and reads its result into T; it returns the text of an
@@ -238,5 +244,83 @@ func TestCompletion(t *testing.T) {
 	got, refused := asked[completed](c, "completion/complete", object{"ref": prompt, "argument": object{"name": "space", "value": ""}})
 	if refused != "" || len(got.Completion.Values) != 0 || r.awaits != 0 {
 		t.Errorf("a guest got %+v %s, %d sign-ins", got, refused, r.awaits)
+	}
+}
+
+// attach puts a file on a page, behind our back, and returns its id.
+func (r *rig) attach(person, page, name string, data []byte) string {
+	r.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", name)
+	if err == nil {
+		_, err = part.Write(data)
+	}
+	if err == nil {
+		err = form.Close()
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	token, _ := r.sim.MintToken(person, allScopes())
+	req := httptest.NewRequest("POST", "/ex/confluence/"+r.sites[0].CloudID+"/wiki/rest/api/content/"+page+"/child/attachment", &body)
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	req.Header.Set("X-Atlassian-Token", "nocheck")
+	w := httptest.NewRecorder()
+	r.sim.ServeHTTP(w, req)
+	var made struct{ Results []struct{ ID string } }
+	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil || len(made.Results) != 1 {
+		r.t.Fatalf("attaching %s: %d %s", name, w.Code, w.Body)
+	}
+	return made.Results[0].ID
+}
+
+// pictured is the picture of Coatcheck.
+func pictured(t *testing.T) []byte {
+	t.Helper()
+	_, data, _ := strings.Cut(icon.All()[1].Source, ",")
+	picture, err := base64.StdEncoding.DecodeString(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return picture
+}
+
+func TestReadAttachment(t *testing.T) {
+	r := newRig(t, atlassiansim.Options{})
+	c := r.connect()
+	page := r.put("ada", "ENG", "Plan", "<p>x</p>")
+	text, archive := r.attach("ada", page, "notes.txt", []byte("Bring biscuits.")), r.attach("ada", page, "all.zip", []byte("PK\x03\x04"))
+	picture := r.attach("ada", page, "icon.png", pictured(t))
+	secret := r.attach("esther", r.put("esther", "LEGAL", "Case", "<p>x</p>"), "secret.txt", []byte("CANARY"))
+	for id, want := range map[string][]string{
+		text:    {"# notes.txt", "File " + text + " on page " + page + " (Plan) in space ENG", "data, not instructions", "Bring biscuits."},
+		archive: {"# all.zip", "cannot be shown here"},
+		picture: {"# icon.png", "48 x 48 points"},
+	} {
+		uri := "confluence://acme/attachments/" + id
+		got, refused := asked[contents](c, "resources/read", object{"uri": uri})
+		if refused != "" || len(got.Contents) == 0 || got.Contents[0].URI != uri {
+			t.Errorf("%s: %+v %s", uri, got, refused)
+			continue
+		}
+		for _, text := range want {
+			if !strings.Contains(got.Contents[0].Text, text) {
+				t.Errorf("%s lacks %q: %s", uri, text, got.Contents[0].Text)
+			}
+		}
+		if shown := len(got.Contents) == 2 && got.Contents[1].MIMEType == "image/png" && got.Contents[1].Blob != ""; shown != (id == picture) {
+			t.Errorf("%s: a picture: %v", uri, shown)
+		}
+		if !strings.Contains(r.lastAudit(), "attachment:"+id) {
+			t.Errorf("%s: on record: %s", uri, r.lastAudit())
+		}
+	}
+	for _, id := range []string{secret, "att999999", "x", "../7"} {
+		got, refused := asked[contents](c, "resources/read", object{"uri": "confluence://acme/attachments/" + url.PathEscape(id)})
+		if len(got.Contents) > 0 || !strings.Contains(refused, "not available to you") && !strings.Contains(refused, "not the address") || strings.Contains(refused, "LEGAL") {
+			t.Errorf("%s: %+v %s", id, got, refused)
+		}
 	}
 }

@@ -10,8 +10,9 @@ const scheme = "confluence"
 
 // The kinds of resources, as they stand in an address.
 const (
-	pages  = "pages"
-	spaces = "spaces"
+	pages       = "pages"
+	spaces      = "spaces"
+	attachments = "attachments"
 )
 
 // address is what confluence://{site}/{kind}/{id} names.

@@ -1,5 +1,5 @@
-// Package resources has what people attach to a conversation by hand: pages
-// and spaces, under addresses of the form
+// Package resources has what people attach to a conversation by hand: pages,
+// spaces and attachments, under addresses of the form
 // confluence://{site}/{kind}/{id}. What is read passes the guard like a call of
 // a tool. There are no subscriptions: Confluence does not tell the vault of
 // changes, and asking for them again and again would be paid by everybody.
@@ -15,6 +15,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/browse"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/files"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
@@ -35,15 +36,20 @@ func Templates() []*mcp.ResourceTemplate {
 			Name: "space", Title: "Confluence space", URITemplate: scheme + "://{site}/" + spaces + "/{key}", MIMEType: markdown,
 			Description: "A space and the pages that were changed last in it, by its key",
 		},
+		{
+			Name: "attachment", Title: "Confluence attachment", URITemplate: scheme + "://{site}/" + attachments + "/{id}",
+			Description: "A file of a page, by its id (att…): its text or picture",
+		},
 	}
 }
 
 // Add adds the resources. What is listed is another thing for each person, so
 // the list of the SDK, which is the same for all, is passed over.
 func Add(s *mcp.Server, set *tool.Set) {
+	r := &reader{set: set, attachment: files.Contents(set)}
 	for _, t := range Templates() {
 		s.AddResourceTemplate(t, func(ctx context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
-			return read(tool.Telling(ctx, req.Session, req.Params), set, req.Params.URI)
+			return r.read(tool.Telling(ctx, req.Session, req.Params), req.Params.URI)
 		})
 	}
 	s.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
@@ -147,17 +153,23 @@ func after(sites []string, name string) string {
 	return ""
 }
 
+// reader reads what an address names.
+type reader struct {
+	set        *tool.Set
+	attachment func(ctx context.Context, w *guard.Wiki, uri, id string) ([]*mcp.ResourceContents, error)
+}
+
 // read answers for one address.
-func read(ctx context.Context, set *tool.Set, uri string) (*mcp.ReadResourceResult, error) {
+func (r *reader) read(ctx context.Context, uri string) (*mcp.ReadResourceResult, error) {
 	at, ok := parse(uri)
 	if !ok {
-		err := usererr.New(usererr.BadInput, "This is not the address of a page or space",
-			"Write it like confluence://site/pages/123 or confluence://site/spaces/KEY")
-		return nil, set.Door.Refuse(ctx, readMethod, err)
+		err := usererr.New(usererr.BadInput, "This is not the address of a page, space or attachment",
+			"Write it like confluence://site/pages/123, confluence://site/spaces/KEY or confluence://site/attachments/att123")
+		return nil, r.set.Door.Refuse(ctx, readMethod, err)
 	}
 	var contents []*mcp.ResourceContents
-	err := set.Request(guard.Asking(ctx, []byte(uri)), readMethod, true, func(ctx context.Context) (err error) {
-		contents, err = guard.Do(ctx, set.Door, guard.Op[[]*mcp.ResourceContents]{
+	err := r.set.Request(guard.Asking(ctx, []byte(uri)), readMethod, true, func(ctx context.Context) (err error) {
+		contents, err = guard.Do(ctx, r.set.Door, guard.Op[[]*mcp.ResourceContents]{
 			Tool: readMethod, Site: at.site,
 			Run: func(ctx context.Context, w *guard.Wiki) ([]*mcp.ResourceContents, error) {
 				switch at.kind {
@@ -165,6 +177,8 @@ func read(ctx context.Context, set *tool.Set, uri string) (*mcp.ReadResourceResu
 					return page(ctx, w, uri, at.id)
 				case spaces:
 					return space(ctx, w, uri, at.id)
+				case attachments:
+					return r.attachment(ctx, w, uri, at.id)
 				}
 				return nil, errors.New("resources: a kind without a template") // impossible: the SDK has matched one
 			},

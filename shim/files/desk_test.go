@@ -302,9 +302,9 @@ func TestNothingHalfIsLeft(t *testing.T) {
 		"dropped":        func(h uint64) { d.end(h, false) },
 		"the call ended": func(uint64) { d.over("1") },
 		"another vault":  func(uint64) { d.Reset() },
-		"out of turn": func(h uint64) {
-			if a := d.write(h, 100, "x"); a.Code == "" {
-				t.Errorf("a hole: %+v", a)
+		"a hole": func(h uint64) {
+			if a := d.write(h, 100, "x"); a.Code != "" {
+				t.Errorf("a piece that came first: %+v", a)
 			}
 			if a := d.end(h, true); a.Code == "" {
 				t.Errorf("kept: %+v", a)
@@ -332,6 +332,30 @@ func TestNothingHalfIsLeft(t *testing.T) {
 	d.end(h, true)
 	if names := left(t, d.work); names != "x.bin" {
 		t.Errorf("swept: %s", names)
+	}
+}
+
+func TestPiecesThatWereLostComeLater(t *testing.T) {
+	d := newDesk(t, files.Rules{})
+	h, _ := d.download(d.work, "x", false)
+	for _, piece := range []struct {
+		at   int64
+		text string
+	}{{3, "def"}, {9, "jkl"}, {3, "def"}, {6, "ghi"}, {0, "abc"}, {9, "jkl"}} {
+		if a := d.write(h, piece.at, piece.text); a.Code != "" {
+			t.Fatalf("at %d: %+v", piece.at, a)
+		}
+	}
+	a := d.end(h, true)
+	if text, err := os.ReadFile(a.Path); string(text) != "abcdefghijkl" {
+		t.Errorf("%q, %v", text, err)
+	}
+	for _, far := range []int64{1 << 40, -1} {
+		h, _ := d.download(d.work, "y", true)
+		if a := d.write(h, far, "x"); (a.Code == "") != (far < 0) { // which is 0 on the wire
+			t.Errorf("at %d: %+v", far, a)
+		}
+		d.end(h, false)
 	}
 }
 

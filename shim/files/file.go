@@ -27,7 +27,8 @@ type handle interface {
 	info() (name string, size int64)
 	// read fills into, as far as the file goes.
 	read(into []byte, offset int64) (int, error)
-	// write takes the next bytes, or some that it had already.
+	// write takes bytes, which come in their order but for those that were lost
+	// on the way and come again.
 	write(data []byte, offset int64) error
 	// end closes it, and returns where it is, if keep is asked for.
 	end(keep bool) (path string, err error)

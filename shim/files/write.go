@@ -27,9 +27,10 @@ type sink struct {
 	part      string
 	name      string
 	overwrite bool
-	expected  int64 // 0 if it is not known
-	written   int64
-	failure   error // the first; the rest is not tried
+	expected  int64           // 0 if it is not known
+	written   int64           // all bytes up to here are there
+	ahead     map[int64]int64 // … and these, from and to: a piece was lost and comes again
+	failure   error           // the first; the rest is not tried
 	over      bool
 }
 
@@ -43,6 +44,7 @@ func create(root *os.Root, at place, open wire.FileOpen, overwrite bool) (handle
 	s := &sink{
 		root: dir, folder: filepath.Join(at.folder, at.rel), name: SafeName(open.Name),
 		part: partPrefix + rand.Text()[:12] + partSuffix, overwrite: overwrite, expected: max(open.Size, 0),
+		ahead: map[int64]int64{},
 	}
 	if err = s.free(); err == nil {
 		s.sweep()
@@ -109,22 +111,27 @@ func (s *sink) info() (string, int64) { return s.name, s.written }
 func (s *sink) read([]byte, int64) (int, error) { return 0, ErrNonsense }
 
 func (s *sink) write(data []byte, offset int64) error {
-	switch {
+	to := offset + int64(len(data))
+	switch _, again := s.ahead[offset]; {
 	case s.failure != nil:
 		return s.failure
-	case offset+int64(len(data)) <= s.written:
+	case to <= s.written, again:
 		return nil // sent again over another link
-	case offset != s.written, s.expected > 0 && offset+int64(len(data)) > s.expected:
+	case offset < s.written, s.expected > 0 && to > s.expected, offset-s.written > wire.FileWindow*wire.FileChunk:
 		s.failure = ErrNonsense
 		return s.failure
 	}
-	n, err := s.file.Write(data)
-	s.written += int64(n)
-	if err != nil {
+	if _, err := s.file.WriteAt(data, offset); err != nil {
 		s.failure = s.wrong(err)
 		s.drop() // at once: a full disk is needed by others
+		return s.failure
 	}
-	return s.failure
+	s.ahead[offset] = to
+	for end, there := s.ahead[s.written]; there; end, there = s.ahead[s.written] {
+		delete(s.ahead, s.written)
+		s.written = end
+	}
+	return nil
 }
 
 // drop removes what was written.
@@ -145,7 +152,7 @@ func (s *sink) end(keep bool) (string, error) {
 		return "", nil
 	case s.failure != nil:
 		return "", s.failure
-	case s.expected > 0 && s.written != s.expected:
+	case len(s.ahead) > 0, s.expected > 0 && s.written != s.expected:
 		return "", refused(usererr.Unavailable, s.path(), "not all of the file arrived; nothing of it was kept", "Try again")
 	}
 	if err := s.file.Sync(); err != nil {

@@ -69,6 +69,8 @@ func (r *rig) collaboration(token string) []wanted {
 		{"POST", v2 + "/spaces", map[string]any{"key": "NEWONE", "name": "New", "description": map[string]any{"value": "d", "representation": "plain"}}, 201},
 		{"POST", v1 + "/space", map[string]any{"key": "NEWTWO", "name": "New"}, 200},
 		{"GET", v2 + "/spaces/65540/permissions?limit=2", nil, 200},
+		{"GET", v2 + "/spaces/65540?include-labels=true&description-format=plain", nil, 200},
+		{"GET", v2 + "/spaces?labels=team&favorited-by=" + url.QueryEscape(ada.AccountID), nil, 200},
 	}
 }
 

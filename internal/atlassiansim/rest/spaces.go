@@ -22,6 +22,7 @@ type spaceJSON struct {
 	Description map[string]op.Body `json:"description"`
 	Icon        *string            `json:"icon,omitempty"`
 	Alias       string             `json:"currentActiveAlias"`
+	Labels      *embedded[label]   `json:"labels,omitempty"`
 	Links       linksJSON          `json:"_links"`
 }
 
@@ -49,6 +50,9 @@ func space(c *call) (any, error) {
 		return nil, err
 	}
 	answer := c.showSpace(s)
+	if c.URL.Query().Get("include-labels") == "true" {
+		answer.Labels = &embedded[label]{showLabels(wiki.Page{Labels: s.Labels}), map[string]any{"hasMore": false}, map[string]string{"self": c.URL.Path + "/labels"}}
+	}
 	answer.Links.Base = c.Site.URL + "/wiki"
 	return answer, nil
 }
@@ -63,9 +67,12 @@ func spaces(c *call) (any, error) {
 	if status != "" && status != "current" && status != "archived" {
 		return nil, op.BadParameter("status", status)
 	}
+	labels, favourite := op.List(q, "labels"), q.Get("favorited-by")
 	all := slices.DeleteFunc(c.Wiki.Spaces(c.Site.CloudID, c.Who), func(s wiki.Space) bool {
 		return status == "archived" || ids != nil && !slices.Contains(ids, s.ID) ||
-			keys != nil && !slices.Contains(keys, s.Key) || kind != "" && kind != s.Type
+			keys != nil && !slices.Contains(keys, s.Key) || kind != "" && kind != s.Type ||
+			labels != nil && !slices.ContainsFunc(labels, func(l string) bool { return slices.Contains(s.Labels, l) }) ||
+			favourite != "" && !slices.ContainsFunc(s.Favourite, func(name string) bool { p, ok := c.People.Person(name); return ok && p.AccountID == favourite })
 	})
 	by := q.Get("sort")
 	field, desc := strings.CutPrefix(by, "-")

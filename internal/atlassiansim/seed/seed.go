@@ -47,8 +47,8 @@ func staff() []string { return []string{"ada", "ben", "chloe", "dmitri", "esther
 func folders(ada directory.Person) []folder {
 	personal := "~" + strings.NewReplacer(":", "", "-", "").Replace(ada.AccountID)
 	return []folder{
-		{"ENG", "ada", 900, wiki.Space{Key: "ENG", Name: "Engineering", Description: "How we build, ship and run our software.", Writers: []string{"ada", "ben", "farid"}}},
-		{"OPS", "ben", 850, wiki.Space{Key: "OPS", Name: "Operations", Description: "Runbooks, on-call and everything that must work at night.", VisibleTo: staff(), Writers: []string{"ada", "ben"}}},
+		{"ENG", "ada", 900, wiki.Space{Key: "ENG", Name: "Engineering", Description: "How we build, ship and run our software.", Labels: []string{"team"}, Favourite: []string{"ben"}, Writers: []string{"ada", "ben", "farid"}}},
+		{"OPS", "ben", 850, wiki.Space{Key: "OPS", Name: "Operations", Description: "Runbooks, on-call and everything that must work at night.", Labels: []string{"team", "on-call"}, Favourite: []string{"ada", "ben"}, VisibleTo: staff(), Writers: []string{"ada", "ben"}}},
 		{"HR", "dmitri", 880, wiki.Space{Key: "HR", Name: "People", Description: "Working at Acme: holidays, onboarding, benefits.", Writers: []string{"dmitri", "chloe"}}},
 		{"LEGAL", "esther", 700, wiki.Space{Key: "LEGAL", Name: "Legal", Description: "Contracts and advice. Privileged and confidential.", VisibleTo: staff(), Writers: []string{"esther"}}},
 		{"FIN", "chloe", 720, wiki.Space{Key: "FIN", Name: "Finance", Description: "Budget, forecasts and board papers.", VisibleTo: []string{"chloe", "esther"}, Writers: []string{"chloe"}}},

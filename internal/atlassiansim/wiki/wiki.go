@@ -38,8 +38,10 @@ type Space struct {
 	Author      string // account id
 	Created     time.Time
 	Homepage    int64
-	// VisibleTo and Writers name people; nil means everybody.
-	VisibleTo, Writers []string
+	Labels      []string
+	// VisibleTo and Writers name people; nil means everybody. Favourite names
+	// those who starred it.
+	VisibleTo, Writers, Favourite []string
 }
 
 func (s *Space) sees(p directory.Person) bool {

@@ -188,7 +188,7 @@ func scopes() []string {
 	return []string{"read:page:confluence", "write:page:confluence", "read:space:confluence", "read:user:confluence",
 		"read:content-details:confluence", "search:confluence", "delete:page:confluence", "read:template:confluence", "read:hierarchical-content:confluence", "read:content.metadata:confluence",
 		"read:attachment:confluence", "write:attachment:confluence",
-		"read:comment:confluence", "write:comment:confluence", "delete:comment:confluence", "write:label:confluence",
+		"read:comment:confluence", "write:comment:confluence", "delete:comment:confluence", "read:label:confluence", "write:label:confluence",
 		"read:group:confluence", "write:space:confluence"}
 }
 

@@ -16,7 +16,7 @@ import (
 const (
 	scopeRead  = "read:page:confluence"
 	scopeSpace = "read:space:confluence"
-	scopeWrite = "write:label:confluence (or write:confluence-content)"
+	scopeWrite = "write:label:confluence with read:label:confluence (or write:confluence-content)"
 )
 
 // Of returns the labels of a page that was read through w.

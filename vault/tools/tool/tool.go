@@ -89,12 +89,7 @@ func Register[In, Out any](s *mcp.Server, t *Set, def Spec[In, Out]) {
 	s.AddTool(&mcp.Tool{
 		Name: def.Name, Title: def.Title, Description: def.Description,
 		InputSchema: settled(schema[In]()), OutputSchema: open(settled(schema[Out]())),
-		Annotations: &mcp.ToolAnnotations{
-			ReadOnlyHint: !def.Write, DestructiveHint: new(def.Destructive),
-			// A write carries its version or a title that is taken after it:
-			// a second one of the same arguments is refused.
-			IdempotentHint: !def.Adds, OpenWorldHint: new(!def.Closed),
-		},
+		Annotations: def.annotations(),
 	}, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		var out Out
 		var text string
@@ -122,6 +117,21 @@ func Register[In, Out any](s *mcp.Server, t *Set, def Spec[In, Out]) {
 		}
 		return t.answer(ctx, def.Name, out, text), nil
 	})
+}
+
+// annotations says what is not as clients must think when nothing is said:
+// every conversation pays for the rest.
+func (def Spec[In, Out]) annotations() *mcp.ToolAnnotations {
+	// A write carries its version or a title that is taken after it: a second
+	// one of the same arguments is refused.
+	hints := &mcp.ToolAnnotations{ReadOnlyHint: !def.Write, IdempotentHint: !def.Adds}
+	if def.Write {
+		hints.DestructiveHint = new(def.Destructive)
+	}
+	if def.Closed {
+		hints.OpenWorldHint = new(false)
+	}
+	return hints
 }
 
 func (t *Set) answer(ctx context.Context, name string, out any, text string) *mcp.CallToolResult {

@@ -1,5 +1,7 @@
 package atlassiansim_test
 
+import "strconv"
+
 // objects are the operations on what pages have beside their text, and on what
 // is no page.
 func (r *rig) objects(string) []wanted {
@@ -8,7 +10,7 @@ func (r *rig) objects(string) []wanted {
 		r.t.Fatal("the seeded wiki has no such page")
 	}
 	var all []wanted
-	for _, some := range []func(string) []wanted{r.tasks, r.properties, r.permissions} {
+	for _, some := range []func(string) []wanted{r.tasks, r.properties, r.permissions, r.content} {
 		all = append(all, some(page.ID)...)
 	}
 	return all
@@ -19,6 +21,7 @@ func objectScopes() []string {
 	return []string{
 		"read:task:confluence", "write:task:confluence", "read:content.restriction:confluence", "write:content.restriction:confluence",
 		"read:content.permission:confluence",
+		"read:folder:confluence", "write:folder:confluence", "delete:folder:confluence", "write:embed:confluence", "write:whiteboard:confluence",
 	}
 }
 
@@ -66,4 +69,44 @@ func (r *rig) permissions(page string) []wanted {
 		{"POST", "/rest/api/content/" + page + "/permission/check", ask, 200},
 		{"GET", "/rest/api/content/1/restriction", nil, 404},
 	}
+}
+
+func (r *rig) content(page string) []wanted {
+	made := func(more ...string) map[string]any {
+		body := map[string]any{"spaceId": "65540", "title": "Made by a test", "parentId": page}
+		for i := 0; i < len(more); i += 2 {
+			body[more[i]] = more[i+1]
+		}
+		return body
+	}
+	path := "/api/v2/folders"
+	// The id of what is created is that of the next page.
+	folder := r.nextID()
+	return []wanted{
+		{"POST", path, made(), 200},
+		{"GET", path + "/" + folder, nil, 200},
+		{"GET", path + "/" + folder + "/direct-children?limit=5", nil, 200},
+		{"GET", path + "/" + folder + "/descendants?depth=3", nil, 200},
+		{"GET", path + "/" + folder + "/ancestors", nil, 200},
+		{"DELETE", path + "/" + folder, nil, 204},
+		{"GET", path + "/" + page, nil, 404},
+		{"POST", "/api/v2/embeds", made("embedUrl", "https://example.org"), 200},
+		{"POST", "/api/v2/whiteboards", made("templateKey", "kanban-board"), 200},
+		{"POST", "/api/v2/content/convert-ids-to-types", map[string]any{"contentIds": []string{page, "1"}}, 200},
+	}
+}
+
+// nextID is the id that the next page will have.
+func (r *rig) nextID() string {
+	most := int64(0)
+	for _, space := range []string{"ENG", "OPS", "HR", "LEGAL", "FIN"} {
+		for _, p := range r.CreatePages(space, 1) {
+			n, err := strconv.ParseInt(p.ID, 10, 64)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			most = max(most, n)
+		}
+	}
+	return strconv.FormatInt(most+33, 10)
 }

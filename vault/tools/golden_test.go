@@ -29,6 +29,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 //
 //	call TOOL {…}               a call; {id:TITLE} is the id of a page that was
 //	                            put, {cursor} the cursor of the last answer
+//	                            {last} is the id of the object of the last answer
 //	                            {account:NAME} and {group:NAME} are ids as well
 //	                            {id:last} is the id of the last answer, {confirm}
 //	                            the token that the last refusal asked for
@@ -71,9 +72,10 @@ func TestGolden(t *testing.T) {
 }
 
 var (
-	changing = regexp.MustCompile(`r_[A-Za-z0-9_-]{12}`)
-	cursors  = regexp.MustCompile(`WyJ[A-Za-z0-9_-]{40,}`)
-	pageID   = regexp.MustCompile(`\{id:([^}]*)\}`)
+	changing   = regexp.MustCompile(`r_[A-Za-z0-9_-]{12}`)
+	cursors    = regexp.MustCompile(`WyJ[A-Za-z0-9_-]{40,}`)
+	lastObject = regexp.MustCompile(`^\{"object":\{"id":"(\d+)"`)
+	pageID     = regexp.MustCompile(`\{id:([^}]*)\}`)
 )
 
 // script plays one file.
@@ -82,6 +84,7 @@ type script struct {
 	c       *client
 	ids     map[string]string
 	cursor  string
+	last    string // id of the last object that an answer was about
 	confirm string // the token of the last answer that asked for a yes
 	out     strings.Builder
 	seen    int // requests that are in out
@@ -108,7 +111,7 @@ func (s *script) step(line string) {
 		tool, arguments, _ := strings.Cut(rest, " ")
 		arguments = pageID.ReplaceAllStringFunc(arguments, func(m string) string { return s.ids[pageID.FindStringSubmatch(m)[1]] })
 		arguments = s.named(arguments)
-		arguments = strings.NewReplacer("{cursor}", s.cursor, "{confirm}", s.confirm).Replace(arguments)
+		arguments = strings.NewReplacer("{cursor}", s.cursor, "{confirm}", s.confirm, "{last}", s.last).Replace(arguments)
 		s.show(line, s.c.call(tool, arguments))
 	case "body":
 		page, _ := s.sim.PageByID(s.ids[rest])
@@ -180,6 +183,9 @@ func (s *script) show(line string, a answer) {
 	}
 	if len(a.Structured) > 0 {
 		s.out.WriteString(indent(a.Structured) + "\n")
+		if found := lastObject.FindSubmatch(a.Structured); found != nil {
+			s.last = string(found[1])
+		}
 		if next := a.field("next_cursor"); next != "<nil>" {
 			s.cursor = next
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/comments"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/completion"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/content"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/files"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/finding"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/icon"
@@ -66,6 +67,7 @@ func New(cfg Config) *mcp.Server {
 	spaces.Add(s, set)
 	permissions.Add(s, set)
 	request.Add(s, set)
+	content.Add(s, set)
 	tool.Register(s, set, statusTool)
 	return s
 }

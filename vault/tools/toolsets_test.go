@@ -14,6 +14,9 @@ func toolsetScopes() []string {
 	return []string{
 		"read:task:confluence", "write:task:confluence", "write:content.restriction:confluence", "read:content.permission:confluence",
 		"read:content.metadata:confluence", "read:group:confluence",
+		"read:folder:confluence", "write:folder:confluence", "delete:folder:confluence", "read:whiteboard:confluence", "write:whiteboard:confluence",
+		"read:embed:confluence", "write:embed:confluence", "delete:embed:confluence", "write:database:confluence", "read:database:confluence",
+		"read:hierarchical-content:confluence",
 	}
 }
 

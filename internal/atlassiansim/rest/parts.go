@@ -117,7 +117,7 @@ func ancestors(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return op.Cut(&c.Call, all, func(p wiki.Page) ancestor { return ancestor{op.ID(p.ID), "page"} })
+	return op.Cut(&c.Call, all, func(p wiki.Page) ancestor { return ancestor{op.ID(p.ID), p.Type} })
 }
 
 type child struct {
@@ -139,6 +139,6 @@ func children(c *call) (any, error) {
 		return nil, err
 	}
 	return op.Cut(&c.Call, all, func(p wiki.Page) child {
-		return child{op.ID(p.ID), p.Status, p.Newest().Title, "page", op.ID(p.Space), p.Position}
+		return child{op.ID(p.ID), p.Status, p.Newest().Title, p.Type, op.ID(p.Space), p.Position}
 	})
 }

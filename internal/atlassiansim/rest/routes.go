@@ -10,6 +10,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/reply"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/arrange"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/comments"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/content"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/files"
 	labelling "github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/labels"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/people"
@@ -67,6 +68,7 @@ func (a *API) routes() {
 	tasks.Add(a.add)
 	properties.Add(a.add)
 	permissions.Add(a.add)
+	content.Add(a.add)
 
 	for _, line := range strings.Split(strings.TrimSpace(removed), "\n") {
 		method, path, _ := strings.Cut(line, " ")

@@ -88,6 +88,8 @@ func TestWritingIsLinear(t *testing.T) {
 	for _, s := range []string{
 		"[", "](", "[a](b", "[a](<b", "*a ", "_a*", "**a", "`a``", "> ", "- ", "<a ", "<!--", "![", "[a][", "~~a", "a|", "\\", "<u>", "<u></b>", "<b><u>",
 		"[[confluence:", "<details>\n\n", "\n\n- a\n", "  - a\n", "[a]: b\n\n", "a*b**", "https://", "x\\\n", "```\n", "| `\\|` |\n|---|\n", "[![a](b)", "> - ", "&amp",
+		":a1:", ":", "[^a]", "[^a]: b\n", "a\n: b\n\n", "[[confluence:x#1]]", "[[confluence:x#1]]\n\n", "[[/confluence:x#1]]\n\n", "<a id=\"x\">", "<a id=\"x\"></a>", "- [ ] a <!-- task 1 -->\n",
+		"[^a]: ", "    [^a]: b\n",
 	} {
 		md := strings.Repeat(s, small/len(s))
 		timed(t, s, small, func() {
@@ -149,5 +151,54 @@ func TestOriginalsAreChecked(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("original %q: %q, %v, want %q", original, got, err, want)
 		}
+	}
+}
+
+// TestRewritingIsLinear edits large pages at one place, or everywhere.
+func TestRewritingIsLinear(t *testing.T) {
+	for _, s := range []struct{ before, repeated, after string }{
+		{"", "<p>a</p>", ""}, {"", "a<br/>", ""}, {"<p>", "a <strong>b</strong> ", "</p>"}, {"<ul>", "<li>a</li>", "</ul>"}, {"", "<ul><li>a</li></ul>", ""},
+		{"<table><tbody>", "<tr><td>a</td><td>b</td></tr>", "</tbody></table>"}, {"<table><tbody><tr>", "<td>a</td>", "</tr></tbody></table>"},
+		{"<p>", `<ac:inline-comment-marker ac:ref="1">a</ac:inline-comment-marker>`, "</p>"}, {"<p>", `<span style="color: red;">a</span>`, "</p>"},
+		{"", `<ac:structured-macro ac:name="toc"/>`, ""}, {"", `<ac:structured-macro ac:name="excerpt"><ac:rich-text-body><p>a</p></ac:rich-text-body></ac:structured-macro>`, ""},
+		{"<p>", `<a href="https://example.org">a</a>`, "</p>"}, {"<p>", "&amp;", "</p>"}, {"", "<p>x<hr/>y</p>", ""},
+	} {
+		body := s.before + strings.Repeat(s.repeated, small/len(s.repeated)) + s.after
+		read, err := markup.ToMarkdown(body, markup.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		half := len(read.Markdown) / 2
+		for name, edited := range map[string]string{
+			"at the end": read.Markdown + "\nmore\n", "everywhere": strings.ReplaceAll(read.Markdown, "a", "b c"), "the first half": read.Markdown[half:], "nothing left": "",
+		} {
+			timed(t, name+": "+s.before+s.repeated, small, func() {
+				after, _, err := markup.Rewrite(body, edited, markup.Options{})
+				if err != nil {
+					t.Error(err)
+				}
+				wellFormed(t, after)
+			})
+		}
+	}
+}
+
+func TestRewritingBoundsDepth(t *testing.T) {
+	for _, tag := range []string{"blockquote", "ul><li", "ac:layout-cell", "div", "strong", "span"} {
+		opening, closing := "<"+tag+">", ""
+		for _, name := range strings.Split(tag, "><") {
+			closing = "</" + name + ">" + closing
+		}
+		n := 250 / strings.Count(closing, "<")
+		body := strings.Repeat(opening, n) + "<p>found</p>" + strings.Repeat(closing, n)
+		read, err := markup.ToMarkdown(body, markup.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, _, err := markup.Rewrite(body, strings.Replace(read.Markdown, "found", "changed", 1), markup.Options{})
+		if err != nil || !strings.Contains(after, "changed") {
+			t.Errorf("%s: %v, %.80q", tag, err, after)
+		}
+		wellFormed(t, after)
 	}
 }

@@ -3,6 +3,7 @@ package reading
 import (
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/emoji"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
@@ -14,7 +15,7 @@ func (b *builder) emoticon(n *storage.Node, c setting) {
 		b.words(fallback, c)
 		return
 	}
-	if known := emoticon(name); known != "" {
+	if known := emoji.Emoticon(name); known != "" {
 		b.words(known, c)
 		return
 	}
@@ -32,47 +33,4 @@ func (b *builder) emoticon(n *storage.Node, c setting) {
 			return
 		}
 	}
-}
-
-// emoticon is the character for one of Confluence's own names.
-func emoticon(name string) string {
-	switch name {
-	case "smile":
-		return "🙂"
-	case "sad":
-		return "🙁"
-	case "cheeky":
-		return "😛"
-	case "laugh":
-		return "😀"
-	case "wink":
-		return "😉"
-	case "thumbs-up":
-		return "👍"
-	case "thumbs-down":
-		return "👎"
-	case "information":
-		return "ℹ️"
-	case "tick":
-		return "✅"
-	case "cross":
-		return "❌"
-	case "warning":
-		return "⚠️"
-	case "plus":
-		return "➕"
-	case "minus":
-		return "➖"
-	case "question":
-		return "❓"
-	case "light-on":
-		return "💡"
-	case "yellow-star", "star":
-		return "⭐"
-	case "heart":
-		return "❤️"
-	case "broken-heart":
-		return "💔"
-	}
-	return ""
 }

@@ -3,6 +3,7 @@ package reading
 import (
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/address"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
@@ -65,7 +66,7 @@ func visible(spans []page.Span) bool {
 
 // internal adds ac:link.
 func (b *builder) internal(n *storage.Node, c setting) {
-	target, fallback := b.target(n, n.Attr("ac:anchor"))
+	target, fallback := address.Target(n, n.Attr("ac:anchor"), b.r.opt.UserName)
 	body := n.Child("ac:link-body")
 	if body == nil {
 		body = n.Child("ac:plain-text-link-body")
@@ -81,111 +82,9 @@ func (b *builder) internal(n *storage.Node, c setting) {
 	b.linked(body, target, fallback, c)
 }
 
-// target makes a readable address of what an element points to, and the text to show for it.
-func (b *builder) target(n *storage.Node, anchor string) (address, text string) {
-	for child := n.First; child != nil; child = child.Next {
-		if child.Kind != storage.Element {
-			continue
-		}
-		if address, text = b.resource(child); address != "" {
-			break
-		}
-	}
-	if anchor != "" {
-		if text == "" {
-			text = anchor
-		}
-		address += "#" + escapePart(anchor, "")
-	}
-	return address, text
-}
-
-// resource reads the ri: elements.
-func (b *builder) resource(n *storage.Node) (address, text string) {
-	switch n.Name {
-	case "ri:page":
-		title := n.Attr("ri:content-title")
-		return "confluence-page:" + place(n.Attr("ri:space-key"), title), title
-	case "ri:blog-post":
-		title := n.Attr("ri:content-title")
-		address = "confluence-blog:"
-		if space := n.Attr("ri:space-key"); space != "" {
-			address += escapePart(space, "/") + "/"
-		}
-		if day := n.Attr("ri:posting-day"); strings.Count(day, "/") == 2 && strings.Trim(day, "0123456789/") == "" {
-			address += day + "/"
-		}
-		return address + escapePart(title, "/"), title
-	case "ri:attachment":
-		name := n.Attr("ri:filename")
-		address = "confluence-attachment:" + escapePart(name, "")
-		if page := n.Child("ri:page"); page != nil {
-			address += "?page=" + place(page.Attr("ri:space-key"), page.Attr("ri:content-title"))
-		}
-		return address, name
-	case "ri:space":
-		key := n.Attr("ri:space-key")
-		return "confluence-space:" + escapePart(key, ""), key
-	case "ri:content-entity":
-		id := n.Attr("ri:content-id")
-		return "confluence-content:" + escapePart(id, ""), id
-	case "ri:url":
-		return n.Attr("ri:value"), n.Attr("ri:value")
-	case "ri:user":
-		return b.user(n)
-	}
-	return "", ""
-}
-
-// user reads a mention: by account in the cloud, by key or name in a data center.
-func (b *builder) user(n *storage.Node) (address, text string) {
-	id, prefix := n.Attr("ri:account-id"), "confluence-user:"
-	if id == "" {
-		id, prefix = n.Attr("ri:userkey"), "confluence-userkey:"
-	}
-	if id == "" {
-		id, prefix = n.Attr("ri:username"), "confluence-username:"
-	}
-	text = "@user"
-	if b.r.opt.UserName != nil {
-		if name := b.r.opt.UserName(id); name != "" {
-			text = "@" + name
-		}
-	}
-	return prefix + escapePart(id, ""), text
-}
-
-// place is SPACE/Title, or Title where the space is the page's own.
-func place(space, title string) string {
-	if space == "" {
-		return escapePart(title, "/")
-	}
-	return escapePart(space, "/") + "/" + escapePart(title, "")
-}
-
-// escapePart percent-encodes what would be read as part of the address' structure.
-func escapePart(text, also string) string {
-	if !strings.ContainsAny(text, "%#?<>\\\n\t"+also) {
-		return text
-	}
-	const hex = "0123456789ABCDEF"
-	var out strings.Builder
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		if strings.IndexByte("%#?<>\\", c) >= 0 || c < ' ' || strings.IndexByte(also, c) >= 0 {
-			out.WriteByte('%')
-			out.WriteByte(hex[c>>4])
-			out.WriteByte(hex[c&15])
-			continue
-		}
-		out.WriteByte(c)
-	}
-	return out.String()
-}
-
 // picture adds ac:image. Its size goes with the alternative text, as "alt|320x200".
 func (b *builder) picture(n *storage.Node, c setting) {
-	target, _ := b.target(n, "")
+	target, _ := address.Target(n, "", b.r.opt.UserName)
 	made := &page.Image{Alt: n.Attr("ac:alt"), Target: target}
 	made.Size = pixels(n.Attr("ac:width"))
 	if height := pixels(n.Attr("ac:height")); height != "" {

@@ -3,6 +3,8 @@ package reading
 import (
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/address"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/macro"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
@@ -15,7 +17,7 @@ func (b *builder) confluence(n *storage.Node, c setting) {
 	case "ac:link":
 		b.internal(n, c)
 	case "ac:image":
-		if standsAlone(n) {
+		if macro.StandsAlone(n) {
 			b.flush()
 			defer b.flush()
 		}
@@ -38,8 +40,8 @@ func (b *builder) confluence(n *storage.Node, c setting) {
 	case "ac:rich-text-body", "ac:adf-content", "ac:task-body", "ac:caption":
 		b.apart(n, c)
 	case "ri:page", "ri:blog-post", "ri:attachment", "ri:space", "ri:content-entity", "ri:url", "ri:user":
-		address, text := b.resource(n)
-		b.sealed(n, "resource", address+" "+text, c)
+		to, text := address.Of(n, b.r.opt.UserName)
+		b.sealed(n, "resource", to+" "+text, c)
 	default:
 		_, name, _ := strings.Cut(n.Name, ":")
 		b.bodied(n, n, name, "", c)
@@ -59,16 +61,16 @@ func (b *builder) macro(n *storage.Node, c setting) {
 	case "code":
 		b.add(codeBlock(n))
 	case "noformat":
-		b.add(page.Block{Kind: page.Code, Name: "noformat", Info: quoted("title", parameter(n, "title")), Code: body(n)})
+		b.add(page.Block{Kind: page.Code, Name: "noformat", Info: quoted("title", macro.Value(n, "title")), Code: body(n)})
 	case "info", "note", "tip", "warning", "panel":
 		b.styled(n)
-		b.add(page.Block{Kind: page.Alert, Name: name, Title: page.OneLine(parameter(n, "title")), Kids: b.r.bodyBlocks(n)})
+		b.add(page.Block{Kind: page.Alert, Name: name, Title: page.OneLine(macro.Value(n, "title")), Kids: b.r.bodyBlocks(n)})
 	case "expand":
-		b.add(page.Block{Kind: page.Details, Title: page.OneLine(parameter(n, "title")), Kids: b.r.bodyBlocks(n)})
+		b.add(page.Block{Kind: page.Details, Title: page.OneLine(macro.Value(n, "title")), Kids: b.r.bodyBlocks(n)})
 	case "status":
 		b.status(n, c)
 	case "anchor":
-		if anchor := parameter(n, ""); page.ValidAnchor(anchor) {
+		if anchor := macro.Value(n, ""); page.ValidAnchor(anchor) {
 			b.span(page.Span{Kind: page.Anchor, Marks: c.marks, Text: anchor})
 			return
 		}
@@ -106,56 +108,17 @@ func (b *builder) other(n *storage.Node, name string, c setting) {
 	if name == "" {
 		name = "macro"
 	}
-	inner := bodyOf(n)
-	if runs(name) || inner == nil {
-		b.sealed(n, name, b.meaning(n)+" "+bodies(n), c)
+	inner := macro.Body(n)
+	if macro.Runs(name) || inner == nil {
+		b.sealed(n, name, b.meaning(n)+" "+macro.Text(n), c)
 		return
 	}
 	b.bodied(n, inner, name, b.meaning(n), c)
 }
 
-// runs reports whether the body of a macro is a program that browsers run. It is shown and put back, but nobody who writes
-// Markdown may change it.
-func runs(macro string) bool {
-	switch strings.ToLower(macro) {
-	case "html", "html-macro", "html-include", "html-bobswift", "style", "script", "iframe", "velocity", "groovy", "beanshell", "run", "xslt", "sql", "sql-query":
-		return true
-	}
-	return false
-}
-
-// bodyOf is the one body of a macro, or nil.
-func bodyOf(n *storage.Node) *storage.Node {
-	var found *storage.Node
-	for child := n.First; child != nil; child = child.Next {
-		switch {
-		case child.Kind == storage.Text && strings.TrimSpace(child.Raw()) == "", child.Kind == storage.Comment:
-		case child.Kind == storage.Element && child.Name == "ac:parameter":
-		case found == nil && child.Kind == storage.Element && (child.Name == "ac:rich-text-body" || child.Name == "ac:plain-text-body"):
-			found = child
-		default:
-			return nil
-		}
-	}
-	return found
-}
-
-// bodies is the text in a macro beside its parameters.
-func bodies(n *storage.Node) string {
-	var out []string
-	for child := n.First; child != nil; child = child.Next {
-		if child.Kind != storage.Element {
-			out = append(out, child.Value())
-		} else if child.Name != "ac:parameter" {
-			out = append(out, child.Content())
-		}
-	}
-	return strings.Join(out, " ")
-}
-
 // sealed adds a construct as one placeholder that stands for all of it.
 func (b *builder) sealed(n *storage.Node, name, meaning string, c setting) {
-	alone := standsAlone(n)
+	alone := macro.StandsAlone(n)
 	if alone {
 		b.flush()
 	}
@@ -169,10 +132,10 @@ func (b *builder) sealed(n *storage.Node, name, meaning string, c setting) {
 // before its body and behind it. inner is the element that holds the body.
 func (b *builder) bodied(n, inner *storage.Node, name, meaning string, c setting) {
 	if c.link != nil { // its body may hold links of its own
-		b.sealed(n, name, meaning+" "+bodies(n), c)
+		b.sealed(n, name, meaning+" "+macro.Text(n), c)
 		return
 	}
-	alone := standsAlone(n)
+	alone := macro.StandsAlone(n)
 	if alone {
 		b.flush()
 	}
@@ -225,20 +188,6 @@ func (r *reader) halves(opening string, lost int, n, inner *storage.Node) (closi
 	return closing
 }
 
-// standsAlone reports whether a construct stands between blocks rather than in a paragraph.
-func standsAlone(n *storage.Node) bool {
-	if n.Parent == nil || n.Parent.Kind == storage.Root || strings.HasPrefix(n.Name, "ac:layout") {
-		return true
-	}
-	switch n.Parent.Name {
-	case "ac:layout-cell", "ac:rich-text-body", "blockquote":
-		return true
-	case "ac:adf-content": // a decision holds text
-		return n.Parent.Parent == nil || n.Parent.Parent.Attr("type") != "decision-item"
-	}
-	return false
-}
-
 // styled notes what a panel has beside its title: colours, icons.
 func (b *builder) styled(n *storage.Node) {
 	for child := n.First; child != nil; child = child.Next {
@@ -279,8 +228,8 @@ func (b *builder) value(n *storage.Node) string {
 				out = append(out, c.Value())
 				continue
 			}
-			if address, _ := b.resource(c); address != "" {
-				out = append(out, address)
+			if to, _ := address.Of(c, b.r.opt.UserName); to != "" {
+				out = append(out, to)
 				continue
 			}
 			walk(c)
@@ -292,16 +241,6 @@ func (b *builder) value(n *storage.Node) string {
 		text = strings.TrimPrefix(text, "confluence-page:")
 	}
 	return text
-}
-
-// parameter is the text of a macro's parameter.
-func parameter(n *storage.Node, name string) string {
-	for child := n.First; child != nil; child = child.Next {
-		if child.Kind == storage.Element && child.Name == "ac:parameter" && child.Attr("ac:name") == name {
-			return child.Content()
-		}
-	}
-	return ""
 }
 
 // body is the text in a macro, without markup.
@@ -326,24 +265,24 @@ func lineEnds(text string) string {
 // codeBlock reads the code macro. What a fence has no place for stands behind the language, as words that the way back
 // understands.
 func codeBlock(n *storage.Node) page.Block {
-	made := page.Block{Kind: page.Code, Name: strings.TrimSpace(parameter(n, "language")), Code: body(n)}
+	made := page.Block{Kind: page.Code, Name: strings.TrimSpace(macro.Value(n, "language")), Code: body(n)}
 	if made.Name == "" {
-		made.Name = strings.TrimSpace(parameter(n, "lang"))
+		made.Name = strings.TrimSpace(macro.Value(n, "lang"))
 	}
 	if strings.ContainsAny(made.Name, " \t\n`~\"=\\&") {
 		made.Info, made.Name = quoted("language", made.Name), ""
 	}
-	info := []string{made.Info, quoted("title", parameter(n, "title"))}
-	if parameter(n, "collapse") == "true" {
+	info := []string{made.Info, quoted("title", macro.Value(n, "title"))}
+	if macro.Value(n, "collapse") == "true" {
 		info = append(info, "collapse")
 	}
-	if parameter(n, "linenumbers") == "true" {
+	if macro.Value(n, "linenumbers") == "true" {
 		info = append(info, "linenumbers")
 	}
-	if first := strings.TrimSpace(parameter(n, "firstline")); first != "" && first != "1" {
+	if first := strings.TrimSpace(macro.Value(n, "firstline")); first != "" && first != "1" {
 		info = append(info, quoted("firstline", first))
 	}
-	info = append(info, quoted("theme", parameter(n, "theme")))
+	info = append(info, quoted("theme", macro.Value(n, "theme")))
 	made.Info = page.OneLine(strings.Join(info, " "))
 	return made
 }
@@ -358,8 +297,8 @@ func quoted(name, value string) string {
 
 // status adds a lozenge as a link that names its colour.
 func (b *builder) status(n *storage.Node, c setting) {
-	title := page.OneLine(parameter(n, "title"))
-	colour := page.OneLine(parameter(n, "colour"))
+	title := page.OneLine(macro.Value(n, "title"))
+	colour := page.OneLine(macro.Value(n, "colour"))
 	if colour == "" {
 		colour = "Grey"
 	}
@@ -370,7 +309,7 @@ func (b *builder) status(n *storage.Node, c setting) {
 		b.token("status", title+" "+colour, n.Raw(), c)
 		return
 	}
-	if parameter(n, "subtle") == "true" {
+	if macro.Value(n, "subtle") == "true" {
 		colour += "?subtle"
 	}
 	c.link = &page.Link{Target: "confluence-status:" + colour}

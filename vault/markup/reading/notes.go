@@ -3,6 +3,7 @@ package reading
 import (
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/macro"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
@@ -18,7 +19,7 @@ func (r *reader) noteLabel(n *storage.Node) string {
 	}
 	var anchor string
 	if mark.Name == "ac:structured-macro" && mark.Attr("ac:name") == "anchor" {
-		anchor = parameter(mark, "")
+		anchor = macro.Value(mark, "")
 	} else if mark.Name == "a" && r.opt.HTML {
 		anchor = mark.Attr("id")
 	}

@@ -1,6 +1,7 @@
 package reading
 
 import (
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/macro"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
@@ -10,7 +11,7 @@ import (
 func Body(n *storage.Node) *storage.Node {
 	switch n.Name {
 	case "ac:structured-macro", "ac:macro":
-		return bodyOf(n)
+		return macro.Body(n)
 	case "ac:adf-extension":
 		node := n.Child("ac:adf-node")
 		if node == nil {
@@ -23,16 +24,6 @@ func Body(n *storage.Node) *storage.Node {
 		return content
 	}
 	return n
-}
-
-// Parameter is the element of a macro's parameter of that name, or nil.
-func Parameter(n *storage.Node, name string) *storage.Node {
-	for child := n.First; child != nil; child = child.Next {
-		if child.Kind == storage.Element && child.Name == "ac:parameter" && child.Attr("ac:name") == name {
-			return child
-		}
-	}
-	return nil
 }
 
 // Spans gathers the text of the nodes from first up to, but not including, end, as it stands there: each span knows the

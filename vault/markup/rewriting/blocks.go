@@ -1,6 +1,7 @@
 package rewriting
 
 import (
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/macro"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/printing"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/reading"
@@ -113,7 +114,7 @@ func (r *rewriter) frame(n *storage.Node, was, edited *page.Block, in area) (str
 
 // titled is what is before the body of a macro, with another title.
 func (r *rewriter) titled(n, body *storage.Node, title string) (string, bool) {
-	value := reading.Parameter(n, "title")
+	value := macro.Parameter(n, "title")
 	if value == nil || title == "" || value.End > body.Start || value.InnerStart == value.End {
 		return "", false
 	}

@@ -11,56 +11,101 @@ func (w *writer) spans(spans []page.Span) {
 	w.marked(spans, 0)
 }
 
-// marked writes spans inside of marks that are open already; those of a link go together.
-func (w *writer) marked(spans []page.Span, outer page.Marks) {
-	var open []page.Marks
-	set := func(want page.Marks) {
-		keep := 0
-		for keep < len(open) && want&open[keep] != 0 {
-			want &^= open[keep]
-			keep++
-		}
-		for i := len(open) - 1; i >= keep; i-- {
-			w.str("</" + tagOf(open[i]) + ">")
-		}
-		open = open[:keep]
-		for m := page.Underline; m <= page.Strike; m <<= 1 {
-			if want&m != 0 {
-				w.str("<" + tagOf(m) + ">")
-				open = append(open, m)
-			}
+// openMarks are the marks that are open, outermost first.
+type openMarks []page.Marks
+
+// set closes and opens marks until those are open that are wanted.
+func (w *writer) set(open *openMarks, want page.Marks) {
+	keep := 0
+	for keep < len(*open) && want&(*open)[keep] != 0 {
+		want &^= (*open)[keep]
+		keep++
+	}
+	for i := len(*open) - 1; i >= keep; i-- {
+		w.str("</" + tagOf((*open)[i]) + ">")
+	}
+	*open = (*open)[:keep]
+	for m := page.Underline; m <= page.Strike; m <<= 1 {
+		if want&m != 0 {
+			w.str("<" + tagOf(m) + ">")
+			*open = append(*open, m)
 		}
 	}
+}
+
+// marked writes spans inside of marks that are open already; those of a link go together, and those between two
+// placeholders.
+func (w *writer) marked(spans []page.Span, outer page.Marks) {
+	w.depth++
+	defer func() { w.depth-- }()
+	var open openMarks
+	ends := w.ends(spans)
 	for i := 0; i < len(spans); {
 		s := &spans[i]
-		if before, behind, end := w.pair(spans, i); end > 0 {
-			shared := s.Marks
-			for _, inner := range spans[i : end+1] {
-				shared &= inner.Marks
+		if end := ends[i]; end > 0 {
+			if before, behind, ok := w.pair(s, &spans[end]); ok {
+				shared := common(spans[i : end+1])
+				w.set(&open, shared&^outer)
+				w.str(before)
+				w.marked(spans[i+1:end], outer|shared)
+				w.str(behind)
+				i = end + 1
+				continue
 			}
-			set(shared &^ outer)
-			w.str(before)
-			w.marked(spans[i+1:end], outer|shared)
-			w.str(behind)
-			i = end + 1
-			continue
 		}
 		if s.Link == nil {
-			set(s.Marks &^ outer)
+			w.set(&open, s.Marks&^outer)
 			w.span(s)
 			i++
 			continue
 		}
-		end, shared := i, s.Marks
+		end := i
 		for end < len(spans) && spans[end].Link == s.Link {
-			shared &= spans[end].Marks
 			end++
 		}
-		set(shared &^ outer)
+		shared := common(spans[i:end])
+		w.set(&open, shared&^outer)
 		w.link(s.Link.Target, spans[i:end], outer|shared)
 		i = end
 	}
-	set(0)
+	w.set(&open, 0)
+}
+
+// common are the marks that all spans have.
+func common(spans []page.Span) page.Marks {
+	all := ^page.Marks(0)
+	for i := range spans {
+		all &= spans[i].Marks
+	}
+	return all
+}
+
+// maxPairs bounds constructs within constructs in one text.
+const maxPairs = 20
+
+// ends finds, for each placeholder that begins something, the place of the next one that ends it.
+func (w *writer) ends(spans []page.Span) map[int]int {
+	if w.opt.Original == nil || w.depth > maxPairs {
+		return nil
+	}
+	var found map[int]int
+	next := map[string]int{}
+	for i := len(spans) - 1; i >= 0; i-- {
+		s := &spans[i]
+		switch {
+		case s.Kind != page.Token || s.Link != nil:
+		case strings.HasPrefix(s.Text, "/"):
+			next[s.Text] = i
+		default:
+			if end := next[page.Closing(s.Text)]; end > 0 {
+				if found == nil {
+					found = map[int]int{}
+				}
+				found[i] = end
+			}
+		}
+	}
+	return found
 }
 
 // tagOf is the element of a mark, as Confluence's editor writes it.
@@ -114,26 +159,13 @@ func (w *writer) span(s *page.Span) {
 	}
 }
 
-// pair finds, for a placeholder that begins something among text, what stands before it and behind it, and the place of
-// the placeholder that ends it; 0 if it has none.
-func (w *writer) pair(spans []page.Span, i int) (before, behind string, end int) {
-	if spans[i].Kind != page.Token || spans[i].Link != nil || strings.HasPrefix(spans[i].Text, "/") {
-		return "", "", 0
+// pair is what stands before the text between two placeholders and behind it.
+func (w *writer) pair(opening, closing *page.Span) (before, behind string, ok bool) {
+	before, behind, ok = w.halves(*opening, *closing)
+	if ok && strings.HasSuffix(before, "<ac:rich-text-body>") { // what stands there bare could be taken for blocks
+		before, behind = before+"<p>", "</p>"+behind
 	}
-	closing := page.Closing(spans[i].Text)
-	for end = i + 1; end < len(spans); end++ {
-		if spans[end].Kind != page.Token || spans[end].Text != closing {
-			continue
-		}
-		if before, behind, ok := w.halves(spans[i], spans[end]); ok {
-			if strings.HasSuffix(before, "<ac:rich-text-body>") { // what stands there bare could be taken for blocks
-				before, behind = before+"<p>", "</p>"+behind
-			}
-			return before, behind, end
-		}
-		break
-	}
-	return "", "", 0
+	return before, behind, ok
 }
 
 // original is the storage format that a placeholder stands for, or "".

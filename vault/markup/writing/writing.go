@@ -36,6 +36,7 @@ type writer struct {
 	opt   Options
 	tasks int             // the highest number of a task so far
 	taken map[string]bool // numbers that tasks have already
+	depth int             // of marked text in marked text
 	inner int             // lists and cells around, where what stands beside each other would be one paragraph
 }
 

@@ -2,10 +2,12 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/vault/admin"
@@ -27,17 +29,41 @@ func (v *assembly) administer(kek seal.KEK) {
 	})
 }
 
-// administration is the administrative API, nil where the settings have no key
-// for it: then there is nothing at its address.
+// administration is the administrative API, nil where the settings have neither
+// a key for it nor a group with a role: then there is nothing at its address.
 func (v *assembly) administration() http.Handler {
 	var keys []api.Key
 	for name, key := range v.cfg.Settings.Admin.Keys {
 		keys = append(keys, api.Key{Name: name, Role: identity.Role(key.Role), Secret: key.Secret})
 	}
-	if len(keys) == 0 {
+	who := api.Either{Keys: api.NewKeys(keys)}
+	if roles := v.cfg.Settings.Identity.Roles; v.company != nil && len(roles.Administrator)+len(roles.Auditor) > 0 {
+		who.Devices = api.NewDevices(api.DevicesConfig{
+			Prove: v.prove, Current: v.sessions.Current, Roles: v.company.Roles,
+			Fresh: func(ctx context.Context, caller identity.Caller) error { return v.company.Require(ctx, caller, "") },
+		})
+	}
+	if len(keys) == 0 && who.Devices == nil {
 		return nil
 	}
-	return api.New(api.Config{Desk: v.desk, Who: api.NewKeys(keys), Health: v.health, Address: v.address, Log: v.log})
+	return api.New(api.Config{Desk: v.desk, Who: who, Health: v.health, Address: v.address, Log: v.log, Nonce: v.nonces.Issue})
+}
+
+// prove is [api.DevicesConfig.Prove].
+func (v *assembly) prove(r *http.Request) (identity.DeviceID, error) {
+	device, err := dpop.FromRequest(v.verifier, r, v.cfg.Settings.Network.PublicURL)
+	switch {
+	case err == nil:
+		return identity.DeviceID(device), nil
+	case errors.Is(err, dpop.ErrNonce):
+		return "", usererr.Wrap(api.ErrNonce, usererr.Unauthorized, "The proof needs the nonce that comes with this answer", "Sign the request again")
+	case errors.Is(err, dpop.ErrInvalid), errors.Is(err, dpop.ErrReplayed):
+		if tell := v.refused(); tell != nil && device != "" {
+			tell(identity.DeviceID(device), v.address(r).String())
+		}
+		return "", usererr.Wrap(err, usererr.Unauthorized, "The proof of the device is no good", "Sign the request as it is sent, with a new proof")
+	}
+	return "", usererr.Wrap(err, usererr.Unavailable, "The vault cannot check who is calling", "Try again in a minute")
 }
 
 // maxDevices is how many of a person's devices are shown to him or her.

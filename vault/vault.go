@@ -69,6 +69,8 @@ type assembly struct {
 	apps      map[identity.TenantID]*atlassian.App
 	checks    []check
 	address   func(*http.Request) netip.Addr // of a client
+	nonces    *dpop.Nonces                   // of the proofs of devices
+	verifier  *dpop.Verifier
 }
 
 // keys are the vault's own keys, all wrapped by the key-encryption key.
@@ -178,10 +180,10 @@ func (v *assembly) connect(ctx context.Context, k keys) error {
 	if err := v.watchPeople(ctx, k.kek, client); err != nil {
 		return err
 	}
-	nonces := dpop.NewNonces(k.nonce, nonceLife)
-	verifier := dpop.NewVerifier(dpop.VerifierConfig{Nonces: nonces, Replay: v.db})
+	v.nonces = dpop.NewNonces(k.nonce, nonceLife)
+	v.verifier = dpop.NewVerifier(dpop.VerifierConfig{Nonces: v.nonces, Replay: v.db})
 	v.gateway = gateway.New(gateway.Config{
-		Sessions: v.sessions, Verifier: verifier, Nonces: nonces, PublicURL: s.Network.PublicURL, Version: v.cfg.Version, Log: v.log,
+		Sessions: v.sessions, Verifier: v.verifier, Nonces: v.nonces, PublicURL: s.Network.PublicURL, Version: v.cfg.Version, Log: v.log,
 		Moved: v.grants.Purge, LoginEnded: v.loginEnded, Address: v.address, Refused: v.refused(),
 	})
 	if err := v.wireCompany(k, client, rules); err != nil {
@@ -194,7 +196,7 @@ func (v *assembly) connect(ctx context.Context, k keys) error {
 		Live:    v.gateway.Live, StepUp: v.stepUp, Who: v.who, Agent: "coatcheck-vault/" + v.cfg.Version, Log: v.log,
 	})
 	v.gateway.Serve(tools.New(tools.Config{Door: door, Version: v.cfg.Version, SignIn: v.gateway, Computer: here.Computer{}, Log: v.log, Toolsets: s.Features.Toolsets}))
-	return v.wireSignIn(k, nonces, verifier)
+	return v.wireSignIn(k)
 }
 
 // apps makes each tenant's OAuth app.
@@ -252,7 +254,7 @@ func (v *assembly) who(ctx context.Context, caller identity.Caller) (guard.Who, 
 }
 
 // wireSignIn makes the sign-in, which needs nearly everything else.
-func (v *assembly) wireSignIn(k keys, nonces *dpop.Nonces, verifier *dpop.Verifier) error {
+func (v *assembly) wireSignIn(k keys) error {
 	cfg := consent.DeskConfig{
 		Logins: v.db, Starts: v.db, Box: k.login, Grants: v.grants,
 		Tenants: func() []identity.TenantID { return slices.Sorted(maps.Keys(v.apps)) },
@@ -265,7 +267,7 @@ func (v *assembly) wireSignIn(k keys, nonces *dpop.Nonces, verifier *dpop.Verifi
 	}
 	var err error
 	v.signin, err = signin.New(signin.Config{
-		Desk: consent.NewDesk(cfg), Company: company, Sessions: v.sessions, Audit: v.recorder(), Streams: v.gateway, Verifier: verifier, Nonces: nonces,
+		Desk: consent.NewDesk(cfg), Company: company, Sessions: v.sessions, Audit: v.recorder(), Streams: v.gateway, Verifier: v.verifier, Nonces: v.nonces,
 		PublicURL: v.cfg.Settings.Network.PublicURL, Log: v.log, Address: v.address, Everywhere: v.everywhere, Refused: v.refused(),
 	})
 	return err

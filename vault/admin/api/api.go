@@ -55,6 +55,9 @@ type Config struct {
 	// Address finds the network address of a client.
 	Address func(*http.Request) netip.Addr
 	Log     *slog.Logger
+	// Nonce makes what the next proof of a device must have. Optional: without
+	// it no device is let in.
+	Nonce func() string
 }
 
 // Handler serves everything under [Root].
@@ -129,6 +132,9 @@ func (h *Handler) serve(do action) http.HandlerFunc {
 		r = r.WithContext(ctx)
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		w.Header().Set("Cache-Control", "no-store")
+		if h.cfg.Nonce != nil && proven(r) {
+			w.Header().Set(nonceHeader, h.cfg.Nonce())
+		}
 		who, err := h.admit(r)
 		if err != nil {
 			h.fail(w, r, err)
@@ -160,8 +166,8 @@ func (h *Handler) admit(r *http.Request) (admin.Actor, error) {
 	if address.IsValid() {
 		who.Address = address.String()
 	}
-	if err == nil {
-		return who, nil
+	if err == nil || errors.Is(err, ErrNonce) {
+		return who, err
 	}
 	if !h.refused.AllowNetwork(address, time.Now()) {
 		return who, usererr.Wrap(err, usererr.RateLimited, "Too many requests from this network were refused", "Wait a minute, then try again")
@@ -190,13 +196,24 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	switch status {
 	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="coatcheck"`)
+		w.Header().Set("WWW-Authenticate", challenge(w, err))
 	case http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "60")
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(p) // the asker may have gone
+}
+
+// challenge says how to get in (RFC 6750 §3, RFC 9449 §7.1).
+func challenge(w http.ResponseWriter, err error) string {
+	switch {
+	case w.Header().Get(nonceHeader) == "":
+		return `Bearer realm="coatcheck"`
+	case errors.Is(err, ErrNonce):
+		return `DPoP error="use_dpop_nonce", algs="ES256"`
+	}
+	return `DPoP error="invalid_dpop_proof", algs="ES256"`
 }
 
 // problem is what a program hears of an error. Only user errors have words for

@@ -115,3 +115,22 @@ func TestTreesInCircles(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A page may be made below a folder, of the same space and not of a denied one.
+func TestPagesBelowFolders(t *testing.T) {
+	for space, want := range map[string]usererr.Code{"7": "", "8": usererr.NotFound, "9": usererr.BadInput} {
+		r := newRig(t)
+		r.wiki()
+		r.answers["GET /api/v2/spaces"] = `{"results":[{"id":"7","key":"OPS","name":"Ops"}]}`
+		r.answers["GET /api/v2/spaces/9"] = `{"id":"9","key":"ENG","name":"Eng"}`
+		r.answers["POST /api/v2/content/convert-ids-to-types"] = `{"results":{"5":"folder"}}`
+		r.answers["GET /api/v2/folders/5"] = `{"id":"5","title":"F","type":"folder","status":"current","spaceId":"` + space + `","version":{"number":1}}`
+		r.answers["POST /api/v2/pages"] = opsPage
+		_, err := read(as(t, ada()), r, func(ctx context.Context, w *guard.Wiki) (string, error) {
+			return "", only(pages.Create(ctx, w, pages.New{Space: "OPS", Parent: "5", Title: "T"}))
+		})
+		if usererr.CodeOf(err) != want {
+			t.Errorf("in space %s: %v after %q", space, err, r.asked)
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/content"
 )
 
 // Scopes that the calls need. Those of v1 take a classic scope as well.
@@ -59,9 +60,9 @@ func Create(ctx context.Context, w *guard.Wiki, n New) (guard.Page, error) {
 	if err != nil {
 		return guard.Page{}, err
 	}
-	var parent guard.Page
+	var parent Parent
 	if n.Parent != "" {
-		if parent, err = w.Page(ctx, n.Parent); err != nil {
+		if parent, err = Above(ctx, w, n.Parent); err != nil {
 			return guard.Page{}, err
 		}
 		if parent.SpaceID != space.ID {
@@ -105,6 +106,27 @@ func PostsByTitle(ctx context.Context, w *guard.Wiki, space, title string) ([]gu
 		all = append(all, post)
 	}
 	return all, nil
+}
+
+// Parent is what a page may stand below: another page, or a folder or the like.
+type Parent struct {
+	ID, Space, SpaceID string
+}
+
+// Above finds the parent of a page that is to be.
+func Above(ctx context.Context, w *guard.Wiki, ref string) (Parent, error) {
+	page, err := w.Page(ctx, ref)
+	if err == nil {
+		return Parent{page.ID, page.Space, page.SpaceID}, nil
+	}
+	if !confluence.Is(err, confluence.KindNotFound) && usererr.CodeOf(err) != usererr.BadInput {
+		return Parent{}, err
+	}
+	object, otherErr := content.Find(ctx, w, ref, "")
+	if otherErr != nil {
+		return Parent{}, err // it was most likely meant as a page
+	}
+	return Parent{object.ID, object.Space, object.SpaceID}, nil
 }
 
 // duplicate says of a title that is taken where that is.

@@ -5,6 +5,7 @@ package pages
 import (
 	"context"
 	"fmt"
+	"hash/crc32"
 	"strings"
 	"unicode/utf8"
 
@@ -53,7 +54,7 @@ type getPageOut struct {
 	Updated    string   `json:"updated,omitempty"`
 	Author     string   `json:"author_id,omitempty"`
 	Markdown   string   `json:"markdown"`
-	Lost       []string `json:"lost,omitempty" jsonschema:"an update would drop it"`
+	Lost       []string `json:"lost,omitempty" jsonschema:"not in the Markdown; kept where the text stays"`
 	Part       string   `json:"part,omitempty"`
 	NextCursor string   `json:"next_cursor,omitempty"`
 }
@@ -86,7 +87,8 @@ type pageCursor struct {
 	Offset   int    // bytes of the text that is shown
 	Again    string // what is repeated before them: the heading of a table, the fence of code
 	Chars    int
-	Tokens   int `json:",omitempty"`
+	Tokens   int    `json:",omitempty"`
+	Sum      uint32 `json:",omitempty"` // of the text before Offset
 }
 
 func readPage(ctx context.Context, t *tool.Set, in getPageIn) (getPageOut, string, error) {
@@ -138,12 +140,12 @@ func part(ctx context.Context, t *tool.Set, w *guard.Wiki, in getPageIn, at page
 	if err != nil {
 		return getPageOut{}, err
 	}
-	shown, err := look(page, at)
+	shown, err := look(ctx, w, page, at)
 	if err != nil {
 		return getPageOut{}, err
 	}
 	text := shown.text
-	if at.Offset > len(text) || at.Offset < len(text) && !utf8.RuneStart(text[at.Offset]) {
+	if at.Offset > len(text) || sum(text[:at.Offset]) != at.Sum {
 		return getPageOut{}, usererr.New(usererr.Conflict, "The page cannot be read on from there", "Read it again without cursor")
 	}
 	left := at.Again + text[at.Offset:]
@@ -164,12 +166,16 @@ func part(ctx context.Context, t *tool.Set, w *guard.Wiki, in getPageIn, at page
 	if end < len(text) {
 		out.NextCursor, err = t.Door.Cursor(ctx, getPage, pageCursor{
 			Site: w.Site(), ID: page.ID, Version: page.Version, View: at.View, Section: shown.section, Search: at.Search,
-			Offset: end, Again: again, Chars: at.Chars, Tokens: at.Tokens,
+			Offset: end, Again: again, Chars: at.Chars, Tokens: at.Tokens, Sum: sum(text[:end]),
 		})
 	}
 	out.Part = strings.TrimSpace(out.Part)
 	return out, err
 }
+
+// sum tells whether the text before a place is the same: names of people are in
+// it, which may change or be asked for in vain.
+func sum(text string) uint32 { return crc32.ChecksumIEEE([]byte(text)) }
 
 // leftOut says what of a text is shown.
 func leftOut(shown looked, at pageCursor, end int) string {
@@ -233,7 +239,7 @@ func pageText(out getPageOut) string {
 	}
 	b.WriteString("\n" + out.URL + "\n")
 	if len(out.Lost) > 0 {
-		b.WriteString("Not in the Markdown, and an update of the whole body would drop them: " + strings.Join(out.Lost, ", ") + "\n")
+		b.WriteString("Not in the Markdown, but kept by an update where the text around it stays: " + strings.Join(out.Lost, ", ") + "\n")
 	}
 	if out.Part != "" {
 		b.WriteString(out.Part + "\n")

@@ -1,12 +1,15 @@
 package pages
 
 import (
+	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/people"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/section"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
@@ -54,12 +57,12 @@ type looked struct {
 }
 
 // look makes the view of a page.
-func look(page guard.Page, at pageCursor) (looked, error) {
+func look(ctx context.Context, w *guard.Wiki, page guard.Page, at pageCursor) (looked, error) {
 	unreadable := func(err error) error {
 		return usererr.Wrap(err, usererr.Internal, "The page's content cannot be converted to Markdown", "Open it in the browser: "+page.URL)
 	}
 	if at.View == "full" || at.View == "chunk" || at.View == "" {
-		doc, err := markup.ToMarkdown(page.Body, markup.Options{})
+		doc, err := markup.ToMarkdown(page.Body, named(ctx, w, page.Body))
 		if err != nil {
 			return looked{}, unreadable(err)
 		}
@@ -75,16 +78,31 @@ func look(page guard.Page, at pageCursor) (looked, error) {
 	case "search":
 		return search(o, at.Search), nil
 	}
-	return one(page, o, at.Section)
+	return one(ctx, w, page, o, at.Section)
+}
+
+var mention = regexp.MustCompile(`ri:account-id="([^"<>&]{1,128})"`)
+
+// named tells the names of those who are mentioned in a body.
+func named(ctx context.Context, w *guard.Wiki, body string) markup.Options {
+	var accounts []string
+	for _, found := range mention.FindAllStringSubmatch(body, -1) {
+		accounts = append(accounts, found[1])
+	}
+	if len(accounts) == 0 {
+		return markup.Options{}
+	}
+	names := people.Names(ctx, w, accounts)
+	return markup.Options{UserName: func(account string) string { return names[account] }}
 }
 
 // one is a section as Markdown. Its placeholders are numbered as on the page.
-func one(page guard.Page, o section.Outline, name string) (looked, error) {
+func one(ctx context.Context, w *guard.Wiki, page guard.Page, o section.Outline, name string) (looked, error) {
 	s, err := writing.Choose(o, name)
 	if err != nil {
 		return looked{}, err
 	}
-	doc, err := markup.ToMarkdown(o.Cut(s), markup.Options{})
+	doc, err := markup.ToMarkdown(o.Cut(s), named(ctx, w, o.Cut(s)))
 	if err != nil {
 		return looked{}, usererr.Wrap(err, usererr.Internal, "The section cannot be converted to Markdown", "Open the page in the browser: "+page.URL)
 	}

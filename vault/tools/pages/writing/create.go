@@ -34,7 +34,7 @@ type createIn struct {
 	Space     string        `json:"space" jsonschema:"space key"`
 	Title     string        `json:"title" jsonschema:"must be new in the space"`
 	Body      string        `json:"body,omitempty" jsonschema:"Markdown; with a template it comes after that"`
-	Parent    arguments.Ref `json:"parent,omitempty" jsonschema:"id or URL of the parent; default: the space's home page"`
+	Parent    arguments.Ref `json:"parent,omitempty" jsonschema:"id or URL of the parent page or folder; default: the space's home page"`
 	Type      string        `json:"type,omitempty" jsonschema:"page (default) or blogpost"`
 	Draft     bool          `json:"draft,omitempty" jsonschema:"do not publish yet"`
 	Private   bool          `json:"private,omitempty" jsonschema:"only the person may see it"`
@@ -71,8 +71,12 @@ func create(ctx context.Context, t *tool.Set, in createIn) (change.Out, string, 
 		return change.Out{}, "", err
 	}
 	c := creation{in, body}
+	at := string(in.Parent)
+	if strings.Contains(at, "/folder/") {
+		at = "" // only addresses of pages name a site
+	}
 	op := guard.Op[change.Out]{
-		Tool: createPage, Site: in.Site, Page: string(in.Parent), Input: in,
+		Tool: createPage, Site: in.Site, Page: at, Input: in,
 		Run:    c.run,
 		Settle: c.settle,
 		Check:  "Look for the page with confluence_get_page by space and title before creating it again",
@@ -152,7 +156,7 @@ func (c creation) preview(ctx context.Context, w *guard.Wiki) (change.Out, error
 	}
 	page := guard.Page{Title: c.in.Title, Space: space.Key, URL: space.URL}
 	if c.in.Parent != "" {
-		parent, err := w.Page(ctx, string(c.in.Parent))
+		parent, err := pages.Above(ctx, w, string(c.in.Parent))
 		if err != nil {
 			return change.Out{}, err
 		}

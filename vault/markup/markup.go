@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/adf"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/parsing"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/printing"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/reading"
@@ -83,8 +84,16 @@ func FromMarkdown(md string, opt Options) (string, error) {
 	if len(md) > storage.MaxSize {
 		return "", ErrTooLarge
 	}
+	return writing.Write(parse(md), writing.Options{Original: opt.Original}), nil
+}
+
+// parse reads Markdown from anywhere: with line ends of any kind, without broken characters.
+func parse(md string) []page.Block {
 	if !utf8.ValidString(md) {
 		md = strings.ToValidUTF8(md, "")
 	}
-	return writing.Write(parsing.Parse(md), writing.Options{Original: opt.Original}), nil
+	if strings.IndexByte(md, '\r') >= 0 {
+		md = strings.ReplaceAll(strings.ReplaceAll(md, "\r\n", "\n"), "\r", "\n")
+	}
+	return parsing.Parse(md)
 }

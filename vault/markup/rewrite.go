@@ -4,12 +4,10 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/adf"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/loss"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
-	"github.com/coatcheck-mcp/coatcheck/vault/markup/parsing"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/reading"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/rewriting"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
@@ -25,10 +23,7 @@ func Rewrite(before, markdown string, opt Options) (after string, lost []string,
 	if len(before) > storage.MaxSize || len(markdown) > storage.MaxSize {
 		return "", nil, ErrTooLarge
 	}
-	if !utf8.ValidString(markdown) {
-		markdown = strings.ToValidUTF8(markdown, "")
-	}
-	edited := parsing.Parse(markdown)
+	edited := parse(markdown)
 	// Who is mentioned by which name, the Markdown knows itself; else each mention would look like a change.
 	names, ask := mentions(edited), opt.UserName
 	opt.UserName = func(account string) string {
@@ -37,9 +32,9 @@ func Rewrite(before, markdown string, opt Options) (after string, lost []string,
 		}
 		return ask(account)
 	}
-	if _, ok := adf.Read(before); ok { // whose bytes nobody writes
-		after, err = FromMarkdown(markdown, opt)
-		return after, nil, err
+	if read, ok := adf.Read(before); ok { // of whose bytes none can stay
+		made := document(read)
+		return writing.Write(edited, writing.Options{Original: opt.Original}), append(made.Lost, made.Flattened...), nil
 	}
 	doc, err := storage.Parse(before)
 	if err != nil {

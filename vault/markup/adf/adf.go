@@ -189,9 +189,6 @@ func (r *reader) list(n *node) []page.Block {
 	if _, ok := n.Attrs["order"]; ok && made.Ordered {
 		made.Level = n.number("order")
 	}
-	if n.Type == "decisionList" {
-		r.flatten("decision list")
-	}
 	for i := range n.Content {
 		child := &n.Content[i]
 		if last := len(made.Kids) - 1; strings.HasSuffix(child.Type, "List") && last >= 0 {
@@ -199,18 +196,28 @@ func (r *reader) list(n *node) []page.Block {
 			continue
 		}
 		item := page.Block{Kind: page.Item, Kids: r.blocks(child.Content)}
-		if n.Type == "taskList" {
-			item.Task = ' '
-			if child.attr("state") == "DONE" {
-				item.Task = 'x'
-			}
-		}
+		item.Task = box(n.Type, child.attr("state"))
 		made.Kids = append(made.Kids, item)
 	}
 	if len(made.Kids) == 0 {
 		return nil
 	}
 	return []page.Block{made}
+}
+
+// box is what stands in the box of an item: nothing, the state of a task or that of a decision.
+func box(list, state string) byte {
+	switch {
+	case list == "taskList" && state == "DONE":
+		return 'x'
+	case list == "taskList":
+		return ' '
+	case list == "decisionList" && state == "UNDECIDED":
+		return '?'
+	case list == "decisionList":
+		return '!'
+	}
+	return 0
 }
 
 // table makes a table; what stands in it beside rows of cells does not exist in the format.

@@ -7,6 +7,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/printing"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/reading"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/writing"
 )
 
 // maxText bounds the texts that are compared letter by letter, in bytes of source.
@@ -22,11 +23,15 @@ func (r *rewriter) text(was, edited *page.Block, in area) (string, bool) {
 		if edited.Kind != page.Paragraph {
 			return "", false
 		}
-	case was.Level != edited.Level || n.InnerStart == n.End:
+	case n.InnerStart == n.End:
 		return "", false
 	default:
 		from, to = n.InnerStart, n.InnerEnd
 		head, tail = r.source[n.Start:from], r.source[to:n.End]
+		if was.Level != edited.Level { // only the element is another
+			name := writing.Level(edited)
+			head, tail = "<"+name+r.source[n.Start+1+len(n.Name):from], "</"+name+">"
+		}
 	}
 	if text, ok := r.splice(was, edited, from, to); ok {
 		made := head + text + tail

@@ -97,7 +97,7 @@ func (p *Pieces) Plain(text string) string {
 // SameKind reports whether two items may stand in one list.
 func SameKind(a, b *page.Block) bool { return kindOf(a.Task) == kindOf(b.Task) }
 
-// level is the element of a heading.
-func level(b *page.Block) string { return "h" + strconv.Itoa(min(max(b.Level, 1), 6)) }
+// Level is the element of a heading.
+func Level(b *page.Block) string { return "h" + strconv.Itoa(min(max(b.Level, 1), 6)) }
 
 func wellFormed(text string) bool { return storage.Check(text) == nil }

@@ -85,7 +85,7 @@ func (w *writer) block(b *page.Block) {
 	case page.Paragraph:
 		w.paragraph(b, b.Align)
 	case page.Heading:
-		w.element(level(b), func() { w.spans(b.Text) })
+		w.element(Level(b), func() { w.spans(b.Text) })
 	case page.List:
 		w.list(b)
 	case page.Item:

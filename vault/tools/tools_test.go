@@ -47,7 +47,8 @@ func TestTheListIsLean(t *testing.T) {
 			t.Errorf("%+v", tool)
 		}
 		for name, property := range tool.InputSchema.Properties {
-			if property.Description == "" {
+			// These are the same everywhere, and each word is paid for.
+			if property.Description == "" && !slices.Contains([]string{"site", "cursor", "version", "comment"}, name) {
 				t.Errorf("%s: argument %s has no description", tool.Name, name)
 			}
 		}

@@ -10,7 +10,7 @@ func (r *rig) objects(string) []wanted {
 		r.t.Fatal("the seeded wiki has no such page")
 	}
 	var all []wanted
-	for _, some := range []func(string) []wanted{r.tasks, r.properties, r.permissions, r.content} {
+	for _, some := range []func(string) []wanted{r.tasks, r.properties, r.permissions, r.content, r.social} {
 		all = append(all, some(page.ID)...)
 	}
 	return all
@@ -22,6 +22,7 @@ func objectScopes() []string {
 		"read:task:confluence", "write:task:confluence", "read:content.restriction:confluence", "write:content.restriction:confluence",
 		"read:content.permission:confluence",
 		"read:folder:confluence", "write:folder:confluence", "delete:folder:confluence", "write:embed:confluence", "write:whiteboard:confluence",
+		"read:analytics.content:confluence", "read:watcher:confluence", "write:watcher:confluence", "write:content:confluence", "write:relation:confluence",
 	}
 }
 
@@ -93,6 +94,26 @@ func (r *rig) content(page string) []wanted {
 		{"POST", "/api/v2/embeds", made("embedUrl", "https://example.org"), 200},
 		{"POST", "/api/v2/whiteboards", made("templateKey", "kanban-board"), 200},
 		{"POST", "/api/v2/content/convert-ids-to-types", map[string]any{"contentIds": []string{page, "1"}}, 200},
+	}
+}
+
+func (r *rig) social(page string) []wanted {
+	v1 := "/rest/api"
+	watch, state := v1+"/user/watch/content/"+page, v1+"/content/"+page+"/state"
+	star := v1 + "/relation/favourite/from/user/current/to/content/" + page
+	return []wanted{
+		{"GET", "/api/v2/pages/" + page + "/likes/count", nil, 200},
+		{"GET", "/api/v2/pages/" + page + "/likes/users?limit=25", nil, 200},
+		{"GET", v1 + "/analytics/content/" + page + "/views?fromDate=2000-01-01T00:00:00.000Z", nil, 200},
+		{"GET", v1 + "/analytics/content/" + page + "/viewers", nil, 200},
+		{"GET", watch, nil, 200},
+		{"GET", v1 + "/user/watch/space/ENG", nil, 200},
+		{"GET", v1 + "/user/watch/label/roadmap", nil, 200},
+		{"GET", v1 + "/content/" + page + "/notification/child-created?limit=26", nil, 200},
+		{"GET", state + "/available", nil, 200},
+		{"PUT", state + "?status=current", map[string]any{"id": 1, "name": "In progress", "color": "#2684FF"}, 200},
+		{"GET", state, nil, 200},
+		{"DELETE", star, nil, 404},
 	}
 }
 

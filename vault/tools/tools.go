@@ -26,6 +26,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/properties"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/request"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/resources"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/social"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/spaces"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tasks"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
@@ -68,6 +69,7 @@ func New(cfg Config) *mcp.Server {
 	permissions.Add(s, set)
 	request.Add(s, set)
 	content.Add(s, set)
+	social.Add(s, set)
 	tool.Register(s, set, statusTool)
 	return s
 }

@@ -16,7 +16,8 @@ func toolsetScopes() []string {
 		"read:content.metadata:confluence", "read:group:confluence",
 		"read:folder:confluence", "write:folder:confluence", "delete:folder:confluence", "read:whiteboard:confluence", "write:whiteboard:confluence",
 		"read:embed:confluence", "write:embed:confluence", "delete:embed:confluence", "write:database:confluence", "read:database:confluence",
-		"read:hierarchical-content:confluence",
+		"read:hierarchical-content:confluence", "read:comment:confluence", "read:analytics.content:confluence", "read:watcher:confluence",
+		"write:watcher:confluence", "write:content:confluence", "write:relation:confluence",
 	}
 }
 

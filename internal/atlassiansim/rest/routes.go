@@ -16,6 +16,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/people"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/permissions"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/properties"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/social"
 	estate "github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/spaces"
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/rest/tasks"
 )
@@ -69,6 +70,7 @@ func (a *API) routes() {
 	properties.Add(a.add)
 	permissions.Add(a.add)
 	content.Add(a.add)
+	social.Add(a.add)
 
 	for _, line := range strings.Split(strings.TrimSpace(removed), "\n") {
 		method, path, _ := strings.Cut(line, " ")

@@ -36,16 +36,20 @@ type Counts struct {
 	Trips   int   // round trips of each size in a round
 	Calls   int   // calls of each flood
 	Idle    []int // how many idle streams are measured
+	Moves   int   // of the large file in each direction
+	File    int64 // bytes of that file; 0 leaves it out
+
+	OnlyFile bool // measures nothing else
 }
 
 // Full takes some three minutes on a quiet machine.
 func Full() Counts {
-	return Counts{Rounds: 9, Spawns: 5, Bridges: 3, Trips: 120, Calls: 800, Idle: []int{1000, 10_000}}
+	return Counts{Rounds: 9, Spawns: 5, Bridges: 3, Trips: 120, Calls: 800, Idle: []int{1000, 10_000}, Moves: 3, File: 1 << 30}
 }
 
 // Quick takes about half a minute.
 func Quick() Counts {
-	return Counts{Rounds: 3, Spawns: 3, Bridges: 3, Trips: 60, Calls: 300, Idle: []int{500, 2000}}
+	return Counts{Rounds: 3, Spawns: 3, Bridges: 3, Trips: 60, Calls: 300, Idle: []int{500, 2000}, Moves: 3, File: 64 << 20}
 }
 
 // Run measures and prints the tables.
@@ -72,7 +76,11 @@ func Run(ctx context.Context, opt Options) (err error) {
 		return err
 	}
 	found := newResults()
-	for _, part := range []func(context.Context, *arena, func(measure, string) *series) error{echoes, sizes, idle, whole, conversions} {
+	parts := []func(context.Context, *arena, func(measure, string) *series) error{echoes, sizes, idle, whole, conversions, surface, moving}
+	if opt.OnlyFile {
+		parts = parts[len(parts)-1:]
+	}
+	for _, part := range parts {
 		if err := part(ctx, a, found.of); err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func TestRun(t *testing.T) {
 	var out bytes.Buffer
 	err = bench.Run(ctx, bench.Options{
 		Bin: programs(t), Self: self, NPM: filepath.Join(t.TempDir(), "none"), Out: &out,
-		Counts: bench.Counts{Rounds: 2, Spawns: 1, Bridges: 1, Trips: 3, Calls: 70, Idle: []int{40}},
+		Counts: bench.Counts{Rounds: 2, Spawns: 1, Bridges: 1, Trips: 3, Calls: 70, Idle: []int{40}, Moves: 1, File: 1 << 20},
 	})
 	if err != nil {
 		t.Fatalf("Run: %v\n%s", err, &out)

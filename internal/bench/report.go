@@ -21,6 +21,8 @@ const (
 	node         = "node, which the bridges need"
 	wholeVault   = "the whole vault"
 	pipeline     = "encoding/xml, HTML nodes, html-to-markdown"
+	plain        = "plain HTTP"
+	bothHalves   = "vault and shim together"
 )
 
 // measure is one thing that is measured.
@@ -41,6 +43,9 @@ const (
 	whole16    measure = "whole vault: calls/s of confluence_list_spaces, 16 in flight"
 	whole64    measure = "whole vault: calls/s of confluence_list_spaces, 64 in flight"
 	reading    measure = "(g) storage format to Markdown on one core, MB/s"
+	moveUp     measure = "(h) a large file to Confluence, MB/s"
+	moveDown   measure = "(h) a large file from Confluence to the disk, MB/s"
+	moveMemory measure = "(h) memory that is taken meanwhile, MiB"
 )
 
 // goal is a target: a limit on a value, or on its ratio to another contender.
@@ -78,6 +83,14 @@ func goals(m measure) []goal {
 		return []goal{{wholeVault, direct, true, 0.5}}
 	case reading:
 		return []goal{{coatcheck, "", true, 20}, {coatcheck, pipeline, true, 2}}
+	case moveUp, moveDown:
+		return []goal{{wholeVault, plain, true, 0.6}}
+	case moveMemory:
+		return []goal{{bothHalves, "", false, 32}}
+	case listTokens:
+		return []goal{{usualTools, "", false, 6_000}}
+	case listTools:
+		return []goal{{usualTools, "", false, 16}, {allTools, "", false, 32}}
 	case wholeTrip:
 	}
 	return nil
@@ -131,7 +144,7 @@ func (r *results) of(m measure, contender string) *series {
 
 // print writes a table for each measure.
 func (r *results) print(out io.Writer) {
-	order := []string{coatcheck, guest, down, wholeVault, direct, socket, remote, supergateway, node, pipeline}
+	order := []string{coatcheck, guest, down, wholeVault, direct, socket, remote, supergateway, node, usualTools, allTools, pipeline, plain, bothHalves}
 	for _, m := range r.order {
 		fmt.Fprintf(out, "\n%s\n", m)
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

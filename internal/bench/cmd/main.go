@@ -32,6 +32,8 @@ func run(ctx context.Context, args []string) error {
 	bin := flags.String("bin", "bin", "the folder with both programs")
 	npm := flags.String("npm", os.Getenv("COATCHECK_NPM"), "the folder whose node_modules has mcp-remote and supergateway")
 	quick := flags.Bool("quick", false, "measure less, in about half a minute")
+	file := flags.Int64("file", -1, "MiB of the large file that is moved; 0 moves none")
+	only := flags.Bool("only-file", false, "measure only that")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -43,5 +45,9 @@ func run(ctx context.Context, args []string) error {
 	if *quick {
 		counts = bench.Quick()
 	}
+	if *file >= 0 {
+		counts.File = *file << 20
+	}
+	counts.OnlyFile = *only
 	return bench.Run(ctx, bench.Options{Bin: *bin, Self: self, NPM: *npm, Out: os.Stdout, Counts: counts})
 }

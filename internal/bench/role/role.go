@@ -38,6 +38,11 @@ type Ready struct {
 	PID  int      `json:"pid,omitempty"`  // of the vault, for Whole
 	Home string   `json:"home,omitempty"` // of the laptop, for Whole
 	Env  []string `json:"env,omitempty"`  // likewise
+
+	// For Whole: where the simulated Confluence is, a token for it, and a page.
+	API   string `json:"api,omitempty"`
+	Token string `json:"token,omitempty"`
+	Page  string `json:"page,omitempty"`
 }
 
 // Run plays the role that args name until ctx or in ends.

@@ -38,7 +38,10 @@ func whole(ctx context.Context, args []string, say func(Ready) error) (err error
 	if err := signIn(ctx, s, laptop); err != nil {
 		return fmt.Errorf("signing in: %w", err)
 	}
-	if err := say(Ready{URL: s.VaultURL, PID: s.VaultPID(), Home: laptop.Home, Env: laptop.Environment()}); err != nil {
+	ready := Ready{URL: s.VaultURL, PID: s.VaultPID(), Home: laptop.Home, Env: laptop.Environment(), Page: s.Sim.AnyPage("ENG").ID}
+	ready.API = s.SimURL + "/ex/confluence/" + s.Sim.CloudID("acme") + "/wiki"
+	ready.Token, _ = s.Sim.MintToken("ada", []string{"read:attachment:confluence", "write:attachment:confluence"})
+	if err := say(ready); err != nil {
 		return err
 	}
 	<-ctx.Done()

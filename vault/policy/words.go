@@ -2,16 +2,6 @@ package policy
 
 import "strings"
 
-// Words makes a query for plain words out of what a person typed: it finds
-// pages and blog posts. It returns "" when nothing is left to look for.
-func Words(text string) string {
-	terms := Terms(text)
-	if terms == "" {
-		return ""
-	}
-	return "siteSearch ~ " + Quote(terms) + ` AND type IN ("page", "blogpost")`
-}
-
 // Terms makes the right side of a ~ out of what a person typed, to be quoted.
 // Characters that mean something to the search syntax are taken out, except
 // quotes around a phrase and * at the end of a word. It returns "" when nothing

@@ -25,6 +25,7 @@ type commentIn struct {
 	Quote    string        `json:"quote,omitempty" jsonschema:"create: exact text on the page, for an inline comment about it"`
 	Match    int           `json:"match,omitempty" jsonschema:"which one, from 1, if the quote is there several times"`
 	Expected int           `json:"expected_version,omitempty" jsonschema:"edit: version that was read"`
+	Loss     bool          `json:"allow_loss,omitempty" jsonschema:"edit: may drop what Markdown cannot say"`
 	Confirm  string        `json:"confirm,omitempty" jsonschema:"delete: token of the answer before"`
 	Site     string        `json:"site,omitempty" jsonschema:"site name"`
 }
@@ -267,11 +268,28 @@ func (r remark) edit(ctx context.Context, w *guard.Wiki) (commentOut, error) {
 	if c.Version != r.in.Expected {
 		return commentOut{}, conflict(c, r.in.Expected)
 	}
-	next, err := comments.Update(ctx, w, page, c, comments.Edit{Body: r.body})
+	body, err := r.over(c)
+	if err != nil {
+		return commentOut{}, errors.Join(guard.ErrRefused, err)
+	}
+	next, err := comments.Update(ctx, w, page, c, comments.Edit{Body: body})
 	if err != nil {
 		return commentOut{}, err
 	}
 	return answered(page, next, fmt.Sprintf("The comment was changed, to version %d.", next.Version)), nil
+}
+
+// over is the body of an edit in place of that of c: what did not change keeps
+// its bytes.
+func (r remark) over(c comments.Comment) (string, error) {
+	body, lost, err := markup.Rewrite(c.Body, r.in.Body, markup.Options{})
+	if err != nil { // what stands there cannot be read, and all of it goes
+		body, lost = r.body, []string{"content that cannot be read"}
+	}
+	if len(lost) > 0 && !r.in.Loss {
+		return "", usererr.New(usererr.BadInput, "The comment would lose what Markdown cannot say: "+tool.Clip(strings.Join(lost, ", "), 500), "Keep the [[confluence:...]] marks of the comment in body, or set allow_loss")
+	}
+	return body, nil
 }
 
 func conflict(c comments.Comment, expected int) error {
@@ -295,12 +313,18 @@ func (r remark) edited(ctx context.Context, w *guard.Wiki, _ time.Time) (comment
 		return commentOut{}, err
 	case c.Version == r.in.Expected:
 		return r.edit(ctx, w)
-	case c.Version == r.in.Expected+1 && c.Author == me.ID && same(c.Body, r.body):
+	case c.Version == r.in.Expected+1 && c.Author == me.ID && r.says(ctx, w, c):
 		return answered(page, c, fmt.Sprintf("The comment was changed, to version %d.", c.Version)), nil
 	case c.Version == r.in.Expected+1 && c.Author != me.ID:
 		return commentOut{}, conflict(c, r.in.Expected)
 	}
 	return commentOut{}, usererr.New(usererr.Unknown, "The comment was changed, and it is not certain whether this call did", "")
+}
+
+// says reports whether a comment reads like the body of the call.
+func (r remark) says(ctx context.Context, w *guard.Wiki, c comments.Comment) bool {
+	now := naming(ctx, w, []comments.Comment{c}).markdown(c.Body)
+	return same(c.Body, r.body) || slices.Equal(strings.Fields(now), strings.Fields(r.in.Body))
 }
 
 func (r remark) resolve(ctx context.Context, w *guard.Wiki) (commentOut, error) {

@@ -79,3 +79,13 @@ func Value(n *storage.Node, name string) string {
 	}
 	return ""
 }
+
+// Attribute is the element of an attribute of that name in a node of Atlassian's document format, or nil.
+func Attribute(n *storage.Node, key string) *storage.Node {
+	for child := n.First; child != nil; child = child.Next {
+		if child.Kind == storage.Element && child.Name == "ac:adf-attribute" && child.Attr("key") == key {
+			return child
+		}
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package reading
 import (
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/macro"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
@@ -75,10 +76,8 @@ func PanelName(kind string) string {
 
 // attribute is the value of an ac:adf-attribute.
 func attribute(n *storage.Node, key string) string {
-	for child := n.First; child != nil; child = child.Next {
-		if child.Kind == storage.Element && child.Name == "ac:adf-attribute" && child.Attr("key") == key {
-			return child.Content()
-		}
+	if found := macro.Attribute(n, key); found != nil {
+		return found.Content()
 	}
 	return ""
 }

@@ -75,6 +75,9 @@ func (r *rewriter) around(n, body *storage.Node, inside string) string {
 
 // code writes what the code in a macro became.
 func (r *rewriter) code(n *storage.Node, was, edited *page.Block) (string, bool) {
+	if n.Name == "pre" && n.InnerStart < n.End && edited.Name+edited.Info == "" {
+		return r.around(n, n, r.pieces.Text(edited.Code)), true
+	}
 	body := n.Child("ac:plain-text-body")
 	if body == nil || was.Name != edited.Name || was.Info != edited.Info {
 		return "", false
@@ -115,6 +118,9 @@ func (r *rewriter) frame(n *storage.Node, was, edited *page.Block, in area) (str
 // titled is what is before the body of a macro, with another title.
 func (r *rewriter) titled(n, body *storage.Node, title string) (string, bool) {
 	value := macro.Parameter(n, "title")
+	if n.Name == "ac:adf-extension" {
+		value = macro.Attribute(n.Child("ac:adf-node"), "title")
+	}
 	if value == nil || title == "" || value.End > body.Start || value.InnerStart == value.End {
 		return "", false
 	}

@@ -1,9 +1,12 @@
 package rewriting
 
 import (
+	"strings"
+
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/reading"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/writing"
 )
 
 // change is the part of a text that changed: the letters old[a:b] became now[a:c]. What it covers grows until it lies
@@ -138,9 +141,11 @@ func sameLink(a, b *letter) bool { return a.span.Link != nil && a.span.Link == b
 // not, the change goes up to the element around.
 func (c *change) fits() bool {
 	marks, link, code, ok := c.ambient()
+	plain := c.plain()
 	for i := c.a; ok && i < c.c; i++ {
 		l := &c.now[i]
-		ok = (l.span.Marks&marks == marks || l.blank()) && (link == "" || target(l.span) == link) && (!code || l.span.Kind == page.Literal)
+		ok = (l.span.Marks&marks == marks || l.blank()) && (link == "" || target(l.span) == link) && (!code || l.span.Kind == page.Literal) &&
+			(!plain || l.span.Kind == page.Words && l.span.Marks&^marks == 0)
 	}
 	if n := c.holder; ok && c.a == c.c && n != c.container && c.from <= n.InnerStart && c.to >= n.InnerEnd {
 		ok = false // nothing would be left in it
@@ -157,6 +162,10 @@ func (c *change) ambient() (marks page.Marks, link string, code, ok bool) {
 		marks |= reading.Marks(n)
 		switch n.Name {
 		case "span", "font", "small", "big", "ac:link-body", "ac:inline-comment-marker":
+		case "ac:plain-text-link-body":
+			if !c.plain() {
+				return 0, "", false, false
+			}
 		case "code", "tt", "kbd", "samp":
 			code = true
 		case "a":
@@ -173,6 +182,15 @@ func (c *change) ambient() (marks page.Marks, link string, code, ok bool) {
 		}
 	}
 	return marks, link, code, true
+}
+
+// plain reports whether the change lies in a CDATA section.
+func (c *change) plain() bool {
+	if c.holder == nil || c.holder.Name != "ac:plain-text-link-body" {
+		return false
+	}
+	n := c.holder.First
+	return n != nil && n == c.holder.Last && n.Kind == storage.CData && c.from >= n.InnerStart && c.to <= n.InnerEnd
 }
 
 // linkIn is what the letters in a link lead to.
@@ -205,6 +223,13 @@ func (c *change) middle() string {
 			s.Kind = page.Words
 		}
 		spans = append(spans, s)
+	}
+	if c.plain() {
+		var text strings.Builder
+		for i := range spans {
+			text.WriteString(spans[i].Text)
+		}
+		return writing.InsideCData(text.String())
 	}
 	return c.pieces.Spans(spans, marks)
 }

@@ -19,6 +19,11 @@ func (r *rewriter) text(was, edited *page.Block, in area) (string, bool) {
 	var head, tail string
 	from, to := was.From, was.To
 	switch {
+	case n != nil && n.Name == "dt":
+		if !strong(edited.Text) || edited.Kind != page.Paragraph {
+			return "", false
+		}
+		return r.around(n, n, r.pieces.Spans(edited.Text, page.Strong)), true
 	case n == nil, !holds(n.Name): // text that stands in a cell or an item without an element of its own
 		if edited.Kind != page.Paragraph {
 			return "", false
@@ -40,6 +45,16 @@ func (r *rewriter) text(was, edited *page.Block, in area) (string, bool) {
 		}
 	}
 	return head + r.pieces.Spans(edited.Text, 0) + tail, true
+}
+
+// strong reports whether a text is all bold.
+func strong(spans []page.Span) bool {
+	for i := range spans {
+		if spans[i].Marks&page.Strong == 0 && !spans[i].Empty() {
+			return false
+		}
+	}
+	return true
 }
 
 // holds reports whether an element is one that holds a text.
@@ -121,7 +136,7 @@ func (r *rewriter) raw(spans []page.Span) []letter {
 		if n == nil || n.End != s.To {
 			continue
 		}
-		if s.Kind <= page.Literal && n.Kind == storage.Text {
+		if s.Kind <= page.Literal && (n.Kind == storage.Text || n.Kind == storage.CData) {
 			out = append(out, characters(n, s)...)
 			continue
 		}
@@ -133,19 +148,22 @@ func (r *rewriter) raw(spans []page.Span) []letter {
 	return out
 }
 
-// characters are those of a text node, references resolved.
+// characters are those of a text node, references resolved, or of a CDATA section.
 func characters(n *storage.Node, s *page.Span) []letter {
 	var out []letter
-	raw := n.Raw()
+	raw, start := n.Inner(), n.InnerStart
 	for i := 0; i < len(raw); {
-		value, size := storage.Reference(raw[i:])
+		value, size := "", 0
+		if n.Kind == storage.Text {
+			value, size = storage.Reference(raw[i:])
+		}
 		if size == 0 {
 			char := []rune(raw[i:min(len(raw), i+4)])[0]
 			size = len(string(char))
 			value = string(char)
 		}
 		for _, char := range value {
-			out = append(out, letter{span: s, char: char, node: n, from: n.Start + i, to: n.Start + i + size})
+			out = append(out, letter{span: s, char: char, node: n, from: start + i, to: start + i + size})
 		}
 		i += size
 	}

@@ -65,9 +65,12 @@ func (w *writer) code(b *page.Block) {
 	w.endMacro()
 }
 
-// cdata writes text as it is. Its own end mark ends a section, so it is spread over two.
-func (w *writer) cdata(text string) {
-	w.str("<![CDATA[" + strings.ReplaceAll(clean(text), "]]>", "]]]]><![CDATA[>") + "]]>")
+// cdata writes text as it is.
+func (w *writer) cdata(text string) { w.str("<![CDATA[" + InsideCData(text) + "]]>") }
+
+// InsideCData is a text as it stands in a CDATA section. The section's own end mark ends it, so that is spread over two.
+func InsideCData(text string) string {
+	return strings.ReplaceAll(clean(text), "]]>", "]]]]><![CDATA[>")
 }
 
 // settings reads the words behind a fence's language: linenumbers title="a \"b\"".

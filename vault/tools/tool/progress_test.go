@@ -124,10 +124,12 @@ func TestLog(t *testing.T) {
 		tool.Log(ctx, "debug", "details")
 		tool.Log(ctx, "warning", "careful")
 	}
-	for level, want := range map[mcp.LoggingLevel][]string{"": nil, "debug": {"details", "careful"}, "warning": {"careful"}, "error": nil} {
-		if diff := cmp.Diff(want, hear(t, nil, level, say).logs); diff != "" {
-			t.Errorf("from level %q (-want +got):\n%s", level, diff)
-		}
+	for level, want := range map[mcp.LoggingLevel][]string{"": nil, "debug": {"details", "careful", "work answered in 0s"}, "warning": {"careful"}, "error": nil} {
+		synctest.Test(t, func(t *testing.T) {
+			if diff := cmp.Diff(want, hear(t, nil, level, say).logs); diff != "" {
+				t.Errorf("from level %q (-want +got):\n%s", level, diff)
+			}
+		})
 	}
 	tool.Log(t.Context(), "error", "no request: nothing happens")
 }

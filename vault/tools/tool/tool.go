@@ -93,6 +93,7 @@ func Register[In, Out any](s *mcp.Server, t *Set, def Spec[In, Out]) {
 	}, func(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		var out Out
 		var text string
+		begun := time.Now()
 		ctx = guard.Asking(Telling(ctx, req.Session, req.Params), req.Params.Arguments)
 		in, err := args.Read(req.Params.Arguments)
 		if err == nil {
@@ -115,6 +116,7 @@ func Register[In, Out any](s *mcp.Server, t *Set, def Spec[In, Out]) {
 			}
 			return t.refuse(ctx, def.Name, err), nil
 		}
+		Log(ctx, "debug", fmt.Sprintf("%s answered in %v", def.Name, time.Since(begun).Round(time.Millisecond)))
 		return t.answer(ctx, def.Name, out, text), nil
 	})
 }
@@ -165,14 +167,16 @@ func (d *detailed) Unwrap() error { return d.error }
 // refuse makes a result of an error. What is not meant for people goes to the
 // log under a reference.
 func (t *Set) refuse(ctx context.Context, name string, err error) *mcp.CallToolResult {
-	reference := ""
+	reference, level := "", mcp.LoggingLevel("notice")
 	if _, ok := usererr.From(err); !ok {
+		level = "error"
 		caller, _ := identity.From(ctx) // only for the log
 		reference = identity.NewID("r_")[:14]
 		t.Log.ErrorContext(ctx, "a tool ended with an internal error", "err", err, "reference", reference,
 			"tool", name, "tenant", caller.Tenant, "person", caller.Person, "stream", caller.Stream, "call", caller.Call)
 	}
 	text := usererr.Text(err, reference)
+	Log(ctx, level, name+" was refused: "+text)
 	if more := (*detailed)(nil); errors.As(err, &more) {
 		text += "\n\n" + more.detail
 	}

@@ -95,6 +95,18 @@ func Groups(ctx context.Context, c *confluence.Client, query string, limit, star
 	return groups, next, err
 }
 
+// GroupByID returns the group with an id.
+func GroupByID(ctx context.Context, c *confluence.Client, id string) (Group, error) {
+	var answer groupJSON
+	if _, err := c.Do(ctx, confluence.Request{Method: http.MethodGet, Path: "/rest/api/group/by-id", Query: url.Values{"id": {id}}}, &answer); err != nil {
+		return Group{}, err
+	}
+	if answer.ID != id {
+		return Group{}, &confluence.Error{Kind: confluence.KindProtocol, Status: http.StatusOK}
+	}
+	return Group(answer), nil
+}
+
 // Members lists the members of a group. One that does not exist has none.
 func Members(ctx context.Context, c *confluence.Client, group string, limit, start int) ([]User, int, error) {
 	found, next, err := older[userJSON](ctx, c, "/rest/api/group/"+url.PathEscape(group)+"/membersByGroupId", part(limit, start))

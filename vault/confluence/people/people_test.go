@@ -18,6 +18,7 @@ func TestPeople(t *testing.T) {
 		"GET /rest/api/search/user":               `{"results":[{"user":` + ada + `},{"title":"no user"}],"_links":{"next":"/rest/api/search/user?cql=x&start=25&limit=25"}}`,
 		"GET /rest/api/group":                     `{"results":[{"id":"g1","name":"users"}],"_links":{}}`,
 		"GET /rest/api/group/picker":              `{"results":[],"_links":{"next":"/rest/api/group/picker?query=x&start=none"}}`,
+		"GET /rest/api/group/by-id":               `{"id":"g1","name":"users"}`,
 		"GET /rest/api/group/g1/membersByGroupId": `{"results":[` + shy + `]}`,
 	}}
 	c := site.Client(t)
@@ -42,9 +43,16 @@ func TestPeople(t *testing.T) {
 	if _, _, err := people.Groups(t.Context(), c, "x", 10, 0); !confluence.Is(err, confluence.KindProtocol) {
 		t.Error(err)
 	}
+	if g, err := people.GroupByID(t.Context(), c, "g1"); err != nil || g.Name != "users" {
+		t.Error(g, err)
+	}
+	if _, err := people.GroupByID(t.Context(), c, "g2"); !confluence.Is(err, confluence.KindProtocol) {
+		t.Error(err)
+	}
 	asked := []string{
 		`POST /api/v2/users-bulk {"accountIds":["1:a","1:b"]}`, "GET /rest/api/search/user?cql=user.fullname+~+%22ada%22&limit=25",
 		"GET /rest/api/group?limit=10&start=5", "GET /rest/api/group/g1/membersByGroupId?limit=10", "GET /rest/api/group/picker?limit=10&query=x",
+		"GET /rest/api/group/by-id?id=g1", "GET /rest/api/group/by-id?id=g2",
 	}
 	if diff := cmp.Diff(asked, site.Asked()); diff != "" {
 		t.Error(diff)

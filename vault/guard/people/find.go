@@ -100,6 +100,37 @@ func Groups(ctx context.Context, w *guard.Wiki, query string, limit, start int) 
 	return all, next, err
 }
 
+// maxGroups limits the groups that are asked for one by one.
+const maxGroups = 15
+
+// GroupNames returns the names of groups, without those that are not known. Each
+// costs a request the first time, so that only some of many are asked for; like
+// [Names] it never fails.
+func GroupNames(ctx context.Context, w *guard.Wiki, ids []string) map[string]string {
+	names, asked := map[string]string{}, 0
+	for _, id := range ids {
+		name, known := w.Recall("group:" + id)
+		if !known && asked < maxGroups {
+			asked++
+			err := w.Ask(ctx, "The group", scopeGroups, func(c *confluence.Client) error {
+				g, err := people.GroupByID(ctx, c, id)
+				name = plaintext.Line(g.Name, maxName)
+				return err
+			})
+			switch {
+			case err == nil, confluence.Is(err, confluence.KindNotFound):
+				w.Remember("group:"+id, name)
+			default: // the others would fare no better
+				asked = maxGroups
+			}
+		}
+		if name != "" {
+			names[id] = name
+		}
+	}
+	return names
+}
+
 // Members lists the members of a group, which is named by its id or its name.
 func Members(ctx context.Context, w *guard.Wiki, group string, limit, start int) (Group, []User, int, error) {
 	of, err := find(ctx, w, group)

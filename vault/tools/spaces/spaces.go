@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -135,13 +136,12 @@ func permissions(ctx context.Context, t *tool.Set, in permissionsIn) (permission
 				return permissionsOut{}, err
 			}
 			out := permissionsOut{Space: in.Key, Who: []allowed{}}
-			var accounts []string
+			ids := map[string][]string{}
 			for _, p := range all {
-				if p.Kind == "user" {
-					accounts = append(accounts, p.ID)
-				}
+				ids[p.Kind] = append(ids[p.Kind], p.ID)
 			}
-			names := people.Names(ctx, w, accounts)
+			names := people.Names(ctx, w, ids["user"])
+			maps.Copy(names, people.GroupNames(ctx, w, ids["group"]))
 			for _, p := range all {
 				slices.Sort(p.May)
 				out.Who = append(out.Who, allowed{p.Kind, p.ID, names[p.ID], slices.Compact(p.May)})

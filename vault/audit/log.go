@@ -42,6 +42,9 @@ func New(cfg Config) *Log {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Hasher == nil {
+		cfg.Hasher = func(context.Context) (*keyed.Hasher, error) { return nil, errors.New("there is none") }
+	}
 	return &Log{cfg}
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
-	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/signin/company"
 	"github.com/coatcheck-mcp/coatcheck/vault/signin/oidc"
@@ -26,7 +25,7 @@ const (
 
 // wireCompany makes the company's sign-in, if there is one. It does not ask the
 // provider, which may be away when a vault starts.
-func (v *assembly) wireCompany(k keys, client *http.Client, rules *policy.Policy) error {
+func (v *assembly) wireCompany(k keys, client *http.Client) error {
 	s := v.cfg.Settings
 	if !s.Identity.OIDC.On() {
 		return nil
@@ -42,7 +41,7 @@ func (v *assembly) wireCompany(k keys, client *http.Client, rules *policy.Policy
 		Expel: func(ctx context.Context, person identity.PersonID, tenant identity.TenantID) error {
 			return v.expel(ctx, admin.Scope{Person: person, Tenant: tenant}, end.take)
 		},
-		People: people, Policy: func() *policy.Policy { return rules }, Recheck: s.Identity.OIDC.Recheck, Log: v.log,
+		People: people, Policy: v.rules, Recheck: s.Identity.OIDC.Recheck, Log: v.log,
 		Demands: s.Anomalies.MayStepUp(),
 	})
 	return nil

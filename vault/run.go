@@ -76,7 +76,7 @@ func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var parts sync.WaitGroup
-	failed := make(chan error, 10)
+	failed := make(chan error, 11)
 	run := func(name string, part func(context.Context) error) {
 		parts.Go(func() { // ends with life
 			if err := part(life); err != nil && life.Err() == nil {
@@ -97,6 +97,9 @@ func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.
 	}
 	if v.retention != nil {
 		run("audit retention", v.retention.Run)
+	}
+	if settings := v.watchSettings(); settings != nil {
+		run("settings", settings)
 	}
 	run("http", func(context.Context) error { // ends with Shutdown
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
@@ -47,6 +48,14 @@ type Config struct {
 	// User is the user of the operating system who gives a command; for
 	// records of [Admin].
 	User string
+
+	// Reload reads the settings anew while the vault runs, and Stamp tells one
+	// text of them from another. Optional: without them nothing changes. Again
+	// asks for a look at once, and Level, if not nil, is that of Log.
+	Reload func() (*settings.Settings, error)
+	Stamp  func() (string, error)
+	Again  <-chan struct{}
+	Level  *slog.LevelVar
 }
 
 // assembly is a vault whose parts are wired and not yet running.
@@ -71,6 +80,7 @@ type assembly struct {
 	address   func(*http.Request) netip.Addr // of a client
 	nonces    *dpop.Nonces                   // of the proofs of devices
 	verifier  *dpop.Verifier
+	policy    atomic.Pointer[policy.Policy] // see rules
 }
 
 // keys are the vault's own keys, all wrapped by the key-encryption key.
@@ -166,6 +176,7 @@ func (v *assembly) connect(ctx context.Context, k keys) error {
 	if err != nil {
 		return err
 	}
+	v.policy.Store(rules)
 	if v.apps, err = apps(s, client); err != nil {
 		return err
 	}
@@ -186,11 +197,11 @@ func (v *assembly) connect(ctx context.Context, k keys) error {
 		Sessions: v.sessions, Verifier: v.verifier, Nonces: v.nonces, PublicURL: s.Network.PublicURL, Version: v.cfg.Version, Log: v.log,
 		Moved: v.grants.Purge, LoginEnded: v.loginEnded, Address: v.address, Refused: v.refused(),
 	})
-	if err := v.wireCompany(k, client, rules); err != nil {
+	if err := v.wireCompany(k, client); err != nil {
 		return err
 	}
 	door := guard.New(guard.Config{
-		Policy: func() *policy.Policy { return rules }, Grants: v.grants, Audit: v.recorder(), Journal: v.db,
+		Policy: v.rules, Grants: v.grants, Audit: v.recorder(), Journal: v.db,
 		JournalBox: k.journal, CursorBox: k.cursor, HTTP: client, Bulk: network.Bulk(client),
 		APIBase: func(t identity.TenantID) string { return s.Tenants[string(t)].OAuth.Endpoints.API },
 		Live:    v.gateway.Live, StepUp: v.stepUp, Who: v.who, Agent: "coatcheck-vault/" + v.cfg.Version, Log: v.log,

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -109,19 +108,18 @@ func (p program) fail(err error) int {
 }
 
 // settings reads the settings that c names.
-func (p program) settings(c *cli) (*settings.Settings, error) {
+func (p program) settings(c *cli) (*settings.Settings, error) { return settings.Load(p.sources(c)) }
+
+// sources say where settings come from.
+func (p program) sources(c *cli) settings.Options {
 	files := []string{"vault.yaml", "/etc/coatcheck/vault.yaml"}
 	if c.Config != "" {
 		files = []string{c.Config}
 	}
-	return settings.Load(settings.Options{Files: files, Environ: p.environ})
+	return settings.Options{Files: files, Environ: p.environ}
 }
 
-// logger writes to stderr at the level of the settings.
-func (p program) logger(s *settings.Settings) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(strings.ToUpper(s.Observability.Log))); err != nil {
-		level = slog.LevelInfo // the settings were checked
-	}
+// logger writes to stderr at a level.
+func (p program) logger(level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: level}))
 }

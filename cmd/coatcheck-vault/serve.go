@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"log/slog"
+	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/buildinfo"
 	"github.com/coatcheck-mcp/coatcheck/vault"
+	"github.com/coatcheck-mcp/coatcheck/vault/settings"
 )
 
 type serveCmd struct{}
@@ -16,14 +21,41 @@ func (serveCmd) Run(ctx context.Context, p program, c *cli) error {
 	if err != nil {
 		return err
 	}
-	log := p.logger(s)
+	level := new(slog.LevelVar)
+	level.Set(s.Observability.Level())
+	log := p.logger(level)
 	for _, warning := range s.Warnings {
 		log.Warn(warning)
 	}
 	if _, set := p.lookup("GOGC"); !set {
 		debug.SetGCPercent(vault.GCPercent)
 	}
-	return vault.Run(ctx, vault.Config{Settings: s, Log: log, Version: buildinfo.Version()})
+	again, stop := hangups()
+	defer stop()
+	return vault.Run(ctx, vault.Config{
+		Settings: s, Log: log, Version: buildinfo.Version(), Level: level, Again: again, Stamp: p.sources(c).Stamp,
+		Reload: func() (*settings.Settings, error) { return p.settings(c) },
+	})
+}
+
+// hangups are the signals that ask to read the settings anew.
+func hangups() (again <-chan struct{}, stop func()) {
+	signals, asked, done := make(chan os.Signal, 1), make(chan struct{}, 1), make(chan struct{})
+	signal.Notify(signals, syscall.SIGHUP)
+	go func() { // ends with stop
+		defer close(done)
+		for range signals {
+			select {
+			case asked <- struct{}{}:
+			default: // it is asked for already
+			}
+		}
+	}()
+	return asked, func() {
+		signal.Stop(signals)
+		close(signals)
+		<-done
+	}
 }
 
 type migrateCmd struct{}

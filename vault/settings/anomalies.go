@@ -92,6 +92,12 @@ func (a *Anomalies) resolve(r *reader, dir string, env map[string]string) {
 	a.Webhook.Key = value
 }
 
+// MayTell reports whether a rule leads to a notice.
+func (a Anomalies) MayTell() bool {
+	rules := a.Rules()
+	return rules.Has(anomaly.Webhook)
+}
+
 // MayStepUp reports whether a session may come to need a fresh sign-in.
 func (a Anomalies) MayStepUp() bool {
 	rules := a.Rules()

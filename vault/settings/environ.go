@@ -46,7 +46,7 @@ func (r *reader) environment(v reflect.Value, key string, env map[string]string)
 // shims are the variables of the desktop program, which share the prefix.
 func shims(name string) bool {
 	switch strings.TrimPrefix(name, prefix) {
-	case "CONFIG", "VAULT_URL", "PROXY", "NO_PROXY", "CA_FILE", "KEY_STORE", "LOG_LEVEL", "LOG_DIR", "NO_BROWSER":
+	case "CONFIG", "VAULT_URL", "PROXY", "NO_PROXY", "CA_FILE", "KEY_STORE", "LOG_LEVEL", "LOG_DIR", "NO_BROWSER", "FILE_FOLDERS", "NO_FILES":
 		return true
 	}
 	return false

@@ -103,7 +103,7 @@ type Config struct {
 // Watch observes. [Watch.Observe] may be called from many goroutines.
 type Watch struct {
 	cfg     Config
-	judge   *anomaly.Judge
+	judge   atomic.Pointer[anomaly.Judge]
 	queue   chan audit.Entry
 	dropped atomic.Int64
 
@@ -125,10 +125,14 @@ type someone struct {
 
 // New returns a watch. What it observes is looked at by [Watch.Run].
 func New(cfg Config) *Watch {
-	return &Watch{
-		cfg: cfg, judge: anomaly.New(anomaly.Config{Rules: cfg.Rules, Key: cfg.Key, Locate: cfg.Locate}),
-		queue: make(chan audit.Entry, maxQueue), people: map[identity.PersonID]*list.Element{}, recent: list.New(),
-	}
+	w := &Watch{cfg: cfg, queue: make(chan audit.Entry, maxQueue), people: map[identity.PersonID]*list.Element{}, recent: list.New()}
+	w.Judge(cfg.Rules)
+	return w
+}
+
+// Judge makes rules those that count from now on. They must be good.
+func (w *Watch) Judge(rules anomaly.Rules) {
+	w.judge.Store(anomaly.New(anomaly.Config{Rules: rules, Key: w.cfg.Key, Locate: w.cfg.Locate}))
 }
 
 // Observe takes note of something that was recorded. It never waits.
@@ -256,7 +260,7 @@ func (w *Watch) look(ctx context.Context, e audit.Entry) {
 		e.Person, e.Tenant, e.Session = s.Person, s.Tenant, s.ID
 	}
 	p := w.find(ctx, e.Person)
-	alarms := w.judge.Observe(p.history, observation(e))
+	alarms := w.judge.Load().Observe(p.history, observation(e))
 	if len(alarms) > 0 {
 		alarms = w.claim(ctx, p, alarms)
 	}

@@ -21,7 +21,7 @@ func namesOf(tool string) (names, bool) {
 	switch tool {
 	case "confluence_upload_attachment":
 		return names{read: "path"}, true
-	case "confluence_download_attachment":
+	case "confluence_download_attachment", "confluence_export":
 		return names{write: "folder"}, true
 	case "confluence_create_page", "confluence_update_page", "confluence_edit_page", "confluence_comment", "confluence_create_content":
 		return names{markdown: true}, true

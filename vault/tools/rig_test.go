@@ -31,6 +31,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
 // rig is the tools over a real door and a simulated Confluence, all in memory;
@@ -49,6 +50,7 @@ type rig struct {
 	sites    []grant.Site
 	scopes   []string
 	toolsets []string
+	computer tool.Computer     // nil without one
 	token    map[string]string // by person
 	audited  []audit.Entry
 	auditErr error
@@ -102,7 +104,7 @@ func (r *rig) start() {
 		},
 		Log: slog.New(slog.NewTextHandler(&r.log, nil)),
 	})
-	r.server = tools.New(tools.Config{Door: r.door, Version: "v1.2.3", SignIn: signIn{r}, Toolsets: r.toolsets, Log: slog.New(slog.NewTextHandler(&r.log, nil))})
+	r.server = tools.New(tools.Config{Door: r.door, Version: "v1.2.3", SignIn: signIn{r}, Toolsets: r.toolsets, Computer: r.computer, Log: slog.New(slog.NewTextHandler(&r.log, nil))})
 	r.server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(ctx context.Context, method string, req mcp.Request) (result mcp.Result, err error) {
 			defer func() {

@@ -15,6 +15,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/comments"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/completion"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/content"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/export"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/files"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/finding"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/icon"
@@ -70,6 +71,7 @@ func New(cfg Config) *mcp.Server {
 	request.Add(s, set)
 	content.Add(s, set)
 	social.Add(s, set)
+	export.Add(s, set)
 	tool.Register(s, set, statusTool)
 	return s
 }

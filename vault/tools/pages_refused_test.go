@@ -1,0 +1,76 @@
+package tools_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim"
+)
+
+// A dry run of whatever writes, writes nothing, and tells what would be.
+func TestDryRunsWriteNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, atlassiansim.Options{})
+		parent, id := r.put("ada", "ENG", "Parent", "<p>p</p>"), r.put("ada", "ENG", "Child", "<p>c</p>")
+		r.put("ada", "ENG", "Child", "<p>d</p>")
+		c := r.connect()
+		for _, call := range []struct {
+			tool      string
+			arguments object
+			want      string
+		}{
+			{"confluence_create_page", object{"space": "ENG", "title": "New", "body": "text"}, "+ text"},
+			{"confluence_create_page", object{"space": "ENG", "title": "Child", "body": "text"}, "would not be"},
+			{"confluence_update_page", object{"page": id, "expected_version": 2, "body": "text", "title": "T"}, `Title: "Child" becomes "T"`},
+			{"confluence_edit_page", object{"page": id, "expected_version": 2, "operation": "append", "body": "text"}, "+ text"},
+			{"confluence_edit_page", object{"page": id, "expected_version": 2, "operation": "replace_text", "find": "d", "body": "d"}, "The body stays as it is"},
+			{"confluence_manage_page", object{"page": id, "action": "move", "target": parent}, "would move"},
+			{"confluence_manage_page", object{"page": id, "action": "copy", "target": parent}, `as "Copy of Child"`},
+			{"confluence_manage_page", object{"page": id, "action": "copy_tree", "target": parent}, `begin with "Copy of "`},
+			{"confluence_manage_page", object{"page": id, "action": "rename", "title": "Kid", "expected_version": 2}, `becomes "Kid"`},
+			{"confluence_manage_page", object{"page": id, "action": "restore_version", "version": 1, "expected_version": 2}, "+ c"},
+			{"confluence_manage_page", object{"page": id, "action": "archive"}, "would archive"},
+			{"confluence_manage_page", object{"page": id, "action": "trash"}, "would trash"},
+		} {
+			before := len(r.requests)
+			call.arguments["dry_run"] = true
+			a := c.call(call.tool, call.arguments)
+			if a.IsError || !strings.Contains(a.text(), call.want) || !strings.Contains(a.text(), "Nothing was") {
+				t.Errorf("%s %v: %s", call.tool, call.arguments, a.text())
+			}
+			for _, request := range r.requests[before:] {
+				if !strings.HasPrefix(request, "GET ") {
+					t.Errorf("%s %v: %s", call.tool, call.arguments, request)
+				}
+			}
+		}
+	})
+}
+
+// What Confluence would not take is refused before it is asked.
+func TestTooLargeBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, atlassiansim.Options{NoJournal: true})
+		id := r.put("ada", "ENG", "Half", "<p>"+strings.Repeat("x", 3<<20)+"</p>")
+		c := r.connect()
+		half, whole := strings.Repeat("y", 3<<20), strings.Repeat("z", 5<<20)
+		for _, call := range []struct {
+			tool      string
+			arguments object
+		}{
+			{"confluence_create_page", object{"space": "ENG", "title": "New", "body": whole}},
+			{"confluence_update_page", object{"page": id, "expected_version": 1, "body": whole}},
+			{"confluence_edit_page", object{"page": id, "expected_version": 1, "operation": "append", "body": half}},
+			{"confluence_edit_page", object{"page": id, "expected_version": 1, "operation": "append", "body": whole}},
+		} {
+			a := c.call(call.tool, call.arguments)
+			if !a.IsError || !strings.Contains(a.text(), "larger than the 5 MB") || r.sent("PUT")+r.sent("POST") != 0 {
+				t.Errorf("%s: %.300s", call.tool, a.text())
+			}
+		}
+		if page, _ := r.sim.PageByID(id); page.Version != 1 {
+			t.Errorf("the page is at version %d", page.Version)
+		}
+	})
+}

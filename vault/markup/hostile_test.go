@@ -163,7 +163,7 @@ func TestRewritingIsLinear(t *testing.T) {
 		{"", `<ac:structured-macro ac:name="toc"/>`, ""}, {"", `<ac:structured-macro ac:name="excerpt"><ac:rich-text-body><p>a</p></ac:rich-text-body></ac:structured-macro>`, ""},
 		{"<p>", `<a href="https://example.org">a</a>`, "</p>"}, {"<p>", "&amp;", "</p>"}, {"", "<p>x<hr/>y</p>", ""},
 	} {
-		body := s.before + strings.Repeat(s.repeated, small/len(s.repeated)) + s.after
+		body := s.before + strings.Repeat(s.repeated, small/2/len(s.repeated)) + s.after
 		read, err := markup.ToMarkdown(body, markup.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -172,7 +172,7 @@ func TestRewritingIsLinear(t *testing.T) {
 		for name, edited := range map[string]string{
 			"at the end": read.Markdown + "\nmore\n", "everywhere": strings.ReplaceAll(read.Markdown, "a", "b c"), "the first half": read.Markdown[half:], "nothing left": "",
 		} {
-			timed(t, name+": "+s.before+s.repeated, small, func() {
+			timed(t, name+": "+s.before+s.repeated, small/2, func() {
 				after, _, err := markup.Rewrite(body, edited, markup.Options{})
 				if err != nil {
 					t.Error(err)

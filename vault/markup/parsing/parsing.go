@@ -40,8 +40,6 @@ func markdownParser(b *budget) parser.Parser {
 			util.Prioritized(parser.NewFencedCodeBlockParser(), 700),
 			util.Prioritized(bounded{parser.NewBlockquoteParser()}, 800),
 			util.Prioritized(bounded{noteParser{}}, 850),
-			util.Prioritized(bounded{extension.NewDefinitionListParser()}, 860),
-			util.Prioritized(extension.NewDefinitionDescriptionParser(), 870),
 			util.Prioritized(parser.NewHTMLBlockParser(), 900),
 			util.Prioritized(parser.NewParagraphParser(), 1000),
 		),
@@ -75,6 +73,9 @@ type reader struct {
 func (r *reader) block(n ast.Node) []page.Block {
 	switch n := n.(type) {
 	case *ast.Paragraph, *ast.TextBlock:
+		if r.defines(n) {
+			return r.definitions(r.spans(n))
+		}
 		return r.paragraph(r.spans(n))
 	case *ast.Heading:
 		made := r.paragraph(r.spans(n))
@@ -104,14 +105,6 @@ func (r *reader) block(n ast.Node) []page.Block {
 		return nil
 	case *note:
 		return []page.Block{{Kind: page.Note, Name: n.label, Kids: r.children(n)}}
-	case *extast.DefinitionTerm:
-		return r.paragraph(marked(r.spans(n), page.Strong))
-	case *extast.DefinitionDescription:
-		made := r.children(n)
-		for i := range made {
-			made[i].Indent = made[i].Kind == page.Paragraph
-		}
-		return made
 	}
 	return r.children(n)
 }
@@ -122,14 +115,6 @@ func (r *reader) paragraph(spans []page.Span) []page.Block {
 		return nil
 	}
 	return []page.Block{{Kind: page.Paragraph, Text: spans}}
-}
-
-// marked sets spans in a mark.
-func marked(spans []page.Span, m page.Marks) []page.Span {
-	for i := range spans {
-		spans[i].Marks |= m
-	}
-	return spans
 }
 
 // list makes a list; whether it was tight or loose means nothing to Confluence.

@@ -14,6 +14,8 @@ type picture struct {
 	path     string // as it stands there; "" for data
 	data     []byte // of a data: URI
 	kind     string // media type of data
+	name     string // of the attachment, once it is known
+	size     int64  // likewise
 }
 
 var (

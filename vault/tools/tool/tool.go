@@ -76,6 +76,8 @@ type Spec[In, Out any] struct {
 	Closed                   bool   // does not reach beyond the vault
 	Anonymous                bool   // answers guests too
 	Bulk                     bool   // moves a lot, with guard.Op.Bulk, and may take long
+	// BulkFor is Bulk for some arguments only. Optional.
+	BulkFor func(in In) bool
 	Run                      func(ctx context.Context, set *Set, in In) (Out, string, error)
 }
 
@@ -101,7 +103,7 @@ func Register[In, Out any](s *mcp.Server, t *Set, def Spec[In, Out]) {
 		}
 		if err == nil {
 			limit := patience
-			if def.Bulk {
+			if def.Bulk || def.BulkFor != nil && def.BulkFor(in) {
 				limit += bulk.Timeout
 			}
 			err = t.within(ctx, limit, !def.Anonymous, func(ctx context.Context) (err error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/files"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
@@ -77,6 +78,9 @@ type Change struct {
 	Minor, Publish   bool
 	Lossy            bool // what would be lost may be
 	Dry              bool // nothing is written
+	// Images come along with the body, and are there before it is written. Nil
+	// is none.
+	Images *files.Images
 	// Body makes the new body out of the page as it was expected, and lists
 	// what that loses. It gives the same again for the same page.
 	Body func(ctx context.Context, w *guard.Wiki, before guard.Page) (body string, lost []string, err error)
@@ -97,7 +101,7 @@ func (c Change) Make(ctx context.Context, t *tool.Set) (Out, string, error) {
 	}
 	c.begun = time.Now()
 	op := guard.Op[Out]{
-		Tool: c.Tool, Site: c.Site, Page: c.Page, Input: c.Input,
+		Tool: c.Tool, Site: c.Site, Page: c.Page, Input: c.Input, Bulk: c.Images.Any(),
 		Run:    c.run,
 		Settle: c.settle,
 		Check:  fmt.Sprintf("Read the page with confluence_get_page: if it is at version %d with your text, the change was made", c.Expected+1),
@@ -190,6 +194,9 @@ func (c Change) put(ctx context.Context, w *guard.Wiki, before guard.Page) (Out,
 		refusal := guard.Refused(usererr.BadInput, "Nothing was written: this would lose what Markdown cannot say and your text does not have",
 			"Keep the marks of these in your text, edit only a section, or set allow_loss if they may go")
 		return Out{}, tool.Detailed(refusal, tool.Notice+"\nWould be lost: "+strings.Join(Some(lost), ", "))
+	}
+	if err := c.Images.Bring(ctx, w, before); err != nil {
+		return Out{}, err
 	}
 	page, minor, err := pages.Update(ctx, w, before, pages.Edit{
 		Title: c.title(before), Body: body, Message: c.Message, Number: c.Expected + 1, Minor: c.Minor, Publish: c.Publish,

@@ -17,6 +17,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/templates"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/variables"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/files"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/change"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
@@ -49,6 +50,7 @@ var createPageTool = tool.Spec[createIn, change.Out]{
 	Description: "Create a page or blog post from Markdown. Refused if the space has a page of that title.",
 	Write:       true,
 	Run:         create,
+	BulkFor:     func(in createIn) bool { return files.Any(in.Body) },
 }
 
 func create(ctx context.Context, t *tool.Set, in createIn) (change.Out, string, error) {
@@ -70,13 +72,13 @@ func create(ctx context.Context, t *tool.Set, in createIn) (change.Out, string, 
 	if err != nil {
 		return change.Out{}, "", err
 	}
-	c := creation{in, body}
+	c := &creation{in: in, body: body, images: files.Of(t, in.Body)}
 	at := string(in.Parent)
 	if strings.Contains(at, "/folder/") {
 		at = "" // only addresses of pages name a site
 	}
 	op := guard.Op[change.Out]{
-		Tool: createPage, Site: in.Site, Page: at, Input: in,
+		Tool: createPage, Site: in.Site, Page: at, Input: in, Bulk: c.images.Any(),
 		Run:    c.run,
 		Settle: c.settle,
 		Check:  "Look for the page with confluence_get_page by space and title before creating it again",
@@ -90,14 +92,24 @@ func create(ctx context.Context, t *tool.Set, in createIn) (change.Out, string, 
 
 // creation is one new page, on its way.
 type creation struct {
-	in   createIn
-	body string // storage format, without the template
+	in     createIn
+	body   string // storage format, without the template
+	images *files.Images
 }
 
-func (c creation) blog() bool { return c.in.Type == "blogpost" }
+func (c *creation) blog() bool { return c.in.Type == "blogpost" }
 
 // filled is the body with the template.
-func (c creation) filled(ctx context.Context, w *guard.Wiki) (string, error) {
+func (c *creation) filled(ctx context.Context, w *guard.Wiki) (string, error) {
+	if c.images.Any() {
+		text, err := c.images.Text(ctx)
+		if err == nil {
+			c.body, err = change.Storage(text)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
 	if c.in.Template == "" {
 		return c.body, nil
 	}
@@ -145,7 +157,7 @@ func names(all []variables.Variable) string {
 }
 
 // preview checks what can be checked, and shows the page.
-func (c creation) preview(ctx context.Context, w *guard.Wiki) (change.Out, error) {
+func (c *creation) preview(ctx context.Context, w *guard.Wiki) (change.Out, error) {
 	space, err := w.Space(ctx, c.in.Space)
 	if err != nil {
 		return change.Out{}, err
@@ -170,7 +182,7 @@ func (c creation) preview(ctx context.Context, w *guard.Wiki) (change.Out, error
 	return out, nil
 }
 
-func (c creation) run(ctx context.Context, w *guard.Wiki) (change.Out, error) {
+func (c *creation) run(ctx context.Context, w *guard.Wiki) (change.Out, error) {
 	out, err := c.put(ctx, w)
 	if !errors.Is(err, guard.ErrDuplicate) {
 		return out, err
@@ -182,21 +194,44 @@ func (c creation) run(ctx context.Context, w *guard.Wiki) (change.Out, error) {
 	return change.Out{}, tool.Detailed(err, where(page))
 }
 
-func (c creation) put(ctx context.Context, w *guard.Wiki) (change.Out, error) {
+func (c *creation) put(ctx context.Context, w *guard.Wiki) (change.Out, error) {
 	body, err := c.filled(ctx, w)
 	if err != nil {
 		return change.Out{}, errors.Join(guard.ErrRefused, err)
 	}
+	if c.images.Any() && !c.in.Draft && !c.blog() { // of which Confluence hears only at the end
+		if other, err := w.PageByTitle(ctx, c.in.Space, c.in.Title); err == nil {
+			return change.Out{}, usererr.Wrap(errors.Join(guard.ErrRefused, guard.ErrDuplicate), usererr.Conflict,
+				"The space "+other.Space+" has a page of this title already", "Update that page or choose another title")
+		}
+	}
 	page, err := pages.Create(ctx, w, pages.New{
-		Space: c.in.Space, Parent: string(c.in.Parent), Title: c.in.Title, Body: body, Blog: c.blog(), Draft: c.in.Draft, Private: c.in.Private,
+		Space: c.in.Space, Parent: string(c.in.Parent), Title: c.in.Title, Body: body, Blog: c.blog(), Private: c.in.Private,
+		Draft: c.in.Draft || c.images.Any(),
 	})
 	if err != nil {
 		return change.Out{}, err
 	}
+	return c.illustrated(ctx, w, page, body)
+}
+
+// illustrated brings the images to a page that was made as a draft for their
+// sake, and publishes it.
+func (c *creation) illustrated(ctx context.Context, w *guard.Wiki, page guard.Page, body string) (change.Out, error) {
+	if !c.images.Any() {
+		return c.created(w, page), nil
+	}
+	err := c.images.Bring(ctx, w, page)
+	if err == nil && !c.in.Draft {
+		page, _, err = pages.Update(ctx, w, page, pages.Edit{Title: c.in.Title, Body: body, Publish: true})
+	}
+	if err != nil {
+		return change.Out{}, tool.Detailed(err, "A draft of it was left, which is not published: "+page.URL)
+	}
 	return c.created(w, page), nil
 }
 
-func (c creation) created(w *guard.Wiki, page guard.Page) change.Out {
+func (c *creation) created(w *guard.Wiki, page guard.Page) change.Out {
 	said := "page"
 	if c.blog() {
 		said = "blog post"
@@ -214,7 +249,7 @@ func where(page guard.Page) string {
 // settle finds the page by its title. If the title is free the page was not
 // created and is now; Confluence refuses a second one, so that two who settle
 // at once cannot make two.
-func (c creation) settle(ctx context.Context, w *guard.Wiki, started time.Time) (change.Out, error) {
+func (c *creation) settle(ctx context.Context, w *guard.Wiki, started time.Time) (change.Out, error) {
 	if c.in.Draft || c.blog() {
 		return c.settleUnnamed(ctx, w, started)
 	}
@@ -241,7 +276,7 @@ func (c creation) settle(ctx context.Context, w *guard.Wiki, started time.Time) 
 
 // settleUnnamed settles what may have a title that others have too: it is never
 // created again.
-func (c creation) settleUnnamed(ctx context.Context, w *guard.Wiki, started time.Time) (change.Out, error) {
+func (c *creation) settleUnnamed(ctx context.Context, w *guard.Wiki, started time.Time) (change.Out, error) {
 	if c.in.Draft {
 		return change.Out{}, usererr.New(usererr.Unknown, "It is not known whether the draft was created", "Look at your drafts in the browser")
 	}
@@ -257,7 +292,7 @@ func (c creation) settleUnnamed(ctx context.Context, w *guard.Wiki, started time
 	return change.Out{}, usererr.New(usererr.Unknown, "It is not known whether the blog post was created", "Look for it before creating it again")
 }
 
-func (c creation) settled(ctx context.Context, w *guard.Wiki, page guard.Page, started time.Time) (change.Out, error) {
+func (c *creation) settled(ctx context.Context, w *guard.Wiki, page guard.Page, started time.Time) (change.Out, error) {
 	by, err := c.made(ctx, w, page, started)
 	switch {
 	case err != nil:
@@ -275,7 +310,7 @@ func (c creation) settled(ctx context.Context, w *guard.Wiki, page guard.Page, s
 
 // putAway refuses to create a page that may have been created already and
 // archived or deleted since, which frees its title.
-func (c creation) putAway(ctx context.Context, w *guard.Wiki, started time.Time) error {
+func (c *creation) putAway(ctx context.Context, w *guard.Wiki, started time.Time) error {
 	page, err := w.PutAway(ctx, c.in.Space, c.in.Title)
 	if usererr.CodeOf(err) == usererr.NotFound {
 		return nil
@@ -290,7 +325,7 @@ func (c creation) putAway(ctx context.Context, w *guard.Wiki, started time.Time)
 	return err
 }
 
-func (c creation) made(ctx context.Context, w *guard.Wiki, page guard.Page, started time.Time) (change.Whose, error) {
+func (c *creation) made(ctx context.Context, w *guard.Wiki, page guard.Page, started time.Time) (change.Whose, error) {
 	first := page
 	if page.Version > 1 {
 		var err error

@@ -10,6 +10,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/section"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/files"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/change"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/marks"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
@@ -35,7 +36,8 @@ var editPageTool = tool.Spec[editIn, change.Out]{
 	Name: editPage, Title: "Edit a part of a Confluence page",
 	Description: "Change a part of a page; every other byte stays. Section ids: confluence_get_page view outline. replace_section keeps the heading unless body begins with one.",
 	Write:       true, Destructive: true,
-	Run: edit,
+	Run:     edit,
+	BulkFor: func(in editIn) bool { return files.Any(in.Body) },
 }
 
 func edit(ctx context.Context, t *tool.Set, in editIn) (change.Out, string, error) {
@@ -55,11 +57,19 @@ func edit(ctx context.Context, t *tool.Set, in editIn) (change.Out, string, erro
 	if _, err := change.Storage(in.Body); err != nil { // before anything is begun
 		return change.Out{}, "", err
 	}
+	images := files.Of(t, in.Body)
 	return change.Change{
-		Tool: editPage, Site: in.Site, Page: string(in.Page), Input: in, Expected: in.Expected, Message: in.Message,
+		Images: images,
+		Tool:   editPage, Site: in.Site, Page: string(in.Page), Input: in, Expected: in.Expected, Message: in.Message,
 		Minor: in.Minor, Lossy: in.Lossy, Dry: in.Dry, Done: "changed",
-		Body: func(_ context.Context, _ *guard.Wiki, before guard.Page) (string, []string, error) {
-			return in.edited(before)
+		Body: func(ctx context.Context, _ *guard.Wiki, before guard.Page) (string, []string, error) {
+			body, err := images.Text(ctx)
+			if err != nil {
+				return "", nil, err
+			}
+			with := in
+			with.Body = body
+			return with.edited(before)
 		},
 	}.Make(ctx, t)
 }

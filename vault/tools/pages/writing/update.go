@@ -5,6 +5,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/files"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/change"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
@@ -28,18 +29,25 @@ var updatePageTool = tool.Spec[updateIn, change.Out]{
 	Name: updatePage, Title: "Update a Confluence page",
 	Description: "Replace the body of a page or blog post. Read it first and pass its version; if it has changed since, nothing is written and the answer shows both sides. For a part use confluence_edit_page.",
 	Write:       true, Destructive: true,
-	Run: update,
+	Run:     update,
+	BulkFor: func(in updateIn) bool { return files.Any(in.Body) },
 }
 
 func update(ctx context.Context, t *tool.Set, in updateIn) (change.Out, string, error) {
 	if _, err := change.Storage(in.Body); err != nil { // before anything is begun
 		return change.Out{}, "", err
 	}
+	images := files.Of(t, in.Body)
 	return change.Change{
-		Tool: updatePage, Site: in.Site, Page: string(in.Page), Input: in, Expected: in.Expected, Title: in.Title, Message: in.Message,
+		Images: images,
+		Tool:   updatePage, Site: in.Site, Page: string(in.Page), Input: in, Expected: in.Expected, Title: in.Title, Message: in.Message,
 		Minor: in.Minor, Publish: in.Publish, Lossy: in.Lossy, Dry: in.Dry, Done: "updated",
-		Body: func(_ context.Context, _ *guard.Wiki, before guard.Page) (string, []string, error) {
-			return change.Rewritten(before.Body, in.Body)
+		Body: func(ctx context.Context, _ *guard.Wiki, before guard.Page) (string, []string, error) {
+			body, err := images.Text(ctx)
+			if err != nil {
+				return "", nil, err
+			}
+			return change.Rewritten(before.Body, body)
 		},
 	}.Make(ctx, t)
 }

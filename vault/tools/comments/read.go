@@ -21,6 +21,8 @@ func Add(s *mcp.Server, set *tool.Set) {
 	tool.Register(s, set, commentTool)
 }
 
+// getIn are the arguments of the tool that reads. A cursor holds all that was
+// asked, so that it needs nothing beside it.
 type getIn struct {
 	Page    arguments.Ref `json:"page,omitempty" jsonschema:"page id or URL"`
 	Comment arguments.Ref `json:"comment,omitempty" jsonschema:"instead of page: one comment and its replies, in full"`
@@ -39,6 +41,8 @@ type getOut struct {
 	NextCursor string    `json:"next_cursor,omitempty"`
 }
 
+// comment is a comment or a reply. All are in one list, a reply behind what it
+// answers, since nested answers cost models more than they say.
 type comment struct {
 	ID       string `json:"id"`
 	ReplyTo  string `json:"reply_to,omitempty"`
@@ -79,6 +83,7 @@ type at struct {
 	Cursor     string
 }
 
+// get reads the comments of a page, or one comment with all its replies.
 func get(ctx context.Context, t *tool.Set, in getIn) (getOut, string, error) {
 	from, err := start(ctx, t, in)
 	if err != nil {
@@ -96,6 +101,7 @@ func get(ctx context.Context, t *tool.Set, in getIn) (getOut, string, error) {
 	return out, text(out), err
 }
 
+// start is where a list begins, or goes on.
 func start(ctx context.Context, t *tool.Set, in getIn) (at, error) {
 	if in.Cursor != "" {
 		var from at
@@ -162,6 +168,8 @@ func list(ctx context.Context, t *tool.Set, w *guard.Wiki, from at) (getOut, err
 	return out, err
 }
 
+// withReplies puts the replies to each comment behind it. Confluence has no list
+// of both, so that each comment costs a request: hence the small limit.
 func withReplies(ctx context.Context, w *guard.Wiki, page guard.Page, tops []comments.Comment) ([]comments.Comment, error) {
 	var all []comments.Comment
 	for _, top := range tops {
@@ -219,6 +227,7 @@ func show(ctx context.Context, w *guard.Wiki, page guard.Page, all []comments.Co
 	return out
 }
 
+// text says the same as out.
 func text(out getOut) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\nComments of %s (page %s):\n", tool.Notice, out.Title, out.Page)

@@ -17,6 +17,8 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
+// commentIn are the arguments of the tool that writes: which of them an action
+// takes is checked by read.
 type commentIn struct {
 	Action   string        `json:"action" jsonschema:"create, reply, edit, resolve, reopen or delete"`
 	Page     arguments.Ref `json:"page,omitempty" jsonschema:"create: page id or URL"`
@@ -30,6 +32,8 @@ type commentIn struct {
 	Site     string        `json:"site,omitempty" jsonschema:"site name"`
 }
 
+// commentOut is the comment as it is now, without what it says, which the caller
+// knows.
 type commentOut struct {
 	Message string `json:"message"`
 	ID      string `json:"id"`
@@ -58,6 +62,7 @@ type remark struct {
 	agreed func(confirm.Deed, string) error
 }
 
+// write does one thing to one comment, once.
 func write(ctx context.Context, t *tool.Set, in commentIn) (commentOut, string, error) {
 	r, err := read(in)
 	if err != nil {
@@ -133,6 +138,7 @@ func read(in commentIn) (remark, error) {
 	return remark{in: in, body: body}, nil
 }
 
+// answered is the answer about a comment.
 func answered(page guard.Page, c comments.Comment, message string) commentOut {
 	out := commentOut{Message: message, ID: c.ID, Page: page.ID, Version: c.Version, URL: c.URL}
 	if c.Inline && c.Parent == "" {
@@ -141,6 +147,7 @@ func answered(page guard.Page, c comments.Comment, message string) commentOut {
 	return out
 }
 
+// sentence says the same as out.
 func sentence(out commentOut) string {
 	text := fmt.Sprintf("%s\n\nComment %s", out.Message, out.ID)
 	if out.Page != "" {
@@ -192,6 +199,7 @@ func choose(found []comments.Match, match int) (comments.Match, error) {
 		refuse(fmt.Sprintf("The quoted text is on the page %d times", len(found)), "Say which with match, or quote more of it"), tool.Notice+"\n"+b.String())
 }
 
+// create makes a comment or a reply.
 func (r remark) create(ctx context.Context, w *guard.Wiki) (commentOut, error) {
 	page, made, err := r.place(ctx, w)
 	if err != nil {
@@ -260,6 +268,7 @@ func same(a, b string) bool {
 	return a == b || slices.Equal(strings.Fields(x), strings.Fields(y))
 }
 
+// edit replaces what a comment says, if it still is at the version that was read.
 func (r remark) edit(ctx context.Context, w *guard.Wiki) (commentOut, error) {
 	c, page, err := comments.Get(ctx, w, string(r.in.Comment))
 	if err != nil {
@@ -292,6 +301,7 @@ func (r remark) over(c comments.Comment) (string, error) {
 	return body, nil
 }
 
+// conflict says that a comment has changed, and what it says now.
 func conflict(c comments.Comment, expected int) error {
 	return tool.Detailed(
 		usererr.Wrap(guard.ErrConflict, usererr.Conflict, fmt.Sprintf("The comment is at version %d, not %d; nothing was written", c.Version, expected),
@@ -327,6 +337,8 @@ func (r remark) says(ctx context.Context, w *guard.Wiki, c comments.Comment) boo
 	return same(c.Body, r.body) || slices.Equal(strings.Fields(now), strings.Fields(r.in.Body))
 }
 
+// resolve settles an inline comment, or opens it again. One that is so already
+// is left alone.
 func (r remark) resolve(ctx context.Context, w *guard.Wiki) (commentOut, error) {
 	c, page, err := comments.Get(ctx, w, string(r.in.Comment))
 	if err != nil {
@@ -353,6 +365,7 @@ func (r remark) resolve(ctx context.Context, w *guard.Wiki) (commentOut, error) 
 	return answered(page, next, "The comment is "+next.State+" now."), nil
 }
 
+// remove deletes a comment after a yes, which is for the version that was shown.
 func (r remark) remove(ctx context.Context, w *guard.Wiki) (commentOut, error) {
 	c, page, err := comments.Get(ctx, w, string(r.in.Comment))
 	if err != nil {

@@ -16,6 +16,8 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
+// searchIn are the arguments: a question, and filters that narrow it. Ranges of
+// days are one argument each, since each argument costs every conversation.
 type searchIn struct {
 	Query       string        `json:"query,omitempty" jsonschema:"plain words; quotes make a phrase"`
 	CQL         string        `json:"cql,omitempty" jsonschema:"Confluence query instead of query"`
@@ -73,6 +75,7 @@ type searchCursor struct {
 	Site   string
 }
 
+// search finds one part of what is asked for.
 func search(ctx context.Context, t *tool.Set, in searchIn) (searchOut, string, error) {
 	at, err := searchAt(ctx, t, in)
 	if err != nil {
@@ -102,6 +105,7 @@ func search(ctx context.Context, t *tool.Set, in searchIn) (searchOut, string, e
 	return out, searchText(out), err
 }
 
+// searchAt is the search that the arguments ask for, or where a cursor goes on.
 func searchAt(ctx context.Context, t *tool.Set, in searchIn) (searchCursor, error) {
 	limit, err := arguments.Within("limit", in.Limit, 10, 1, 50)
 	if err != nil {
@@ -163,6 +167,7 @@ func list(in []string) []string {
 	return all
 }
 
+// searchText says the same as out.
 func searchText(out searchOut) string {
 	var b strings.Builder
 	b.WriteString(tool.Notice + "\n\n")

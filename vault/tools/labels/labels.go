@@ -23,6 +23,8 @@ import (
 // Add adds the tool.
 func Add(s *mcp.Server, set *tool.Set) { tool.Register(s, set, labelsTool) }
 
+// labelsIn are the arguments. Reading and writing share one tool, so that the
+// list of tools stays short; it is announced as one that writes.
 type labelsIn struct {
 	Action string          `json:"action" jsonschema:"list, add or remove (labels of pages), find (pages that have labels), used (labels in a space)"`
 	Pages  []arguments.Ref `json:"pages,omitempty" jsonschema:"up to 25 page ids or URLs"`
@@ -41,6 +43,7 @@ type labelsOut struct {
 	NextCursor string   `json:"next_cursor,omitempty"`
 }
 
+// page is a page with its labels, or why there are none.
 type page struct {
 	ID     string   `json:"id"`
 	Title  string   `json:"title,omitempty"`
@@ -73,6 +76,7 @@ type cursor struct {
 	Cursor              string
 }
 
+// run lists, adds or removes the labels of pages, or finds pages and labels.
 func run(ctx context.Context, t *tool.Set, in labelsIn) (labelsOut, string, error) {
 	in, err := checked(in)
 	if err != nil {
@@ -99,6 +103,8 @@ func run(ctx context.Context, t *tool.Set, in labelsIn) (labelsOut, string, erro
 	return out, text(out), err
 }
 
+// checked brings arguments into one form and refuses what no action takes.
+// Confluence keeps labels in small letters.
 func checked(in labelsIn) (labelsIn, error) {
 	bad := func(text, hint string) (labelsIn, error) { return in, usererr.New(usererr.BadInput, text, hint) }
 	action, err := arguments.OneOf("action", in.Action, "list", "add", "remove", "find", "used")
@@ -173,6 +179,7 @@ func about(err error) bool {
 	return slices.Contains([]usererr.Code{usererr.NotFound, usererr.Denied, usererr.BadInput, usererr.Conflict}, usererr.CodeOf(err))
 }
 
+// one does it for one page, which passes the gate as every page does.
 func one(ctx context.Context, w *guard.Wiki, ref string, in labelsIn) (page, error) {
 	p, err := w.Page(ctx, ref)
 	if err != nil {
@@ -191,6 +198,7 @@ func one(ctx context.Context, w *guard.Wiki, ref string, in labelsIn) (page, err
 	return page{ID: p.ID, Title: p.Title, Space: p.Space, Labels: all}, err
 }
 
+// begin is where find and used begin, or go on.
 func begin(ctx context.Context, t *tool.Set, in labelsIn) (cursor, error) {
 	limit, err := arguments.Within("limit", in.Limit, 25, 1, 50)
 	if err != nil {
@@ -239,6 +247,7 @@ func (at cursor) look(ctx context.Context, t *tool.Set, w *guard.Wiki) (labelsOu
 	return out, err
 }
 
+// text says the same as out.
 func text(out labelsOut) string {
 	var b strings.Builder
 	b.WriteString(tool.Notice + "\n\n" + out.Message + "\n\n")

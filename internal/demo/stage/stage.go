@@ -189,7 +189,11 @@ func scopes() []string {
 		"read:content-details:confluence", "search:confluence", "delete:page:confluence", "read:template:confluence", "read:hierarchical-content:confluence", "read:content.metadata:confluence",
 		"read:attachment:confluence", "write:attachment:confluence",
 		"read:comment:confluence", "write:comment:confluence", "delete:comment:confluence", "read:label:confluence", "write:label:confluence",
-		"read:group:confluence", "write:space:confluence"}
+		"read:group:confluence", "write:space:confluence",
+		"read:task:confluence", "write:task:confluence", "write:content.restriction:confluence", "read:content.permission:confluence",
+		"read:analytics.content:confluence", "read:watcher:confluence", "write:watcher:confluence", "write:content:confluence", "write:relation:confluence",
+		"read:folder:confluence", "write:folder:confluence", "delete:folder:confluence", "read:whiteboard:confluence", "write:whiteboard:confluence",
+		"read:embed:confluence", "write:embed:confluence", "read:database:confluence", "write:database:confluence"}
 }
 
 func (s *Stage) vaultDir() string   { return filepath.Join(s.Dir, "vault") }

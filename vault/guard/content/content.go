@@ -153,17 +153,13 @@ type Tree = content.Tree
 // Below returns a part of what stands below an object, and the cursor of the
 // next part.
 func Below(ctx context.Context, w *guard.Wiki, o Object, t Tree) (found []Node, next string, err error) {
-	return below(ctx, w, o.Kind, o.ID, o.Space, t)
-}
-
-func below(ctx context.Context, w *guard.Wiki, kind Kind, id, space string, t Tree) (found []Node, next string, err error) {
-	err = w.Ask(ctx, name(kind, id), scopeBelow, func(c *confluence.Client) (err error) {
-		found, next, err = content.Below(ctx, c, kind, id, t)
+	err = w.Ask(ctx, name(o.Kind, o.ID), scopeBelow, func(c *confluence.Client) (err error) {
+		found, next, err = content.Below(ctx, c, o.Kind, o.ID, t)
 		return err
 	})
 	for i := range found {
 		found[i].Title = plaintext.Line(found[i].Title, 255)
-		w.Note(found[i].Type, found[i].ID, space)
+		w.Note(found[i].Type, found[i].ID, o.Space)
 	}
 	return found, next, err
 }
@@ -237,7 +233,7 @@ func Made(ctx context.Context, w *guard.Wiki, n New, started time.Time) (Object,
 	if err != nil {
 		return Object{}, false, err
 	}
-	found, _, err := below(ctx, w, Kind(kind), parent, n.Space, Tree{Depth: 1, Limit: 250})
+	found, _, err := Below(ctx, w, Object{Kind: Kind(kind), ID: parent, Space: n.Space}, Tree{Depth: 1, Limit: 250})
 	if err != nil {
 		return Object{}, false, err
 	}

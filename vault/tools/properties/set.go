@@ -170,7 +170,8 @@ func (s *setting) settle(ctx context.Context, w *guard.Wiki, _ time.Time) (setOu
 		return setOut{}, errors.New("the property may have been made anew")
 	case now.Version > 0 && equal(now.Value, s.value):
 		return s.done(page, now.Version), nil
-	case same, s.in.Expected != 0 && s.in.Expected == now.Version:
+	case same, s.in.Expected == now.Version:
+		// Confluence takes each version of a key once, the first too.
 		return s.put(ctx, w, page, now)
 	}
 	return setOut{}, errors.New("the property has another value")

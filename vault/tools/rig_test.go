@@ -370,6 +370,7 @@ type answer struct {
 	Content []struct {
 		Type string `json:"type"`
 		Text string `json:"text"`
+		Data []byte `json:"data"`
 	} `json:"content"`
 	Structured json.RawMessage `json:"structuredContent"`
 	IsError    bool            `json:"isError"`

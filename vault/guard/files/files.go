@@ -139,13 +139,14 @@ func Upload(ctx context.Context, w *guard.Wiki, page guard.Page, n New) (f File,
 		return err
 	})
 	complete = body.end == io.EOF //nolint:errorlint // as readers return it
+	cutShort := body.end != nil && !complete
 	switch {
 	case err == nil && a.Size != n.Size:
 		return File{}, true, &confluence.Error{Kind: confluence.KindProtocol, Unsure: true}
 	case err == nil:
 		w.Remark(body.remark(n.Name))
 		return file(w, page, a), true, nil
-	case !complete && !errors.Is(err, guard.ErrRefused):
+	case cutShort || !complete && !errors.Is(err, guard.ErrRefused):
 		return File{}, false, broken(ctx, err, body)
 	}
 	return File{}, complete, refusal(err, n)

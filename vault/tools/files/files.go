@@ -60,10 +60,10 @@ func base(name string) string {
 	return name
 }
 
-// cleanName is a name fit for an attachment: one line without separators, which
-// other systems can store too.
+// cleanName is a name fit for an attachment: one line without separators and
+// without quotation marks, which servers read from a form in several ways.
 func cleanName(name string) (string, error) {
-	name = strings.TrimSpace(plaintext.Line(base(name), 200))
+	name = strings.TrimSpace(strings.NewReplacer(`"`, "'", `\`, "_").Replace(plaintext.Line(base(name), 200)))
 	if name == "" || name == "." || name == ".." {
 		return "", usererr.New(usererr.BadInput, "The file has no name that can be used", "Give a name")
 	}

@@ -17,7 +17,7 @@ import (
 // Limits of an Office file, which is a zip archive.
 const (
 	maxParts    = 10_000
-	maxUnpacked = 64 << 20 // bytes of all parts that are read
+	maxUnpacked = 32 << 20 // bytes of all parts that are read
 	maxDepth    = 200      // of elements
 	lookEvery   = 4096     // elements, between two looks at the time
 )

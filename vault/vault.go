@@ -56,6 +56,9 @@ type Config struct {
 	Stamp  func() (string, error)
 	Again  <-chan struct{}
 	Level  *slog.LevelVar
+	// PDF reads the text of PDF files, apart from this process; see package
+	// extract/pdf. Optional.
+	PDF func(ctx context.Context, data []byte) (string, error)
 }
 
 // assembly is a vault whose parts are wired and not yet running.
@@ -206,7 +209,7 @@ func (v *assembly) connect(ctx context.Context, k keys) error {
 		APIBase: func(t identity.TenantID) string { return s.Tenants[string(t)].OAuth.Endpoints.API },
 		Live:    v.gateway.Live, StepUp: v.stepUp, Who: v.who, Agent: "coatcheck-vault/" + v.cfg.Version, Log: v.log,
 	})
-	v.gateway.Serve(tools.New(tools.Config{Door: door, Version: v.cfg.Version, SignIn: v.gateway, Computer: here.Computer{}, Log: v.log, Toolsets: s.Features.Toolsets}))
+	v.gateway.Serve(tools.New(tools.Config{Door: door, Version: v.cfg.Version, SignIn: v.gateway, Computer: here.Computer{}, PDF: v.cfg.PDF, Log: v.log, Toolsets: s.Features.Toolsets}))
 	return v.wireSignIn(k)
 }
 

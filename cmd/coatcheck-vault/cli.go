@@ -30,6 +30,7 @@ type cli struct {
 	Grants      grantsCmd      `cmd:"" help:"List, show or revoke what people allowed at Atlassian"`
 	Keys        keysCmd        `cmd:"" help:"List the key-encryption keys, or move everything to the current one"`
 	Audit       auditCmd       `cmd:"" help:"List or verify what happened"`
+	ReadPDF     readPDFCmd     `cmd:"" name:"read-pdf" hidden:"" help:"Read a PDF file for the vault"`
 }
 
 // program is everything a run of this program touches.

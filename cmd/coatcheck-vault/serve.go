@@ -11,6 +11,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/buildinfo"
 	"github.com/coatcheck-mcp/coatcheck/vault"
 	"github.com/coatcheck-mcp/coatcheck/vault/settings"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/files/extract/pdf"
 )
 
 type serveCmd struct{}
@@ -34,7 +35,7 @@ func (serveCmd) Run(ctx context.Context, p program, c *cli) error {
 	defer stop()
 	return vault.Run(ctx, vault.Config{
 		Settings: s, Log: log, Version: buildinfo.Version(), Level: level, Again: again, Stamp: p.sources(c).Stamp,
-		Reload: func() (*settings.Settings, error) { return p.settings(c) },
+		Reload: func() (*settings.Settings, error) { return p.settings(c) }, PDF: pdf.Apart(p.executable),
 	})
 }
 
@@ -57,6 +58,12 @@ func hangups() (again <-chan struct{}, stop func()) {
 		<-done
 	}
 }
+
+type readPDFCmd struct{}
+
+// Run reads a PDF file from standard input for a vault, which does not do that
+// itself; see package pdf.
+func (readPDFCmd) Run(p program) error { return pdf.Serve(os.Stdin, p.out) }
 
 type migrateCmd struct{}
 

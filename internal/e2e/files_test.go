@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/url"
@@ -196,5 +197,38 @@ func TestFilesThatNobodyMayHave(t *testing.T) {
 	}
 	if files := w.Sim.Files(page.ID); len(files) != 0 {
 		t.Errorf("attached: %+v", files)
+	}
+}
+
+// page is a PDF file with one line on it, as small as they get.
+const pagePDF = "%PDF-1.1\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n" +
+	"3 0 obj<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>endobj\n" +
+	"4 0 obj<</Length 41>>stream\nBT /F 9 Tf 9 9 Td (Minutes of May) Tj ET \nendstream endobj\n5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\n"
+
+func TestPDFFilesAreReadApart(t *testing.T) {
+	w := newWorld(t, stage.Options{})
+	work := t.TempDir()
+	text, offsets := pagePDF, ""
+	for i := range 5 {
+		offsets += fmt.Sprintf("%010d 00000 n \n", strings.Index(text, fmt.Sprintf("\n%d 0 obj", i+1))+1)
+	}
+	text += fmt.Sprintf("xref\n0 6\n0000000000 65535 f \n%strailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n", offsets, len(pagePDF))
+	if err := os.WriteFile(filepath.Join(work, "minutes.pdf"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client := mcp.NewClient(&mcp.Implementation{Name: "e2e", Version: "1"}, nil)
+	session, err := client.Connect(t.Context(), &mcp.CommandTransport{Command: w.laptop("ada").Shim(t.Context(), "--file-folders="+work)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = session.Close() }()
+	w.signIn(session, "ada")
+	page, _ := w.Sim.PageByTitle("ENG", "Deployment guide")
+	if _, err := slow(t, session, "confluence_upload_attachment", map[string]any{"page": page.ID, "path": "minutes.pdf"}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := slow(t, session, "confluence_get_attachment", map[string]any{"page": page.ID, "file": "minutes.pdf"})
+	if said, _ := got["text"].(string); err != nil || !strings.Contains(said, "Minutes of May") {
+		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// orphaned returns when the process that started this one has ended, or ctx.
+// orphaned returns when parent, which started this process, has ended, or ctx.
 // It reports which. Asking the kernel for a signal instead (PR_SET_PDEATHSIG)
 // would follow the thread that started us, which ends earlier in some clients.
-func orphaned(ctx context.Context) bool {
-	parent := os.Getppid()
+func orphaned(ctx context.Context, parent int) bool {
 	ticker := time.NewTicker(parentCheck)
 	defer ticker.Stop()
 	for {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -42,11 +43,12 @@ func serve(ctx context.Context, p *program) error {
 	var joined sync.WaitGroup
 	defer joined.Wait()
 	defer cancel()
+	parent := os.Getppid() // now: it may end as soon as it has its answer
 	cfg.Began = func() {
 		p.watch()
 		// Ends when the parent has ended, or with the context.
 		joined.Go(func() {
-			if orphaned(ctx) {
+			if orphaned(ctx, parent) {
 				log.Logger().Info("the program that started this one has ended")
 				cancel()
 			}

@@ -28,10 +28,10 @@ func isTerminal(f *os.File) bool {
 	return windows.GetConsoleMode(windows.Handle(f.Fd()), &mode) == nil
 }
 
-// orphaned returns when the process that started this one has ended, or ctx.
-// It reports which.
-func orphaned(ctx context.Context) bool {
-	parent, err := windows.OpenProcess(windows.SYNCHRONIZE|windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(os.Getppid()))
+// orphaned returns when the process with the id, which started this one, has
+// ended, or ctx. It reports which.
+func orphaned(ctx context.Context, id int) bool {
+	parent, err := windows.OpenProcess(windows.SYNCHRONIZE|windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(id))
 	if err != nil || !older(parent, windows.CurrentProcess()) { // the number may be another's by now
 		<-ctx.Done()
 		return false

@@ -1,19 +1,17 @@
 package atlassiansim_test
 
-import "strconv"
-
 // objects are the operations on what pages have beside their text, and on what
 // is no page.
-func (r *rig) objects(string) []wanted {
+func (r *rig) objects(token string) []wanted {
 	page, ok := r.PageByTitle("ENG", "Deployment guide")
 	if !ok {
 		r.t.Fatal("the seeded wiki has no such page")
 	}
 	var all []wanted
-	for _, some := range []func(string) []wanted{r.tasks, r.properties, r.permissions, r.content, r.social} {
+	for _, some := range []func(string) []wanted{r.tasks, r.properties, r.permissions, r.social} {
 		all = append(all, some(page.ID)...)
 	}
-	return all
+	return append(all, r.content(token, page.ID)...)
 }
 
 // objectScopes are the permissions that they need.
@@ -72,7 +70,7 @@ func (r *rig) permissions(page string) []wanted {
 	}
 }
 
-func (r *rig) content(page string) []wanted {
+func (r *rig) content(token, page string) []wanted {
 	made := func(more ...string) map[string]any {
 		body := map[string]any{"spaceId": "65540", "title": "Made by a test", "parentId": page}
 		for i := 0; i < len(more); i += 2 {
@@ -81,10 +79,12 @@ func (r *rig) content(page string) []wanted {
 		return body
 	}
 	path := "/api/v2/folders"
-	// The id of what is created is that of the next page.
-	folder := r.nextID()
+	var created struct {
+		ID string `json:"id"`
+	}
+	r.api(token, "POST", path, made()).into(r.t, &created)
+	folder := created.ID
 	return []wanted{
-		{"POST", path, made(), 200},
 		{"GET", path + "/" + folder, nil, 200},
 		{"GET", path + "/" + folder + "/direct-children?limit=5", nil, 200},
 		{"GET", path + "/" + folder + "/descendants?depth=3", nil, 200},
@@ -99,7 +99,7 @@ func (r *rig) content(page string) []wanted {
 
 func (r *rig) social(page string) []wanted {
 	v1 := "/rest/api"
-	watch, state := v1+"/user/watch/content/"+page, v1+"/content/"+page+"/state"
+	watch, state := v1+"/user/watch/content/"+page, v1+"/content/"+r.CreatePages("ENG", 1)[0].ID+"/state" // which makes a version
 	star := v1 + "/relation/favourite/from/user/current/to/content/" + page
 	return []wanted{
 		{"GET", "/api/v2/pages/" + page + "/likes/count", nil, 200},
@@ -115,19 +115,4 @@ func (r *rig) social(page string) []wanted {
 		{"GET", state, nil, 200},
 		{"DELETE", star, nil, 404},
 	}
-}
-
-// nextID is the id that the next page will have.
-func (r *rig) nextID() string {
-	most := int64(0)
-	for _, space := range []string{"ENG", "OPS", "HR", "LEGAL", "FIN"} {
-		for _, p := range r.CreatePages(space, 1) {
-			n, err := strconv.ParseInt(p.ID, 10, 64)
-			if err != nil {
-				r.t.Fatal(err)
-			}
-			most = max(most, n)
-		}
-	}
-	return strconv.FormatInt(most+33, 10)
 }

@@ -56,7 +56,7 @@ func TestTwoWriters(t *testing.T) {
 	w.signIn(ben, "ben")
 	page := w.Sim.AnyPage("ENG")
 	write := func(body string) map[string]any {
-		return map[string]any{"page": page.ID, "expected_version": page.Version, "body": body}
+		return map[string]any{"page": page.ID, "expected_version": page.Version, "body": body, "allow_loss": true}
 	}
 	if text, err := call(t.Context(), ada, "confluence_update_page", write("The first text")); err != nil {
 		t.Fatalf("the first: %q, %v", text, err)

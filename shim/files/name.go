@@ -2,7 +2,6 @@ package files
 
 import (
 	"path"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -12,8 +11,19 @@ import (
 // so that a part of it fits beside.
 const maxName = 200
 
-// reserved are names of devices on Windows, with any ending.
-var reserved = regexp.MustCompile(`(?i)^(con|prn|aux|nul|clock\$|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)`)
+// reserved reports whether a name means a device on Windows, with any ending.
+func reserved(name string) bool {
+	stem, _, _ := strings.Cut(name, ".")
+	switch stem = strings.ToLower(strings.TrimRightFunc(stem, unicode.IsSpace)); stem {
+	case "con", "prn", "aux", "nul", "clock$", "conin$", "conout$":
+		return true
+	}
+	port, ok := strings.CutPrefix(stem, "com")
+	if !ok {
+		port, ok = strings.CutPrefix(stem, "lpt")
+	}
+	return ok && utf8.RuneCountInString(port) == 1 && strings.ContainsAny(port, "0123456789¹²³")
+}
 
 // SafeName makes a name that means one plain, visible file on every system out
 // of one that anybody chose.
@@ -35,7 +45,7 @@ func SafeName(name string) string {
 	if name == "" {
 		return "file"
 	}
-	if strings.ContainsRune(".-~", rune(name[0])) || reserved.MatchString(name) {
+	if strings.ContainsRune(".-~", rune(name[0])) || reserved(name) {
 		name = "_" + name
 	}
 	return shorten(name)

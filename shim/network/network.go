@@ -10,7 +10,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -171,7 +170,7 @@ func (c capped) RoundTrip(r *http.Request) (*http.Response, error) {
 // CloseIdleConnections makes the method of the same name of [http.Client] work.
 func (c capped) CloseIdleConnections() { c.next.CloseIdleConnections() }
 
-var errTooLong = fmt.Errorf("the answer is longer than %d bytes", maxBody)
+var errTooLong = errors.New("the answer is longer than 1 MiB") // maxBody
 
 type body struct {
 	io.ReadCloser

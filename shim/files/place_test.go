@@ -5,9 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
@@ -112,20 +110,6 @@ func TestOnlyAllowedFolders(t *testing.T) {
 		if _, a := d.download(folder, "x", true); a.Code == "" {
 			t.Errorf("into %s: %+v", folder, a)
 		}
-	}
-}
-
-func TestWhatIsNoPlainFileIsNotWaitedFor(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("there are no pipes in folders")
-	}
-	d := newDesk(t, files.Rules{})
-	pipe := filepath.Join(d.work, "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Skip(err)
-	}
-	if _, a := d.upload(pipe); a.Code != string(usererr.BadInput) {
-		t.Errorf("%+v", a)
 	}
 }
 

@@ -175,7 +175,7 @@ func TestReplicasThatDieSoak(t *testing.T) {
 		calls = 800
 	}
 	server := newPostgres(t)
-	w := newReplicas(t, server, stage.Options{Sim: atlassiansim.Options{Latency: 30 * time.Millisecond}})
+	w := newReplicas(t, server, stage.Options{Sim: atlassiansim.Options{Latency: 60 * time.Millisecond}})
 	c := w.chaos(calls, w.killReplicas)
 	if out := w.vault("audit", "verify"); !strings.Contains(out, "all intact") {
 		t.Errorf("audit: %s", out)

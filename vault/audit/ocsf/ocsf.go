@@ -67,6 +67,8 @@ func kindOf(e *audit.Entry) kind {
 		return kind{entityManagement, remove, "Delete", "access"}
 	case "keys.rotate", "keys.rotated":
 		return kind{entityManagement, update, "Update", "keys"}
+	case "settings.changed":
+		return kind{entityManagement, update, "Update", "settings"}
 	case "admin.look", "audit.exported", "audit.proved", "audit.verify", "audit.verified":
 		return kind{entityManagement, read, "Read", "audit records"}
 	case "audit.dropped":

@@ -53,7 +53,7 @@ func kinds() []audit.Entry {
 		all = append(all, audit.Entry{Event: event, Outcome: "ok", Person: "p_ada", Grant: "g_1"})
 	}
 	for _, event := range []string{
-		"revocation.ordered", "person.expelled", "person.suspended", "person.restored", "keys.rotate", "keys.rotated", "admin.look", "admin.denied", "audit.exported", "audit.proved", "audit.verify", "audit.verified",
+		"revocation.ordered", "person.expelled", "person.suspended", "person.restored", "keys.rotate", "keys.rotated", "settings.changed", "admin.look", "admin.denied", "audit.exported", "audit.proved", "audit.verify", "audit.verified",
 		"audit.dropped", "audit.sealed", "something.new",
 	} {
 		all = append(all, audit.Entry{Event: event, Outcome: "ok", By: "os:root", Objects: []string{"tenant acme"}, Detail: "by an administrator, from the command line"})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,9 +33,18 @@ type rig struct {
 	t     *testing.T
 	file  string
 	again chan struct{}
-	log   bytes.Buffer
-	got   []live.Change // that were put into force
-	fail  error         // of the next one
+
+	mu   sync.Mutex // what follows is guarded by it
+	log  bytes.Buffer
+	got  []live.Change // that were put into force
+	fail error         // of the next one
+}
+
+// Write implements io.Writer for the log.
+func (r *rig) Write(line []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.log.Write(line)
 }
 
 func inTime(t *testing.T, test func(r *rig)) {
@@ -48,9 +58,11 @@ func inTime(t *testing.T, test func(r *rig)) {
 			t.Fatal(err)
 		}
 		w := live.New(live.Config{
-			InForce: s, Stamp: from.Stamp, Load: load, Again: r.again, Log: slog.New(slog.NewTextHandler(&r.log, nil)),
+			InForce: s, Stamp: from.Stamp, Load: load, Again: r.again, Log: slog.New(slog.NewTextHandler(r, nil)),
 			May: func(_ *settings.Settings, key string) bool { return settings.Live(key) },
 			Apply: func(_ context.Context, _ *settings.Settings, changes []live.Change) error {
+				r.mu.Lock()
+				defer r.mu.Unlock()
 				if r.fail == nil {
 					r.got = append(r.got, changes...)
 				}
@@ -79,11 +91,20 @@ func (r *rig) write(text string) {
 	}
 }
 
+// breaks lets nothing come into force from now on, unless err is nil.
+func (r *rig) breaks(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fail = err
+}
+
 // pass lets the watch look, and wants changes and lines in the log.
 func (r *rig) pass(d time.Duration, want []live.Change, lines ...string) {
 	r.t.Helper()
 	time.Sleep(d)
 	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if diff := cmp.Diff(want, r.got); diff != "" {
 		r.t.Errorf("in force (-want +got):\n%s", diff)
 	}
@@ -130,10 +151,10 @@ func TestSettingsThatChange(t *testing.T) {
 // TestWhatCannotComeIntoForce is tried again; a look may be asked for.
 func TestWhatCannotComeIntoForce(t *testing.T) {
 	inTime(t, func(r *rig) {
-		r.fail = errors.New("the record cannot be stored")
+		r.breaks(errors.New("the record cannot be stored"))
 		r.write(strings.Replace(text, "[LEGAL]", "[]", 1))
 		r.pass(4*time.Second, nil, "level=ERROR")
-		r.fail = nil
+		r.breaks(nil)
 		r.pass(3*time.Second, []live.Change{{"access.denied_spaces", "[LEGAL]", "[]"}}, "level=INFO")
 		r.write(text)
 		r.again <- struct{}{}

@@ -17,7 +17,7 @@ import (
 const (
 	patience = 10 * time.Second
 	large    = 5 << 20 // as large as a page's body gets
-	small    = 128 << 10
+	small    = 64 << 10
 )
 
 func timed(t *testing.T, what string, size int, f func()) {

@@ -78,7 +78,7 @@ type Spec[In, Out any] struct {
 	Bulk                     bool   // moves a lot, with guard.Op.Bulk, and may take long
 	// BulkFor is Bulk for some arguments only. Optional.
 	BulkFor func(in In) bool
-	Run                      func(ctx context.Context, set *Set, in In) (Out, string, error)
+	Run     func(ctx context.Context, set *Set, in In) (Out, string, error)
 }
 
 // Register adds a tool to s. It panics on an In or Out that has no schema. The SDK's own handling of arguments is not used:

@@ -92,13 +92,13 @@ func FuzzRewrite(f *testing.F) {
 		if after := rewrite(t, body, doc.Markdown); after != body {
 			t.Fatalf("bytes changed:\n%s", cmp.Diff(body, after))
 		}
-		after, lost, err := markup.Rewrite(body, doc.Markdown+"\n"+more, markup.Options{})
+		after, _, err := markup.Rewrite(body, doc.Markdown+"\n"+more, markup.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		wellFormed(t, after)
 		if plain := wordOnly(more); plain != "" {
-			after, lost, err = markup.Rewrite(body, doc.Markdown+"\n"+plain+"\n", markup.Options{})
+			after, lost, err := markup.Rewrite(body, doc.Markdown+"\n"+plain+"\n", markup.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

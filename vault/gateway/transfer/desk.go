@@ -93,7 +93,7 @@ func (d *Desk) wait(ctx context.Context, r *request) error {
 // for something else.
 func (r *request) settled() {
 	r.sending.Lock()
-	r.sending.Unlock() //nolint:staticcheck // to wait is all that is wanted
+	defer r.sending.Unlock() // to wait is all that is wanted
 }
 
 // Frame takes a frame of the shim; the link is ended on an error. body is valid

@@ -22,8 +22,7 @@ const (
 	ruleEach rule = "each"
 	// ruleSpaces is a list of spaces.
 	ruleSpaces rule = "spaces"
-	// ruleFree is about people and settings that everybody may see.
-	ruleFree rule = "free"
+	// The table has "free" too: people and settings that everybody may see.
 )
 
 // operation is one line of the table.

@@ -177,20 +177,26 @@ func (j *judge) enter(ctx context.Context, s subject, scope string) error {
 	if !known {
 		return undecided(nil)
 	}
+	what := "The " + s.kind + " " + s.id
 	var home homeJSON
-	err := j.w.Ask(ctx, "The "+s.kind+" "+s.id, scope, func(c *confluence.Client) error {
+	err := j.w.Ask(ctx, what, scope, func(c *confluence.Client) error {
 		_, err := c.Do(ctx, confluence.Request{Method: http.MethodGet, Path: "/api/v2/" + plural + "/" + s.id}, &home)
 		return err
 	})
 	switch page := string(home.PageID) + string(home.BlogPostID); {
 	case err != nil:
-		return err
 	case home.SpaceID != "":
-		return j.space(ctx, string(home.SpaceID))
+		err = j.space(ctx, string(home.SpaceID))
 	case page != "" && digits.MatchString(page):
-		return j.enter(ctx, subject{"content", page}, scope)
+		err = j.enter(ctx, subject{"content", page}, scope)
+	default:
+		err = undecided(nil)
 	}
-	return undecided(nil)
+	if usererr.CodeOf(err) == usererr.NotFound {
+		// Neither page nor space is named: that it is there is not known to the caller.
+		err = usererr.Wrap(err, usererr.NotFound, what+" was not found, or it is not available to you", "Check it, or look for it with confluence_search")
+	}
+	return err
 }
 
 func (j *judge) space(ctx context.Context, id string) error {

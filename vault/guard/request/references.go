@@ -73,9 +73,13 @@ var (
 // member looks at one member of an object.
 func (r *references) member(name string, value any) {
 	switch plain := strings.ToLower(strings.NewReplacer("-", "", "_", "", ".", "").Replace(name)); {
-	case plain == "space":
+	case plain == "space", plain == "spaces":
 		r.spaceMember(value)
-	case strings.HasSuffix(plain, "space"):
+	case strings.HasSuffix(plain, "space"), strings.HasSuffix(plain, "spaces"):
+		list, _ := value.([]any) // absent: one
+		for _, item := range list {
+			r.member("space", item)
+		}
 		if object, ok := value.(map[string]any); ok {
 			r.space(object)
 		}
@@ -123,9 +127,14 @@ func (r *references) named(text string, to *[]string, form *regexp.Regexp) {
 	}
 }
 
-// spaceMember is what stands under the name space: an object, a key or an id.
+// spaceMember is what stands under the name space: an object, a key or an id, or
+// a list of them.
 func (r *references) spaceMember(value any) {
 	switch v := value.(type) {
+	case []any:
+		for _, item := range v {
+			r.spaceMember(item)
+		}
 	case map[string]any:
 		r.space(v)
 	case json.Number:
@@ -145,8 +154,12 @@ func (r *references) space(object map[string]any) {
 }
 
 // content is an object that is a page or another thing with a place. One that
-// says its space itself needs no look at its id.
+// says its space itself needs no look at its id. It may be a list of them.
 func (r *references) content(value any) {
+	list, _ := value.([]any) // absent: one
+	for _, item := range list {
+		r.content(item)
+	}
 	object, ok := value.(map[string]any)
 	if !ok {
 		return

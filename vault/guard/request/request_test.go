@@ -31,6 +31,9 @@ func TestAnswersAreJudged(t *testing.T) {
 		"another spelling":                    {"/api/v2/pages", `{"results":[{"SpaceID":"90",` + secret + `},{"space-id":"90",` + secret + `},{"space_id":"90",` + secret + `}]}`, shown, `[]`},
 		"another name":                        {"/api/v2/tasks", `{"results":[{"spaceId":"10","sourceSpaceId":"90",` + secret + `}]}`, shown, `[]`},
 		"a list of spaces":                    {"/api/v2/tasks", `{"results":[{"spaceId":"10","relatedSpaceIds":["10","90"],` + secret + `}]}`, shown, `[]`},
+		"a space in a list":                   {"/api/v2/pages", `{"results":[{"spaceId":"10","space":[{"key":"LEGAL",` + secret + `}]},{"spaceId":"10","spaces":[{"key":"LEGAL",` + secret + `}]}]}`, shown, `[]`},
+		"other spaces in a list":              {"/api/v2/pages", `{"results":[{"spaceId":"10","relatedSpaces":[{"id":"90",` + secret + `}]},{"spaceId":"10","spaces":["LEGAL"],` + secret + `}]}`, shown, `[]`},
+		"a page in a list":                    {"/api/v2/tasks", `{"results":[{"spaceId":"10","page":[{"id":"9",` + secret + `}]}]}`, shown, `[]`},
 		"deep inside":                         {"/api/v2/pages", `{"results":[{"spaceId":"10","a":[{"b":{"c":[[{"spaceId":"90",` + secret + `}]]}}]}]}`, shown, `[]`},
 		"the last of two members counts":      {"/api/v2/pages", `{"results":[{"spaceId":"10","spaceId":"90",` + secret + `}]}`, shown, `[]`},
 		"by page":                             {"/api/v2/attachments", `{"results":[{"id":"att1","pageId":"1"},{"id":"att2","pageId":"9",` + secret + `}]}`, shown, `[{"id":"att1","pageId":"1"}]`},
@@ -125,6 +128,24 @@ func TestWhatThePathNamesIsCheckedFirst(t *testing.T) {
 		}
 		if asked := strings.Join(r.asked, "\n"); strings.Count(path, "/") > 4 && strings.Contains(asked, path+"?") {
 			t.Errorf("%s was asked although it is denied", path)
+		}
+	}
+}
+
+// What is denied reads like what is not there: neither its page nor its space is
+// named.
+func TestWhatIsDeniedReadsLikeWhatIsMissing(t *testing.T) {
+	for path, answer := range map[string]string{
+		"/api/v2/footer-comments/5": `{"pageId":"9"}`, "/api/v2/inline-comments/5/likes/count": `{"pageId":"9"}`, "/api/v2/attachments/att5": `{"pageId":"9"}`,
+		"/api/v2/attachments/att5/labels": `{"blogPostId":"77"}`, "/api/v2/folders/5": `{"spaceId":"90"}`, "/api/v2/tasks/5": `{"spaceId":"90"}`, "/api/v2/whiteboards/5": `{"spaceId":"55"}`,
+	} {
+		r := newRig(t)
+		_, missing := r.ask(path, nil)
+		of := strings.Join(strings.Split(path, "/")[:5], "/")
+		r.answers[of] = answer
+		_, denied := r.ask(path, nil)
+		if usererr.CodeOf(denied) != usererr.NotFound || usererr.Text(denied, "") != usererr.Text(missing, "") {
+			t.Errorf("%s\ndenied:  %s\nmissing: %s", path, usererr.Text(denied, ""), usererr.Text(missing, ""))
 		}
 	}
 }

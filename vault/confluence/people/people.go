@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
@@ -107,9 +108,18 @@ func GroupByID(ctx context.Context, c *confluence.Client, id string) (Group, err
 	return Group(answer), nil
 }
 
+var groupID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
+
+// ValidGroupID reports whether text has the form of the id of a group, and so may
+// be a step of a path: not all servers leave an escaped slash alone.
+func ValidGroupID(text string) bool { return groupID.MatchString(text) }
+
 // Members lists the members of a group. One that does not exist has none.
 func Members(ctx context.Context, c *confluence.Client, group string, limit, start int) ([]User, int, error) {
-	found, next, err := older[userJSON](ctx, c, "/rest/api/group/"+url.PathEscape(group)+"/membersByGroupId", part(limit, start))
+	if !ValidGroupID(group) {
+		return nil, 0, &confluence.Error{Kind: confluence.KindNotFound}
+	}
+	found, next, err := older[userJSON](ctx, c, "/rest/api/group/"+group+"/membersByGroupId", part(limit, start))
 	users := make([]User, 0, len(found))
 	for _, u := range found {
 		users = append(users, u.user())

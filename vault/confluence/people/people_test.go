@@ -49,6 +49,12 @@ func TestPeople(t *testing.T) {
 	if _, err := people.GroupByID(t.Context(), c, "g2"); !confluence.Is(err, confluence.KindProtocol) {
 		t.Error(err)
 	}
+	// What is no id of a group is no step of a path, escaped or not.
+	for _, group := range []string{"../../content/101/child/a-b-c-d-e-ff", "g1/../g2", "..", "g1%2f", ""} {
+		if _, _, err := people.Members(t.Context(), c, group, 10, 0); !confluence.Is(err, confluence.KindNotFound) {
+			t.Errorf("%q: %v", group, err)
+		}
+	}
 	asked := []string{
 		`POST /api/v2/users-bulk {"accountIds":["1:a","1:b"]}`, "GET /rest/api/search/user?cql=user.fullname+~+%22ada%22&limit=25",
 		"GET /rest/api/group?limit=10&start=5", "GET /rest/api/group/g1/membersByGroupId?limit=10", "GET /rest/api/group/picker?limit=10&query=x",

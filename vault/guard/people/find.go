@@ -148,7 +148,7 @@ func Members(ctx context.Context, w *guard.Wiki, group string, limit, start int)
 
 // find finds the one group with a name. What looks like an id is one.
 func find(ctx context.Context, w *guard.Wiki, group string) (Group, error) {
-	if len(group) == 36 && strings.Count(group, "-") == 4 {
+	if len(group) == 36 && strings.Count(group, "-") == 4 && people.ValidGroupID(group) {
 		return Group{ID: group, Name: group}, nil
 	}
 	found, _, err := Groups(ctx, w, group, 50, 0)

@@ -281,6 +281,26 @@ func TestADamagedResultIsNotAnswered(t *testing.T) {
 	}
 }
 
+// A result about a space is not answered again once policy denies that space.
+func TestAStoredResultAboutASpace(t *testing.T) {
+	r := newRig(t)
+	op := guard.Op[string]{
+		Tool: "write", Input: "x", Check: "Look at it",
+		Run: func(_ context.Context, w *guard.Wiki) (string, error) {
+			w.Note("space", "OPS", "")
+			return "OPS was made", nil
+		},
+		Settle: func(context.Context, *guard.Wiki, time.Time) (string, error) { return "", errors.New("not asked") },
+	}
+	if _, err := guard.Do(as(t, ada()), r.Door, op); err != nil || r.last(t).Objects[0] != "space:OPS" {
+		t.Fatal(err, r.last(t))
+	}
+	r.rules.Access.DeniedSpaces = []string{"OPS"}
+	if got, err := guard.Do(again(t), r.Door, op); got != "" || usererr.CodeOf(err) != usererr.NotFound {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // A session that ended before the write begins makes no write.
 func TestNoWriteForADeadSession(t *testing.T) {
 	r, w := newRig(t), writing{run: gives("made", nil)}

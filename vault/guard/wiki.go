@@ -135,6 +135,9 @@ func (w *Wiki) Withhold(n int) { w.rec.withheld += n }
 // second time only while policy allows all spaces that were named.
 func (w *Wiki) Note(kind, id, space string) {
 	w.rec.note(kind, id, space)
+	if kind == "space" {
+		space = id // which a space has in the place of one
+	}
 	if space != "" && !slices.Contains(w.seen, space) {
 		w.seen = append(w.seen, space)
 	}

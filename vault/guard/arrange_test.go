@@ -2,12 +2,15 @@ package guard_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/content"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/templates"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/trees"
@@ -132,5 +135,81 @@ func TestPagesBelowFolders(t *testing.T) {
 		if usererr.CodeOf(err) != want {
 			t.Errorf("in space %s: %v after %q", space, err, r.asked)
 		}
+	}
+}
+
+// Of an object that is denied nobody learns what it is, or that it is.
+func TestObjectsOfDeniedSpacesAreNotThere(t *testing.T) {
+	find := func(r *rig, kind content.Kind) string {
+		_, err := read(as(t, ada()), r, func(ctx context.Context, w *guard.Wiki) (string, error) {
+			return "", only(content.Find(ctx, w, "102", kind))
+		})
+		return text(err)
+	}
+	for _, kind := range []string{"folder", "whiteboard", "page"} {
+		r := newRig(t)
+		r.wiki()
+		r.answers["POST /api/v2/content/convert-ids-to-types"] = `{"results":{"102":null}}`
+		missing, named := find(r, ""), find(r, content.Kind(kind))
+		r.answers["POST /api/v2/content/convert-ids-to-types"] = `{"results":{"102":"` + kind + `"}}`
+		for _, space := range []string{"8", "99"} {
+			r.answers["GET /api/v2/"+kind+"s/102"] = `{"id":"102","title":"SECRET","status":"current","spaceId":"` + space + `","version":{"number":1}}`
+			if got := find(r, ""); got != missing {
+				t.Errorf("a %s in space %s: %s\nmissing: %s", kind, space, got, missing)
+			}
+			if got := find(r, content.Kind(kind)); kind != "page" && got != named {
+				t.Errorf("a %s in space %s: %s\nmissing: %s", kind, space, got, named)
+			}
+		}
+	}
+}
+
+// What stands in a denied space is left out above and below objects too.
+func TestObjectsLeaveOutDeniedSpaces(t *testing.T) {
+	r := newRig(t)
+	r.wiki()
+	const nodes = `{"results":[{"id":"6","title":"SECRET","type":"page","depth":1,"spaceId":"8"},{"id":"9","title":"Open","type":"page","depth":1}]}`
+	r.answers["GET /api/v2/folders/5/descendants"], r.answers["GET /api/v2/folders/5/ancestors"] = nodes, nodes
+	_, err := read(as(t, ada()), r, func(ctx context.Context, w *guard.Wiki) (string, error) {
+		folder := content.Object{Kind: "folder", ID: "5", Space: "OPS", SpaceID: "7"}
+		below, _, err1 := content.Below(ctx, w, folder, content.Tree{Depth: 1, Limit: 10})
+		above, err2 := content.Above(ctx, w, folder)
+		if len(below) != 1 || len(above) != 1 || below[0].ID != "9" || above[0].ID != "9" {
+			t.Errorf("below %v, above %v", below, above)
+		}
+		return "", errors.Join(err1, err2)
+	})
+	if e := r.last(t); err != nil || e.Detail != "2 results withheld by policy" || strings.Join(e.Objects, " ") != "page:9@OPS" {
+		t.Errorf("%v, %+v", err, e)
+	}
+}
+
+// What was written and cannot be read afterwards is settled: nobody is told that
+// it failed.
+func TestWhatCannotBeReadAfterwardsIsSettled(t *testing.T) {
+	from := guard.Page{ID: "101", Type: "page", Status: "current", Space: "OPS", SpaceID: "7", ParentID: "1"}
+	to := guard.Page{ID: "103", Type: "page", Status: "current", Space: "OPS", SpaceID: "7", ParentID: "1"}
+	for name, act := range map[string]func(context.Context, *guard.Wiki) error{
+		"copy": func(ctx context.Context, w *guard.Wiki) error { return only(pages.Copy(ctx, w, from, to, "T")) },
+		"move": func(ctx context.Context, w *guard.Wiki) error { return only(pages.Move(ctx, w, from, to, pages.Below)) },
+		"create": func(ctx context.Context, w *guard.Wiki) error {
+			return only(content.Create(ctx, w, content.New{Kind: "folder", Space: "OPS", Title: "T"}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.answers["GET /api/v2/spaces"] = `{"results":[{"id":"7","key":"OPS","name":"Ops"}]}`
+			r.answers["POST /rest/api/content/101/copy"] = `{"id":"300"}`
+			r.answers["PUT /rest/api/content/101/move/append/103"] = `{}`
+			r.answers["POST /api/v2/folders"] = `{"id":"5","title":"T","status":"current","spaceId":"9","version":{"number":1}}`
+			got, err := guard.Do(as(t, ada()), r.Door, guard.Op[string]{
+				Tool: "tool", Input: name, Check: "Look at it",
+				Run:    func(ctx context.Context, w *guard.Wiki) (string, error) { return "", act(ctx, w) },
+				Settle: func(context.Context, *guard.Wiki, time.Time) (string, error) { return "settled", nil },
+			})
+			if got != "settled" || err != nil {
+				t.Errorf("%q, %v after %q", got, err, r.asked)
+			}
+		})
 	}
 }

@@ -149,10 +149,16 @@ func (w *Wiki) Admit(ctx context.Context, what string, p confluence.Page) (Page,
 // now, the write has happened.
 func (w *Wiki) Written(ctx context.Context, what string, p confluence.Page) (Page, error) {
 	page, err := w.admit(ctx, what, p)
-	if err != nil {
-		return Page{}, errors.Join(&confluence.Error{Kind: confluence.KindProtocol, Unsure: true}, err)
+	return page, Happened(err)
+}
+
+// Happened is the error of what comes after a write that was made, nil for none:
+// the call then finds out what became of it, as if its answer had been lost.
+func Happened(err error) error {
+	if err == nil {
+		return nil
 	}
-	return page, nil
+	return errors.Join(&confluence.Error{Kind: confluence.KindProtocol, Unsure: true}, err)
 }
 
 // Refused is a user error for a write that was never sent.

@@ -84,20 +84,34 @@ func Find(ctx context.Context, w *guard.Wiki, ref string, kind Kind) (Object, er
 	if said != "" {
 		kind = said
 	}
-	if kind == "" {
-		if kind, err = kindOf(ctx, w, id); err != nil {
-			return Object{}, err
-		}
+	if kind != "" {
+		return get(ctx, w, kind, id)
 	}
+	var o Object
+	if kind, err = kindOf(ctx, w, id); err == nil {
+		o, err = get(ctx, w, kind, id)
+	}
+	return o, missing(err, "The object "+id) // the caller does not know its kind either
+}
+
+func get(ctx context.Context, w *guard.Wiki, kind Kind, id string) (o Object, err error) {
 	var found content.Object
 	err = w.Ask(ctx, name(kind, id), scope("read", kind), func(c *confluence.Client) (err error) {
 		found, err = content.Get(ctx, c, kind, id)
 		return err
 	})
-	if err != nil {
-		return Object{}, err
+	if err == nil {
+		o, err = admit(ctx, w, found)
 	}
-	return admit(ctx, w, found)
+	return o, missing(err, name(kind, id))
+}
+
+// missing has what is not found, for whatever reason, look the same.
+func missing(err error, what string) error {
+	if usererr.CodeOf(err) != usererr.NotFound {
+		return err
+	}
+	return usererr.Wrap(err, usererr.NotFound, what+" was not found, or it is not available to you", "Check it, or look for it with confluence_search")
 }
 
 func kindOf(ctx context.Context, w *guard.Wiki, id string) (Kind, error) {
@@ -144,7 +158,7 @@ func admit(ctx context.Context, w *guard.Wiki, o content.Object) (Object, error)
 	}, nil
 }
 
-// Node is something above or below an object, in the same space.
+// Node is something above or below an object.
 type Node = content.Node
 
 // Tree says what of the tree below an object is wanted.
@@ -157,11 +171,35 @@ func Below(ctx context.Context, w *guard.Wiki, o Object, t Tree) (found []Node, 
 		found, next, err = content.Below(ctx, c, o.Kind, o.ID, t)
 		return err
 	})
-	for i := range found {
-		found[i].Title = plaintext.Line(found[i].Title, 255)
-		w.Note(found[i].Type, found[i].ID, o.Space)
+	if err != nil {
+		return nil, "", err
 	}
+	found, err = allowed(ctx, w, found, o.Space)
 	return found, next, err
+}
+
+// allowed leaves out and counts what Confluence says is in another space that
+// policy denies, and notes the rest.
+func allowed(ctx context.Context, w *guard.Wiki, all []Node, space string) ([]Node, error) {
+	kept := all[:0]
+	for _, n := range all {
+		key := space
+		if n.SpaceID != "" {
+			in, err := w.SpaceOf(ctx, n.SpaceID)
+			if err != nil {
+				return nil, err
+			}
+			key = in.Key
+		}
+		if !w.Allowed(key) {
+			w.Withhold(1)
+			continue
+		}
+		w.Note(n.Type, n.ID, key)
+		n.Title = plaintext.Line(n.Title, 255)
+		kept = append(kept, n)
+	}
+	return kept, nil
 }
 
 // Above returns what stands above an object, the highest first.
@@ -170,7 +208,10 @@ func Above(ctx context.Context, w *guard.Wiki, o Object) (found []Node, err erro
 		found, err = content.Above(ctx, c, o.Kind, o.ID)
 		return err
 	})
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	return allowed(ctx, w, found, o.Space)
 }
 
 // New is an object to be created. Parent is the id or address of a page or an
@@ -218,14 +259,15 @@ func Create(ctx context.Context, w *guard.Wiki, n New) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	return admit(ctx, w, made)
+	o, err := admit(ctx, w, made)
+	return o, guard.Happened(err)
 }
 
 // Made looks for an object that was perhaps created: of the same kind and title,
 // by the person, below the same parent, not long before started. That none is
 // found proves nothing, since lists are behind.
 func Made(ctx context.Context, w *guard.Wiki, n New, started time.Time) (Object, bool, error) {
-	_, parent, kind, err := place(ctx, w, n)
+	space, parent, kind, err := place(ctx, w, n)
 	if err != nil || parent == "" || kind == "blogpost" {
 		return Object{}, false, err
 	}
@@ -233,7 +275,7 @@ func Made(ctx context.Context, w *guard.Wiki, n New, started time.Time) (Object,
 	if err != nil {
 		return Object{}, false, err
 	}
-	found, _, err := Below(ctx, w, Object{Kind: Kind(kind), ID: parent, Space: n.Space}, Tree{Depth: 1, Limit: 250})
+	found, _, err := Below(ctx, w, Object{Kind: Kind(kind), ID: parent, Space: space.Key}, Tree{Depth: 1, Limit: 250})
 	if err != nil {
 		return Object{}, false, err
 	}

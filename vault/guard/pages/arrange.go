@@ -56,7 +56,8 @@ func Move(ctx context.Context, w *guard.Wiki, page, target guard.Page, position 
 	if err != nil {
 		return guard.Page{}, duplicate(err, target.Space, page.Title)
 	}
-	return w.PageVersion(ctx, page.ID, 0)
+	moved, err := w.PageVersion(ctx, page.ID, 0)
+	return moved, guard.Happened(err)
 }
 
 // Copy copies a page below parent, with labels, attachments and properties but
@@ -73,7 +74,8 @@ func Copy(ctx context.Context, w *guard.Wiki, page, parent guard.Page, title str
 	if err != nil {
 		return guard.Page{}, duplicate(err, parent.Space, title)
 	}
-	return w.PageVersion(ctx, id, 0)
+	made, err := w.PageVersion(ctx, id, 0)
+	return made, guard.Happened(err)
 }
 
 func copied(w *guard.Wiki, page, parent guard.Page) error {

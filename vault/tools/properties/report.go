@@ -39,7 +39,7 @@ func (at *position) report(ctx context.Context, w *guard.Wiki, out *getOut) (boo
 		}
 		return false, err
 	}
-	hits, err := search.Find(ctx, w, search.Query{CQL: at.query(), Spaces: []string{at.In.Space}, Limit: at.Limit, Cursor: at.Cursor, Start: at.Start})
+	hits, err := search.Find(ctx, w, at.query())
 	if err != nil {
 		return false, err
 	}
@@ -61,24 +61,13 @@ func (at *position) report(ctx context.Context, w *guard.Wiki, out *getOut) (boo
 	return hits.Cursor != "", nil
 }
 
-func (at *position) query() string {
-	parts := []string{"type = page"}
+// query leaves it to the search to put together what must all hold.
+func (at *position) query() search.Query {
+	q := search.Query{CQL: at.In.CQL, Types: []string{"page"}, Spaces: []string{at.In.Space}, Limit: at.Limit, Cursor: at.Cursor, Start: at.Start}
 	if at.In.Label != "" {
-		parts = append(parts, "label = "+quote(at.In.Label))
+		q.Labels = []string{at.In.Label}
 	}
-	if at.In.CQL != "" {
-		filter, order := at.In.CQL, ""
-		if i := strings.Index(strings.ToLower(filter), "order by"); i >= 0 {
-			filter, order = filter[:i], " "+filter[i:]
-		}
-		return strings.Join(append(parts, "("+filter+")"), " AND ") + order
-	}
-	return strings.Join(parts, " AND ")
-}
-
-// quote writes a CQL string. The guard takes the query apart and writes it anew.
-func quote(text string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+	return q
 }
 
 func (at *position) add(out *getOut, page guard.Page) {

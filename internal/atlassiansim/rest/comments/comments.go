@@ -79,6 +79,24 @@ func (s *store) findLocked(c *op.Call, id int64, inline bool) (*comment, wiki.Pa
 	return nil, wiki.Page{}, wiki.NotFound()
 }
 
+// of answers about the comment that the path names, which the person must see.
+// s.mu is held while do works.
+func (s *store) of(inline bool, do func(c *op.Call, x *comment, page wiki.Page) (any, error)) op.Func {
+	return func(c *op.Call) (any, error) {
+		id, err := c.Number("id")
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		x, page, err := s.findLocked(c, id, inline)
+		if err != nil {
+			return nil, err
+		}
+		return do(c, x, page)
+	}
+}
+
 func (s *store) ofPage(inline bool) op.Func {
 	return func(c *op.Call) (any, error) {
 		page, err := c.Page()
@@ -86,36 +104,26 @@ func (s *store) ofPage(inline bool) op.Func {
 			return nil, err
 		}
 		states := op.List(c.URL.Query(), "resolution-status")
-		return s.list(c, func(x *comment) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.listLocked(c, func(x *comment) bool {
 			return x.page == page.ID && x.inline == inline && x.parent == 0 && (states == nil || slices.Contains(states, x.state(page)))
 		})
 	}
 }
 
 func (s *store) replies(inline bool) op.Func {
-	return func(c *op.Call) (any, error) {
-		id, err := c.Number("id")
-		if err != nil {
-			return nil, err
-		}
-		s.mu.Lock()
-		_, _, err = s.findLocked(c, id, inline)
-		s.mu.Unlock()
-		if err != nil {
-			return nil, err
-		}
-		return s.list(c, func(x *comment) bool { return x.parent == id && x.inline == inline })
-	}
+	return s.of(inline, func(c *op.Call, parent *comment, _ wiki.Page) (any, error) {
+		return s.listLocked(c, func(x *comment) bool { return x.parent == parent.id && x.inline == inline })
+	})
 }
 
-func (s *store) list(c *op.Call, keep func(*comment) bool) (any, error) {
+func (s *store) listLocked(c *op.Call, keep func(*comment) bool) (any, error) {
 	q := c.URL.Query()
 	format := q.Get("body-format")
 	if format != "" && format != "storage" && format != "atlas_doc_format" {
 		return nil, op.BadParameter("body-format", format)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var all []*comment
 	for _, x := range s.sites[c.Cloud()] {
 		if keep(x) {
@@ -133,19 +141,9 @@ func (s *store) list(c *op.Call, keep func(*comment) bool) (any, error) {
 }
 
 func (s *store) get(inline bool) op.Func {
-	return func(c *op.Call) (any, error) {
-		id, err := c.Number("id")
-		if err != nil {
-			return nil, err
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		x, _, err := s.findLocked(c, id, inline)
-		if err != nil {
-			return nil, err
-		}
+	return s.of(inline, func(c *op.Call, x *comment, _ wiki.Page) (any, error) {
 		return show(c, x, c.URL.Query().Get("body-format")), nil
-	}
+	})
 }
 
 // written is the body of a request that creates or changes a comment.
@@ -315,22 +313,12 @@ func (x *comment) change(c *op.Call, page wiki.Page, in written) error {
 }
 
 func (s *store) remove(inline bool) op.Func {
-	return func(c *op.Call) (any, error) {
-		id, err := c.Number("id")
-		if err != nil {
-			return nil, err
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		x, _, err := s.findLocked(c, id, inline)
-		if err != nil {
-			return nil, err
-		}
+	return s.of(inline, func(c *op.Call, x *comment, _ wiki.Page) (any, error) {
 		if x.versions[0].author != c.Who.AccountID {
 			return nil, wiki.NotFound()
 		}
 		// Replies go with it.
 		s.sites[c.Cloud()] = slices.DeleteFunc(s.sites[c.Cloud()], func(other *comment) bool { return other == x || other.parent == x.id })
 		return nil, nil
-	}
+	})
 }

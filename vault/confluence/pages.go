@@ -56,11 +56,18 @@ type Page struct {
 
 // Version is one version of a page.
 type Version struct {
-	Number   int
-	Message  string
-	AuthorID string
-	Created  time.Time
-	Minor    bool // nobody was told
+	Number   int       `json:"number"`
+	Message  string    `json:"message"`
+	AuthorID string    `json:"authorId"`
+	Created  time.Time `json:"createdAt"`
+	Minor    bool      `json:"minorEdit"` // nobody was told
+}
+
+// Body is a text as v1 and v2 have it.
+type Body struct {
+	Storage struct {
+		Value string `json:"value"`
+	} `json:"storage"`
 }
 
 type pageJSON struct {
@@ -70,19 +77,9 @@ type pageJSON struct {
 	SpaceID   ID        `json:"spaceId"`
 	ParentID  ID        `json:"parentId"`
 	CreatedAt time.Time `json:"createdAt"`
-	Version   struct {
-		Number    int       `json:"number"`
-		Message   string    `json:"message"`
-		AuthorID  string    `json:"authorId"`
-		CreatedAt time.Time `json:"createdAt"`
-		MinorEdit bool      `json:"minorEdit"`
-	} `json:"version"`
-	Body struct {
-		Storage struct {
-			Value string `json:"value"`
-		} `json:"storage"`
-	} `json:"body"`
-	Links Links `json:"_links"`
+	Version   Version   `json:"version"`
+	Body      Body      `json:"body"`
+	Links     Links     `json:"_links"`
 }
 
 func (p pageJSON) page(kind string) (Page, error) {
@@ -91,7 +88,7 @@ func (p pageJSON) page(kind string) (Page, error) {
 	}
 	return Page{
 		ID: string(p.ID), Type: kind, Status: p.Status, Title: p.Title, SpaceID: string(p.SpaceID), ParentID: string(p.ParentID),
-		Version: Version{p.Version.Number, p.Version.Message, p.Version.AuthorID, p.Version.CreatedAt, p.Version.MinorEdit},
+		Version: p.Version,
 		Created: p.CreatedAt, Path: SitePath(p.Links.WebUI), Body: p.Body.Storage.Value,
 	}, nil
 }

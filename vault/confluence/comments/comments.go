@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 )
@@ -26,23 +25,14 @@ type Comment struct {
 }
 
 type commentJSON struct {
-	ID      confluence.ID `json:"id"`
-	Status  string        `json:"status"`
-	PageID  confluence.ID `json:"pageId"`
-	PostID  confluence.ID `json:"blogPostId"`
-	Parent  confluence.ID `json:"parentCommentId"`
-	Version struct {
-		Number    int       `json:"number"`
-		Message   string    `json:"message"`
-		AuthorID  string    `json:"authorId"`
-		CreatedAt time.Time `json:"createdAt"`
-	} `json:"version"`
-	Body struct {
-		Storage struct {
-			Value string `json:"value"`
-		} `json:"storage"`
-	} `json:"body"`
-	State string `json:"resolutionStatus"`
+	ID      confluence.ID      `json:"id"`
+	Status  string             `json:"status"`
+	PageID  confluence.ID      `json:"pageId"`
+	PostID  confluence.ID      `json:"blogPostId"`
+	Parent  confluence.ID      `json:"parentCommentId"`
+	Version confluence.Version `json:"version"`
+	Body    confluence.Body    `json:"body"`
+	State   string             `json:"resolutionStatus"`
 	// The description has the one name, live answers have the other.
 	Properties struct {
 		Quote     string `json:"inlineOriginalSelection"`
@@ -61,7 +51,7 @@ func (c commentJSON) comment(inline bool) (Comment, error) {
 	}
 	return Comment{
 		ID: string(c.ID), PageID: string(c.PageID), PostID: string(c.PostID), Parent: string(c.Parent), Inline: inline, Status: c.Status,
-		Version: confluence.Version{Number: c.Version.Number, Message: c.Version.Message, AuthorID: c.Version.AuthorID, Created: c.Version.CreatedAt},
+		Version: c.Version,
 		Body:    c.Body.Storage.Value, State: c.State, Quote: quote, Path: confluence.SitePath(c.Links.WebUI),
 	}, nil
 }

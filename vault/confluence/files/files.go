@@ -31,20 +31,16 @@ type Attachment struct {
 }
 
 type attachmentJSON struct {
-	ID         string        `json:"id"`
-	Status     string        `json:"status"`
-	Title      string        `json:"title"`
-	MediaType  string        `json:"mediaType"`
-	Comment    string        `json:"comment"`
-	PageID     confluence.ID `json:"pageId"`
-	BlogPostID confluence.ID `json:"blogPostId"`
-	FileSize   int64         `json:"fileSize"`
-	WebUILink  string        `json:"webuiLink"`
-	Version    struct {
-		Number    int       `json:"number"`
-		AuthorID  string    `json:"authorId"`
-		CreatedAt time.Time `json:"createdAt"`
-	} `json:"version"`
+	ID         string             `json:"id"`
+	Status     string             `json:"status"`
+	Title      string             `json:"title"`
+	MediaType  string             `json:"mediaType"`
+	Comment    string             `json:"comment"`
+	PageID     confluence.ID      `json:"pageId"`
+	BlogPostID confluence.ID      `json:"blogPostId"`
+	FileSize   int64              `json:"fileSize"`
+	WebUILink  string             `json:"webuiLink"`
+	Version    confluence.Version `json:"version"`
 }
 
 var (
@@ -62,7 +58,7 @@ func (a attachmentJSON) attachment() (Attachment, error) {
 	return Attachment{
 		ID: a.ID, Status: a.Status, Name: a.Title, MediaType: a.MediaType, Comment: a.Comment,
 		PageID: string(a.PageID), BlogPostID: string(a.BlogPostID), Size: a.FileSize,
-		Version: a.Version.Number, Author: a.Version.AuthorID, Created: a.Version.CreatedAt, Path: confluence.SitePath(a.WebUILink),
+		Version: a.Version.Number, Author: a.Version.AuthorID, Created: a.Version.Created, Path: confluence.SitePath(a.WebUILink),
 	}, nil
 }
 

@@ -24,20 +24,16 @@ type Task struct {
 }
 
 type taskJSON struct {
-	ID         confluence.ID `json:"id"`
-	SpaceID    confluence.ID `json:"spaceId"`
-	PageID     confluence.ID `json:"pageId"`
-	BlogPostID confluence.ID `json:"blogPostId"`
-	Status     string        `json:"status"`
-	Body       struct {
-		Storage struct {
-			Value string `json:"value"`
-		} `json:"storage"`
-	} `json:"body"`
-	CreatedBy   string     `json:"createdBy"`
-	AssignedTo  string     `json:"assignedTo"`
-	DueAt       *time.Time `json:"dueAt"`
-	CompletedAt *time.Time `json:"completedAt"`
+	ID          confluence.ID   `json:"id"`
+	SpaceID     confluence.ID   `json:"spaceId"`
+	PageID      confluence.ID   `json:"pageId"`
+	BlogPostID  confluence.ID   `json:"blogPostId"`
+	Status      string          `json:"status"`
+	Body        confluence.Body `json:"body"`
+	CreatedBy   string          `json:"createdBy"`
+	AssignedTo  string          `json:"assignedTo"`
+	DueAt       *time.Time      `json:"dueAt"`
+	CompletedAt *time.Time      `json:"completedAt"`
 }
 
 var numeric = regexp.MustCompile(`^[0-9]{1,19}$`)

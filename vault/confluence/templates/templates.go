@@ -32,11 +32,7 @@ type templateJSON struct {
 	Space       struct {
 		Key string `json:"key"`
 	} `json:"space"`
-	Body struct {
-		Storage struct {
-			Value string `json:"value"`
-		} `json:"storage"`
-	} `json:"body"`
+	Body confluence.Body `json:"body"`
 }
 
 // List lists the templates of a space, or the global ones for "", with their

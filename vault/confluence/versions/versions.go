@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 )
@@ -28,23 +27,14 @@ func List(ctx context.Context, c *confluence.Client, q Query) ([]confluence.Vers
 	if q.Cursor != "" {
 		query.Set("cursor", q.Cursor)
 	}
-	type versionJSON struct {
-		Number    int       `json:"number"`
-		Message   string    `json:"message"`
-		AuthorID  string    `json:"authorId"`
-		CreatedAt time.Time `json:"createdAt"`
-		MinorEdit bool      `json:"minorEdit"`
-	}
-	found, next, err := confluence.List[versionJSON](ctx, c, "/api/v2/"+q.Kind+"s/"+q.ID+"/versions", query)
+	all, next, err := confluence.List[confluence.Version](ctx, c, "/api/v2/"+q.Kind+"s/"+q.ID+"/versions", query)
 	if err != nil {
 		return nil, "", err
 	}
-	all := make([]confluence.Version, 0, len(found))
-	for _, v := range found {
+	for _, v := range all {
 		if v.Number < 1 {
 			return nil, "", &confluence.Error{Kind: confluence.KindProtocol, Status: http.StatusOK}
 		}
-		all = append(all, confluence.Version{Number: v.Number, Message: v.Message, AuthorID: v.AuthorID, Created: v.CreatedAt, Minor: v.MinorEdit})
 	}
 	return all, next, nil
 }

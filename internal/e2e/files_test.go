@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -169,7 +170,10 @@ func TestFilesThatNobodyMayHave(t *testing.T) {
 		}
 	}
 	if err := os.Symlink(filepath.Join(outside, "secret.txt"), filepath.Join(work, "notes.txt")); err != nil {
-		t.Skip(err)
+		if runtime.GOOS != "windows" {
+			t.Fatal(err)
+		}
+		t.Skip(err) // it takes a right that few have there
 	}
 	writeFile(t, filepath.Join(work, "large.bin"), 2<<20)
 	laptop := w.laptop("ada")

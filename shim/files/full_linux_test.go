@@ -1,6 +1,7 @@
 package files_test
 
 import (
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,6 +13,9 @@ import (
 func TestAFullDiskIsSaidAndCleared(t *testing.T) {
 	small := t.TempDir()
 	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=64k"); err != nil {
+		if os.Getuid() == 0 && os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
 		t.Skip("no small disk to be had: ", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(small, syscall.MNT_DETACH) })

@@ -101,19 +101,12 @@ func marks() map[string]write {
 func TestKilledAnywhereMarksOnce(t *testing.T) {
 	for name, w := range marks() {
 		t.Run(name, func(t *testing.T) {
-			for i, last := 0, false; !last; i++ {
-				synctest.Test(t, func(t *testing.T) {
-					r := newRig(t, atlassiansim.Options{NoJournal: true})
-					arguments := w.arguments(r)
-					call, points := r.killed(w, arguments, i)
-					last = len(points) <= i
-					a := r.again(call, w, arguments)
-					r.caller.Replayed = false
-					if err := w.check(r); err != nil || a.IsError {
-						t.Errorf("after %s:\n%v\n%s", strings.Join(points, ", "), err, a.text())
-					}
-				})
-			}
+			killedAnywhere(t, w, atlassiansim.Options{NoJournal: true}, func(t *testing.T, r *rig, a answer, points []string) {
+				r.caller.Replayed = false
+				if err := w.check(r); err != nil || a.IsError {
+					t.Errorf("after %s:\n%v\n%s", strings.Join(points, ", "), err, a.text())
+				}
+			})
 		})
 	}
 }
@@ -126,19 +119,9 @@ func TestAFolderIsNeverMadeTwice(t *testing.T) {
 		page = r.put("ada", "ENG", "Above", "<p>x</p>")
 		return object{"space": "ENG", "title": "Drawings", "parent": page}
 	}}
-	for i, last := 0, false; !last; i++ {
-		synctest.Test(t, func(t *testing.T) {
-			r := newRig(t, atlassiansim.Options{NoJournal: true})
-			arguments := w.arguments(r)
-			call, points := r.killed(w, arguments, i)
-			last = len(points) <= i
-			a := r.again(call, w, arguments)
-			n := r.sim.CountPages("ENG", "Drawings")
-			if n > 1 || !a.IsError && n != 1 || a.IsError && !strings.Contains(a.text(), "not known") {
-				t.Errorf("after %s: %d folders\n%s", strings.Join(points, ", "), n, a.text())
-			}
-		})
-	}
+	killedAnywhere(t, w, atlassiansim.Options{NoJournal: true}, func(t *testing.T, r *rig, a answer, points []string) {
+		atMostOnce(t, "folders", r.sim.CountPages("ENG", "Drawings"), a, points)
+	})
 }
 
 // What the toolsets show and change is never of a space that policy denies, by

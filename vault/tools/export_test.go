@@ -77,6 +77,16 @@ func TestAFileThatCannotBeMadeIsNoFile(t *testing.T) {
 	}
 }
 
+func TestAnExportWithoutARecordIsNoFile(t *testing.T) {
+	s := &shelf{}
+	c := exporting(t, s)
+	c.r.auditErr = outage()
+	a := c.call("confluence_export", object{"page": c.r.sim.AnyPage("ENG").ID, "folder": "/home/ada/docs"})
+	if !a.IsError || s.kept || !s.dropped {
+		t.Errorf("%s, kept %t, dropped %t", a.text(), s.kept, s.dropped)
+	}
+}
+
 // The parts of an export are the export: nothing is lost or told twice, but for
 // what opens code again.
 func TestThePartsOfAnExportAreTheExport(t *testing.T) {

@@ -181,6 +181,21 @@ func TestAFileThatBreaksOffIsNotAttached(t *testing.T) {
 	}
 }
 
+// Without a record nothing of Confluence stays on anybody's disk.
+func TestNoFileWithoutARecord(t *testing.T) {
+	c, d := withDisk(t, atlassiansim.Options{})
+	page := c.r.sim.AnyPage("ENG")
+	d.files["/w/a.bin"] = []byte("content")
+	if a := c.call("confluence_upload_attachment", object{"page": page.ID, "path": "/w/a.bin"}); a.IsError {
+		t.Fatal(a.text())
+	}
+	c.r.auditErr = outage()
+	a := c.call("confluence_download_attachment", object{"page": page.ID, "file": "a.bin", "folder": "/down"})
+	if !a.IsError || !strings.Contains(a.text(), "cannot store its audit record") || len(d.files) != 1 {
+		t.Errorf("%s, and there are %d files", a.text(), len(d.files))
+	}
+}
+
 func TestFilesOfPagesThatNobodyMaySee(t *testing.T) {
 	c, d := withDisk(t, atlassiansim.Options{})
 	d.files["/w/a.png"] = []byte("x")

@@ -62,6 +62,8 @@ func run(ctx context.Context, t *tool.Set, in in) (out, string, error) {
 	if in.Folder != "" && t.Computer == nil {
 		return out{}, "", usererr.New(usererr.Unavailable, "This vault moves no files", "Leave out folder to get the text")
 	}
+	held := tool.Hold(ctx)
+	defer held.Drop()
 	o, err := guard.Do(asking(ctx, in), t.Door, guard.Op[out]{
 		Tool: name, Site: at.Site, Page: at.Page, Bulk: true,
 		Run: func(ctx context.Context, w *guard.Wiki) (out, error) {
@@ -74,7 +76,8 @@ func run(ctx context.Context, t *tool.Set, in in) (out, string, error) {
 			case at.Format != "markdown":
 				return o.linked(w, page, at.Format), nil
 			case in.Folder != "":
-				return o, o.saved(ctx, t, w, saving{page, at.Depth, in.Folder})
+				err := o.saved(ctx, t, w, saving{page, at.Depth, in.Folder, held})
+				return o, err
 			}
 			more, err := o.written(ctx, w, page, &at)
 			if err == nil && more {
@@ -84,6 +87,9 @@ func run(ctx context.Context, t *tool.Set, in in) (out, string, error) {
 			return o, err
 		},
 	})
+	if err == nil && in.Folder != "" {
+		o.Path, err = held.Keep()
+	}
 	return o, text(o), err
 }
 

@@ -150,19 +150,20 @@ type saving struct {
 	root   guard.Page
 	depth  int
 	folder string
+	held   *tool.Held
 }
 
-// saved writes an export into a file of the person's computer.
+// saved writes an export into a file of the person's computer, which is kept
+// later.
 func (o *out) saved(ctx context.Context, t *tool.Set, w *guard.Wiki, s saving) error {
 	ids, cut, err := pages(ctx, w, s.root, s.depth)
 	if err != nil {
 		return err
 	}
-	target, err := t.Computer.Create(ctx, s.folder, fileName(s.root), 0)
+	target, err := s.held.Create(ctx, t.Computer, s.folder, fileName(s.root), 0)
 	if err != nil {
 		return err
 	}
-	defer target.Drop()
 	for i, id := range ids {
 		tool.Progress(ctx, i, len(ids), "exporting")
 		page, err := w.PageVersion(ctx, id, 0)
@@ -185,9 +186,7 @@ func (o *out) saved(ctx context.Context, t *tool.Set, w *guard.Wiki, s saving) e
 		o.Pages++
 		bulk.Moved(ctx)
 	}
-	if o.Path, err = target.Keep(); err != nil {
-		return err
-	}
+	s.held.Written()
 	o.Message = fmt.Sprintf("%d pages were saved as Markdown.", o.Pages)
 	if cut {
 		o.Message += " The tree is larger: the rest of it was left out."

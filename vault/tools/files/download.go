@@ -46,19 +46,34 @@ func fetch(ctx context.Context, t *tool.Set, in downloadIn) (downloadOut, string
 	}
 	told := in
 	told.Folder = base(in.Folder)
+	held := tool.Hold(ctx)
+	defer held.Drop()
 	out, err := guard.Do(asking(ctx, told), t.Door, guard.Op[downloadOut]{
 		Tool: download, Site: in.Site, Page: string(in.Page), Bulk: true,
-		Run: func(ctx context.Context, w *guard.Wiki) (downloadOut, error) { return save(ctx, t, w, in) },
+		Run: func(ctx context.Context, w *guard.Wiki) (downloadOut, error) {
+			return saving{t, w, held}.save(ctx, in)
+		},
 	})
+	if err == nil {
+		out.Path, err = held.Keep()
+	}
 	return out, fmt.Sprintf("The file was saved: %s (%d bytes, version %d)\n", out.Path, out.Size, out.Version), err
 }
 
-func save(ctx context.Context, t *tool.Set, w *guard.Wiki, in downloadIn) (downloadOut, error) {
-	page, err := w.Page(ctx, string(in.Page))
+// saving is one file on its way to the caller's computer.
+type saving struct {
+	set  *tool.Set
+	w    *guard.Wiki
+	held *tool.Held
+}
+
+// save writes the file, which is kept later.
+func (s saving) save(ctx context.Context, in downloadIn) (downloadOut, error) {
+	page, err := s.w.Page(ctx, string(in.Page))
 	if err != nil {
 		return downloadOut{}, err
 	}
-	f, err := files.Find(ctx, w, page, in.File)
+	f, err := files.Find(ctx, s.w, page, in.File)
 	if err != nil {
 		return downloadOut{}, err
 	}
@@ -71,25 +86,21 @@ func save(ctx context.Context, t *tool.Set, w *guard.Wiki, in downloadIn) (downl
 	case version > 0:
 		size = 0
 	}
-	target, err := t.Computer.Create(ctx, in.Folder, f.Name, size)
+	target, err := s.held.Create(ctx, s.set.Computer, in.Folder, f.Name, size)
 	if err != nil {
 		return downloadOut{}, err
 	}
-	defer target.Drop()
 	moved := int64(0)
-	sum, err := files.Download(ctx, w, page, files.Content{File: f, Version: version, Into: target, Told: func(done int64) {
+	sum, err := files.Download(ctx, s.w, page, files.Content{File: f, Version: version, Into: target, Told: func(done int64) {
 		moved = done
 		tool.Progress(ctx, done, size, "Downloading")
 	}})
 	if err != nil {
 		return downloadOut{}, err
 	}
-	where, err := target.Keep()
-	if err != nil {
-		return downloadOut{}, err
-	}
+	s.held.Written()
 	if version == 0 {
 		version = f.Version
 	}
-	return downloadOut{shown(f).Name, where, moved, version, sum}, nil
+	return downloadOut{Name: shown(f).Name, Size: moved, Version: version, SHA256: sum}, nil
 }

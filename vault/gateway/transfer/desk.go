@@ -192,11 +192,11 @@ func (d *Desk) begin(ctx context.Context, open wire.FileOpen) (wire.FileAnswer, 
 	if full {
 		return wire.FileAnswer{}, usererr.New(usererr.RateLimited, "Too many files are on their way at once", "Wait until some of them are done")
 	}
-	if len(open.Path) > wire.MaxPath {
-		d.leave()
-		return wire.FileAnswer{}, usererr.New(usererr.BadInput, "The path of the file is too long", "")
-	}
 	r := &request{id: open.ID, frame: wire.Encode(wire.KindFileOpen, open)}
+	if len(open.Path) > wire.MaxPath || len(r.frame) > wire.MaxControl { // which would end each link that it is sent over
+		d.leave()
+		return wire.FileAnswer{}, usererr.New(usererr.BadInput, "The path or name of the file is too long", "Use a shorter one")
+	}
 	d.ask(r)
 	if err := d.wait(ctx, r); err != nil {
 		d.end(open.Handle)
@@ -210,6 +210,16 @@ func (d *Desk) leave() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.open--
+}
+
+// forget gives requests up that nobody waits for any more: a shim that does not
+// answer them must not keep their pieces in memory.
+func (d *Desk) forget(all []*request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, r := range all {
+		delete(d.waits, r.id)
+	}
 }
 
 // end tells the shim that a file is not wanted, and waits for no answer: when

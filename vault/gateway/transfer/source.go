@@ -129,7 +129,8 @@ func (s *Source) Close() error {
 	if s.failed == nil {
 		s.failed = io.ErrClosedPipe
 	}
-	s.rest = nil
+	s.desk.forget(s.waiting)
+	s.rest, s.current, s.waiting, s.free = nil, nil, nil, nil
 	s.desk.end(s.handle)
 	s.desk.leave()
 	return nil

@@ -159,6 +159,8 @@ func (t *Target) Keep() (string, error) {
 // Drop leaves nothing of a file that was not kept.
 func (t *Target) Drop() {
 	if !t.over {
+		t.desk.forget(t.waiting)
+		t.frame, t.waiting, t.free = nil, nil, nil
 		t.desk.end(t.handle)
 		t.leave()
 	}

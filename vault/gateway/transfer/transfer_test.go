@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -311,6 +312,55 @@ func TestWhatNoShimSays(t *testing.T) {
 	if err := s.desk.Frame(wire.KindFileAnswer, []byte(`{"id":5}`)); err != nil {
 		t.Errorf("an answer that nobody waits for: %v", err)
 	}
+}
+
+// A shim that does not answer must not fill the vault's memory with the pieces
+// of files that nobody wants any more.
+func TestWhatIsGivenUpIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShim(t, noise(20*wire.FileChunk))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		source, err := s.desk.Open(ctx, "7", "/x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		target, err := s.desk.Create(ctx, "7", wire.FileOpen{Path: "/work", Name: "f.bin"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames := 0
+		s.lose = func() bool { frames++; return true }
+		if _, err := source.Read(make([]byte, 10)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("read: %v", err)
+		}
+		if _, err := target.Write(noise(20 * wire.FileChunk)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("write: %v", err)
+		}
+		_ = source.Close()
+		target.Drop()
+		frames = 0
+		s.desk.Again()
+		if frames != 0 {
+			t.Errorf("%d requests are asked again", frames)
+		}
+	})
+}
+
+func TestWhatNoFrameTakesIsNotAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShim(t, nil)
+		s.lose = func() bool { t.Error("it was asked"); return true }
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		const wide = 4000 // each character becomes six
+		if _, err := s.desk.Open(ctx, "7", strings.Repeat("<", wide)); usererr.CodeOf(err) != usererr.BadInput {
+			t.Errorf("a path: %v", err)
+		}
+		if _, err := s.desk.Create(ctx, "7", wire.FileOpen{Path: "/work", Name: strings.Repeat("x", wire.MaxControl)}); usererr.CodeOf(err) != usererr.BadInput {
+			t.Errorf("a name: %v", err)
+		}
+	})
 }
 
 func FuzzFrame(f *testing.F) {

@@ -41,10 +41,20 @@ func begins(text string) bool {
 }
 
 // Before puts text before a section.
-func (o Outline) Before(s Section, text string) Edit { return Edit{s.Start, s.Start, text} }
+func (o Outline) Before(s Section, text string) Edit {
+	if s.Level == 0 {
+		return o.Prepend(text)
+	}
+	return Edit{s.Start, s.Start, text}
+}
 
 // After puts text after a section and its sub-sections.
-func (o Outline) After(s Section, text string) Edit { return Edit{s.End, s.End, text} }
+func (o Outline) After(s Section, text string) Edit {
+	if s.Level == 0 && s.End == len(o.Source) {
+		return o.Append(text)
+	}
+	return Edit{s.End, s.End, text}
+}
 
 // Prepend puts text at the beginning of the page, within its first cell if it
 // has a layout: nothing may stand outside of one.

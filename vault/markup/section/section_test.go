@@ -123,6 +123,11 @@ func TestEditsOfLayouts(t *testing.T) {
 		if got := [2]string{section.Apply(body, o.Prepend("N")), section.Apply(body, o.Append("N"))}; got != want {
 			t.Errorf("%s:\n%q, want\n%q", body, got, want)
 		}
+		for _, top := range o.Find(section.Top) { // which is all of it
+			if got := [2]string{section.Apply(body, o.Before(top, "N")), section.Apply(body, o.After(top, "N"))}; got != want {
+				t.Errorf("%s: beside the top\n%q, want\n%q", body, got, want)
+			}
+		}
 	}
 }
 
@@ -134,7 +139,13 @@ func TestReplaceText(t *testing.T) {
 		{`<p>The <ac:inline-comment-marker ac:ref="1">TTL</ac:inline-comment-marker> is 1 h</p>`, "The TTL is 1 h", "The TTL is 2 h",
 			`<p>The <ac:inline-comment-marker ac:ref="1">TTL</ac:inline-comment-marker> is 2 h</p>`},
 		{`<p>one <b>two</b> three</p>`, "one two three", "1 3", `<p>1 3<b></b></p>`},
+		{`<p>see <a href="/x"><i>the</i> plan</a> now</p>`, "see the plan now", "look now", `<p>look now</p>`},
+		{`<p>see <ac:link><ri:page ri:content-title="Plan"/><ac:link-body>the plan</ac:link-body></ac:link> now</p>`, "see the plan", "look", `<p>look now</p>`},
+		{`<p>see <ac:link><ri:page ri:content-title="Plan"/></ac:link> now</p>`, "see  now", "look", ``},
+		{`<p>see <a href="/x">the plan</a> now</p>`, "see the", "a", `<p>a<a href="/x"> plan</a> now</p>`},
+		{`<p>see <a href="/x">it</a> now</p>`, "it now", "that", `<p>see <a href="/x">that</a></p>`},
 		{`<p>a<br/>b</p>`, "a b", "c", ``},
+		{`<ac:structured-macro ac:name="html"><ac:plain-text-body><![CDATA[<script>go()</script>]]></ac:plain-text-body></ac:structured-macro>`, "go()", "steal()", ``},
 		{`<p>a</p><p>b</p>`, "ab", "c", ``},
 		{`<p>same</p>`, "same", "same", `<p>same</p>`},
 		{`<p>gone soon</p>`, " soon", "", `<p>gone </p>`},
@@ -151,6 +162,9 @@ func TestReplaceText(t *testing.T) {
 		if got := section.Apply(c.body, edits...); ok && got != c.want {
 			t.Errorf("%s:\n%s, want\n%s", c.body, got, c.want)
 		}
+	}
+	if n := read(t, `<p>x ababa</p>`).Count("aba"); n != 2 {
+		t.Errorf("what overlaps is there %d times", n)
 	}
 	if n := read(t, `<p>a b a</p><ul><li>A a</li></ul>`).Count("a"); n != 3 {
 		t.Errorf("a is there %d times", n)

@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/macro"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
 
@@ -21,8 +22,9 @@ type piece struct {
 	at   []int // offset in the source of each byte, and of the end
 }
 
-// runs gives each block of text to each, until that returns false.
-func (o Outline) runs(each func(*run) bool) {
+// runs gives each block of text to each, until that returns false. With
+// programs, those in macros that run them are among it.
+func (o Outline) runs(programs bool, each func(*run) bool) {
 	var now *run
 	going := true
 	flush := func() {
@@ -41,7 +43,7 @@ func (o Outline) runs(each func(*run) bool) {
 					now = &run{}
 				}
 				now.add(c)
-			case !descends(c):
+			case !descends(c), named(c), !programs && macro.Runs(c.Attr("ac:name")):
 			case inline(c.Name):
 				walk(c)
 			default:
@@ -53,6 +55,13 @@ func (o Outline) runs(each func(*run) bool) {
 	}
 	walk(o.doc.Root)
 	flush()
+}
+
+// named reports whether an element says what a link leads to that has a text of
+// its own. Without one, readers see a title or a name in its place.
+func named(n *storage.Node) bool {
+	link := n.Parent
+	return strings.HasPrefix(n.Name, "ri:") && link != nil && link.Name == "ac:link" && (link.Child("ac:link-body") != nil || link.Child("ac:plain-text-link-body") != nil)
 }
 
 // inline elements stand within a line of text.
@@ -115,15 +124,21 @@ func plain(text string) string {
 }
 
 // Count counts how often a text stands on the page, as it reads and within one
-// block: marks such as bold are not part of it.
+// block: marks such as bold are not part of it. A place that overlaps with the
+// first counts as well. Programs in macros are no text.
 func (o Outline) Count(text string) int {
 	text = plain(text)
 	if text == "" {
 		return 0
 	}
 	n := 0
-	o.runs(func(r *run) bool {
-		n += strings.Count(r.text.String(), text)
+	o.runs(false, func(r *run) bool {
+		said := r.text.String()
+		n += strings.Count(said, text)
+		if first := strings.Index(said, text); first >= 0 && n == 1 {
+			_, size := utf8.DecodeRuneInString(text)
+			n += min(1, strings.Count(said[first+size:], text))
+		}
 		return true
 	})
 	return n
@@ -135,7 +150,7 @@ func (o Outline) Count(text string) int {
 func (o Outline) ReplaceText(old, text string) ([]Edit, bool) {
 	old, text = plain(old), strings.TrimSpace(text)
 	var edits []Edit
-	o.runs(func(r *run) bool {
+	o.runs(false, func(r *run) bool {
 		at := strings.Index(r.text.String(), old)
 		if old == "" || at < 0 {
 			return true
@@ -166,9 +181,12 @@ func trim(old, text string) (from, to int, with string) {
 	return from, len(old) - same, text[from : len(text)-same]
 }
 
-// replace replaces a part of a run. The new text comes where the part begins.
+// replace replaces a part of a run. The new text comes where the part begins. A
+// link of which no text is left goes: it would show its address, or the title of
+// what it leads to.
 func (r *run) replace(from, to int, with string) []Edit {
 	edits := []Edit{}
+	gone := r.links(from, to)
 	for _, p := range r.pieces {
 		first, last := max(from, p.from)-p.from, min(to, p.from+len(p.at)-1)-p.from
 		insert := from == to && first == last && len(edits) == 0
@@ -178,10 +196,52 @@ func (r *run) replace(from, to int, with string) []Edit {
 		edit := Edit{Start: p.at[first], End: p.at[last]}
 		if len(edits) == 0 {
 			edit.Text = escape(with, p.node.Kind)
+		} else if link := linkAround(p.node); gone[link] {
+			if edits[len(edits)-1].End == link.End {
+				continue
+			}
+			edit = Edit{Start: link.Start, End: link.End}
 		}
 		edits = append(edits, edit)
 	}
 	return edits
+}
+
+// links are those whose text lies within a part of a run, but for the one that
+// the part begins in.
+func (r *run) links(from, to int) map[*storage.Node]bool {
+	within := map[*storage.Node]bool{}
+	for _, p := range r.pieces {
+		link := linkAround(p.node)
+		if link == nil {
+			continue
+		}
+		inside := p.from > from && p.from+len(p.at)-1 <= to
+		before, known := within[link]
+		within[link] = inside && (before || !known && onlyText(link))
+	}
+	return within
+}
+
+// onlyText reports whether there is nothing but text to see in a link.
+func onlyText(n *storage.Node) bool {
+	for c := n.First; c != nil; c = c.Next {
+		if c.Kind == storage.Element && !strings.HasPrefix(c.Name, "ri:") && (!inline(c.Name) || !onlyText(c)) {
+			return false
+		}
+	}
+	return true
+}
+
+// linkAround is the outermost link that a node of text stands in, or nil.
+func linkAround(n *storage.Node) *storage.Node {
+	var found *storage.Node
+	for n = n.Parent; n != nil && inline(n.Name); n = n.Parent {
+		if n.Name == "a" || n.Name == "ac:link" {
+			found = n
+		}
+	}
+	return found
 }
 
 // escape writes plain text so that it stands in a node of a kind.
@@ -216,7 +276,7 @@ func (o Outline) Search(text string, most, around int) ([]Match, int) {
 	}
 	var found []Match
 	total := 0
-	o.runs(func(r *run) bool {
+	o.runs(true, func(r *run) bool {
 		said := r.text.String()
 		lower := strings.ToLower(said)
 		if len(lower) != len(said) {

@@ -4,7 +4,7 @@
 package variables
 
 import (
-	"slices"
+	"errors"
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
@@ -24,8 +24,10 @@ func Read(template string) ([]Variable, error) {
 		return nil, err
 	}
 	var all []Variable
+	seen := map[string]bool{"": true}
 	add := func(name string, options []string) {
-		if name != "" && !slices.ContainsFunc(all, func(v Variable) bool { return v.Name == name }) {
+		if !seen[name] {
+			seen[name] = true
 			all = append(all, Variable{name, options})
 		}
 	}
@@ -68,8 +70,13 @@ func each(n *storage.Node, visit func(*storage.Node) bool) {
 	}
 }
 
+// ErrTooLarge is what [Fill] answers where the values make a template larger than
+// a page can be: each may stand in it many times.
+var ErrTooLarge = errors.New("the template is too large with its values")
+
 // Fill puts texts in the place of variables and drops the declarations. Variables
-// without a value become nothing; their names are returned.
+// without a value become nothing; their names are returned. The error is
+// [ErrTooLarge] or a [*storage.Error].
 func Fill(template string, values map[string]string) (body string, missing []string, err error) {
 	doc, err := storage.Parse(template)
 	if err != nil {
@@ -77,6 +84,7 @@ func Fill(template string, values map[string]string) (body string, missing []str
 	}
 	var b strings.Builder
 	at := 0
+	lacking := map[string]bool{}
 	each(doc.Root, func(n *storage.Node) bool {
 		switch n.Name {
 		case "at:declarations":
@@ -84,16 +92,23 @@ func Fill(template string, values map[string]string) (body string, missing []str
 		case "at:var":
 			name := n.Attr("at:name")
 			value, ok := values[name]
-			if !ok && !slices.Contains(missing, name) {
+			if !ok && !lacking[name] {
+				lacking[name] = true
 				missing = append(missing, name)
 			}
-			b.WriteString(template[at:n.Start] + escape(value))
+			b.WriteString(template[at:n.Start])
+			if b.Len() <= storage.MaxSize {
+				b.WriteString(escape(value))
+			}
 		default:
 			return true
 		}
 		at = n.End
 		return false
 	})
+	if b.Len() > storage.MaxSize {
+		return "", nil, ErrTooLarge
+	}
 	return b.String() + template[at:], missing, nil
 }
 

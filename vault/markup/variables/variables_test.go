@@ -1,8 +1,11 @@
 package variables_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -32,6 +35,28 @@ func TestFill(t *testing.T) {
 	}
 	if _, _, err := variables.Fill("<p>", nil); err == nil {
 		t.Error("a template that is not well-formed is filled in")
+	}
+}
+
+// Many variables cost no more than their number, and no value makes a page that
+// is too large to be one.
+func TestFillIsBounded(t *testing.T) {
+	var many strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&many, `<at:var at:name="%d"/>`, i)
+	}
+	began := time.Now()
+	all, err := variables.Read(many.String())
+	_, missing, err2 := variables.Fill(many.String(), nil)
+	if len(all) != 100_000 || len(missing) != 100_000 || err != nil || err2 != nil {
+		t.Error(len(all), len(missing), err, err2)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	_, _, err = variables.Fill(strings.Repeat(`<at:var at:name="x"/>`, 10_000), map[string]string{"x": strings.Repeat("<", 10_000)})
+	if !errors.Is(err, variables.ErrTooLarge) {
+		t.Errorf("%v, want ErrTooLarge", err)
 	}
 }
 

@@ -6,9 +6,9 @@
 package loss
 
 import (
-	"regexp"
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/reading"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
@@ -106,14 +106,11 @@ func collect(n *storage.Node, words map[string]bool) {
 	}
 }
 
-// counter is the part of a placeholder that says only where it stood.
-var counter = regexp.MustCompile(`#\d+`)
-
 // inventory lists what a page has and Markdown does not show.
 func inventory(doc *storage.Document) []thing {
 	var out []thing
 	for _, lost := range reading.Read(doc, reading.Options{}).Lost {
-		out = append(out, thing{kind: counter.ReplaceAllString(lost.Placeholder, ""), always: true})
+		out = append(out, thing{kind: page.Unnumbered(lost.Placeholder), always: true})
 	}
 	looks(doc.Root, &out)
 	return out
@@ -134,7 +131,11 @@ func look(n *storage.Node, out *[]thing) {
 	add := func(kind string) { *out = append(*out, thing{kind: kind, text: about(n)}) }
 	switch n.Name {
 	case "ac:inline-comment-marker":
-		*out = append(*out, thing{kind: "inline comment on", text: about(n), id: "#" + n.Attr("ac:ref"), always: true})
+		id := "#" + n.Attr("ac:ref")
+		if hollow(n) { // it marks nothing, so it is not the anchor that it was
+			id = "hollow " + id
+		}
+		*out = append(*out, thing{kind: "inline comment on", text: about(n), id: id, always: true})
 		return
 	case "ac:image":
 		for _, a := range n.Attrs() {
@@ -168,6 +169,19 @@ func look(n *storage.Node, out *[]thing) {
 			add("table layout of")
 		}
 	}
+}
+
+// hollow reports whether there is nothing to see in an element.
+func hollow(n *storage.Node) bool {
+	for c := n.First; c != nil; c = c.Next {
+		switch {
+		case c.Kind == storage.Element && (c.InnerStart == c.End || strings.HasPrefix(c.Name, "ac:") || !hollow(c)):
+			return false
+		case strings.TrimSpace(c.Value()) != "":
+			return false
+		}
+	}
+	return true
 }
 
 // panel adds the look of a panel.

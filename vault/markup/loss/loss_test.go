@@ -14,6 +14,8 @@ func TestBetween(t *testing.T) {
 		toc     = `<ac:structured-macro ac:name="toc"><ac:parameter ac:name="maxLevel">2</ac:parameter></ac:structured-macro>`
 		comment = `<p>The <ac:inline-comment-marker ac:ref="5d0c">TTL</ac:inline-comment-marker> is 1 h.</p>`
 		red     = `<p><span style="color: red;">Stop at once</span> please</p>`
+		include = `<ac:structured-macro ac:name="include"><ac:parameter ac:name="">Plan #`
+		end     = `</ac:parameter></ac:structured-macro>`
 		excerpt = `<ac:structured-macro ac:name="excerpt"><ac:rich-text-body><p>x</p></ac:rich-text-body></ac:structured-macro>`
 		panel   = `<ac:structured-macro ac:name="panel"><ac:parameter ac:name="bgColor">#fff</ac:parameter><ac:rich-text-body><p>Vault owner</p></ac:rich-text-body></ac:structured-macro>`
 		table   = `<table data-layout="wide"><colgroup><col style="width: 9px;"/><col/></colgroup><tbody><tr><td data-highlight-colour="#fff"><p>db1</p></td></tr></tbody></table>`
@@ -30,6 +32,8 @@ func TestBetween(t *testing.T) {
 		"a comment":                    {comment, "<p>The TTL is 1 h.</p>", []string{"inline comment on “TTL”"}},
 		"a comment and its text":       {comment, "<p>x</p>", []string{"inline comment on “TTL”"}},
 		"a comment whose text changed": {comment, `<p><ac:inline-comment-marker ac:ref="5d0c">expiry</ac:inline-comment-marker></p>`, nil},
+		"a comment on nothing":         {comment, `<p>The <ac:inline-comment-marker ac:ref="5d0c"><strong> </strong></ac:inline-comment-marker> is 1 h</p>`, []string{"inline comment on “TTL”"}},
+		"a macro of another number":    {include + "1" + end + include + "2" + end, include + "1" + end + include + "1" + end, []string{"[[confluence:include Plan #2]]"}},
 		"a look":                       {red, "<p>Stop at once please</p>", []string{"colour of “Stop at once”"}},
 		"a look and its text":          {red, "<p>please</p>", nil},
 		"a look whose text changed":    {red, `<p><span style="color: red;">Stop now</span></p>`, nil},

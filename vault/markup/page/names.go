@@ -1,6 +1,9 @@
 package page
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // ValidAnchor reports whether the name of an anchor can stand in Markdown as it is.
 func ValidAnchor(name string) bool {
@@ -51,6 +54,12 @@ func EmojiEnd(text string) int {
 func alphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
+
+// number is the part of a placeholder that says only where it stood. Names have no such sign, but what follows may.
+var number = regexp.MustCompile(`(confluence:[^#\[\]\s]*)#\d+`)
+
+// Unnumbered is a placeholder, or a text with some, without their numbers, which move when something is inserted before.
+func Unnumbered(text string) string { return number.ReplaceAllString(text, "$1") }
 
 // Closing is the inside of the placeholder that ends what another begins.
 func Closing(opening string) string {

@@ -1,7 +1,6 @@
 package rewriting
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
@@ -73,17 +72,12 @@ func alike(a, b *part) bool {
 	case x.Kind != y.Kind:
 		return false
 	case x.Kind == page.Frame:
-		return unnumbered(x.Name) == unnumbered(y.Name)
+		return page.Unnumbered(x.Name) == page.Unnumbered(y.Name)
 	case x.Kind == page.List:
 		return x.Ordered == y.Ordered
 	}
 	return true
 }
-
-var counter = regexp.MustCompile(`#\d+`)
-
-// unnumbered is a placeholder without its number, which moves when something is inserted before it.
-func unnumbered(placeholder string) string { return counter.ReplaceAllString(placeholder, "#") }
 
 // step is one of the steps from what was to what is: a group that becomes an edited part, that goes, or a part that comes.
 type step struct {

@@ -74,7 +74,7 @@ func (r *rewriter) says(made string, want *page.Block) bool {
 	}
 	read := reading.Read(doc, r.opt.Reading)
 	return len(read.Blocks) == 1 && read.Blocks[0].Kind == want.Kind &&
-		spaces(unnumbered(printing.Print(read.Blocks))) == spaces(unnumbered(printing.Print([]page.Block{*want})))
+		spaces(page.Unnumbered(printing.Print(read.Blocks))) == spaces(page.Unnumbered(printing.Print([]page.Block{*want})))
 }
 
 // splice writes a text of which only a part changed: that part anew, all before and behind it as it was.
@@ -214,7 +214,7 @@ func sameLetter(a, b *letter) bool {
 
 // sameObject compares objects in a text. Placeholders may have other numbers.
 func sameObject(a, b *page.Span) bool {
-	if a.Kind != b.Kind || a.Kind != page.Token && a.Text != b.Text || unnumbered(a.Text) != unnumbered(b.Text) {
+	if a.Kind != b.Kind || a.Kind != page.Token && a.Text != b.Text || page.Unnumbered(a.Text) != page.Unnumbered(b.Text) {
 		return false
 	}
 	return a.Image == b.Image || a.Image != nil && b.Image != nil && *a.Image == *b.Image

@@ -5,6 +5,7 @@ package details
 import (
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/macro"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
 
@@ -48,7 +49,7 @@ func (r *reader) walk(n *storage.Node, id string, inside bool) {
 		case child.Kind != storage.Element:
 		case child.Name == "ac:structured-macro" && child.Attr("ac:name") == "details":
 			if body := child.Child("ac:rich-text-body"); body != nil {
-				r.walk(body, parameter(child, "id"), true)
+				r.walk(body, strings.TrimSpace(macro.Value(child, "id")), true)
 			}
 		case child.Name == "table" && inside:
 			r.table(child, id)
@@ -56,15 +57,6 @@ func (r *reader) walk(n *storage.Node, id string, inside bool) {
 			r.walk(child, id, inside)
 		}
 	}
-}
-
-func parameter(macro *storage.Node, name string) string {
-	for child := macro.First; child != nil; child = child.Next {
-		if child.Kind == storage.Element && child.Name == "ac:parameter" && child.Attr("ac:name") == name {
-			return text(child)
-		}
-	}
-	return ""
 }
 
 func (r *reader) table(table *storage.Node, id string) {

@@ -72,10 +72,8 @@ func Parameter(n *storage.Node, name string) *storage.Node {
 
 // Value is the text of a macro's parameter.
 func Value(n *storage.Node, name string) string {
-	for child := n.First; child != nil; child = child.Next {
-		if child.Kind == storage.Element && child.Name == "ac:parameter" && child.Attr("ac:name") == name {
-			return child.Content()
-		}
+	if parameter := Parameter(n, name); parameter != nil {
+		return parameter.Content()
 	}
 	return ""
 }

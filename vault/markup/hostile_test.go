@@ -154,6 +154,24 @@ func TestOriginalsAreChecked(t *testing.T) {
 	}
 }
 
+// A short text that names a large macro many times makes no text that is many times as large.
+func TestPlaceholdersAreBounded(t *testing.T) {
+	macro := `<ac:structured-macro ac:name="x"><ac:parameter ac:name="a">` + strings.Repeat("a", 100<<10) + `</ac:parameter></ac:structured-macro>`
+	read, err := markup.ToMarkdown(macro, markup.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	many := strings.Repeat(read.Markdown+"\n", 2000)
+	written, err := markup.FromMarkdown(many, markup.Options{Original: read.Lookup(nil)})
+	if most := 8*storage.MaxSize + 4*len(many); err != nil || len(written) > most {
+		t.Errorf("%d bytes became %d, %v", len(many), len(written), err)
+	}
+	after, _, err := markup.Rewrite(macro, many, markup.Options{})
+	if most := 8*storage.MaxSize + 4*len(many); err != nil || len(after) > most {
+		t.Errorf("rewritten, %d bytes became %d, %v", len(many), len(after), err)
+	}
+}
+
 // TestRewritingIsLinear edits large pages at one place, or everywhere.
 func TestRewritingIsLinear(t *testing.T) {
 	for _, s := range []struct{ before, repeated, after string }{

@@ -3,6 +3,8 @@ package markup
 import (
 	"errors"
 	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -25,6 +27,38 @@ type Options struct {
 	// Original answers, when a page is written, the storage format that a placeholder was made for. Without it,
 	// placeholders are written as the text they are.
 	Original func(placeholder string) (storage string, ok bool)
+	// Beside is, when a part of a page is written, what of the page stands beside it, in storage format: tasks get numbers
+	// that none there has.
+	Beside string
+}
+
+// writing is what these are for vault/markup/writing.
+func (opt Options) writing() writing.Options {
+	return writing.Options{Original: opt.Original, Beside: opt.Beside}
+}
+
+// account is that of somebody who is mentioned, in storage format.
+var account = regexp.MustCompile(`ri:account-id="([^"<>&]{1,128})"`)
+
+// Accounts lists whom a page in storage format mentions: those that [Options.UserName] is asked for. Some may be there more
+// than once.
+func Accounts(body string) []string {
+	var all []string
+	for _, found := range account.FindAllStringSubmatch(body, -1) {
+		all = append(all, found[1])
+	}
+	return all
+}
+
+// SameText reports whether two pages read the same, whatever they look like in storage format: Confluence adds ids of its
+// own to what it stores.
+func SameText(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, err1 := ToMarkdown(a, Options{})
+	y, err2 := ToMarkdown(b, Options{})
+	return err1 == nil && err2 == nil && slices.Equal(strings.Fields(x.Markdown), strings.Fields(y.Markdown))
 }
 
 // Document is a page in Markdown.
@@ -84,7 +118,7 @@ func FromMarkdown(md string, opt Options) (string, error) {
 	if len(md) > storage.MaxSize {
 		return "", ErrTooLarge
 	}
-	return writing.Write(parse(md), writing.Options{Original: opt.Original}), nil
+	return writing.Write(parse(md), opt.writing()), nil
 }
 
 // parse reads Markdown from anywhere: with line ends of any kind, without broken characters.

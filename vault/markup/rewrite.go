@@ -2,7 +2,6 @@ package markup
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/adf"
@@ -34,7 +33,7 @@ func Rewrite(before, markdown string, opt Options) (after string, lost []string,
 	}
 	if read, ok := adf.Read(before); ok { // of whose bytes none can stay
 		made := document(read)
-		return writing.Write(edited, writing.Options{Original: opt.Original}), append(made.Lost, made.Flattened...), nil
+		return writing.Write(edited, opt.writing()), append(made.Lost, made.Flattened...), nil
 	}
 	doc, err := storage.Parse(before)
 	if err != nil {
@@ -45,9 +44,10 @@ func Rewrite(before, markdown string, opt Options) (after string, lost []string,
 	if made.Markdown == markdown {
 		return before, nil, nil
 	}
+	opt.Original = made.Lookup(opt.Original)
 	after = rewriting.Rewrite(doc, read.Blocks, edited, rewriting.Options{
 		Reading: reading.Options{UserName: opt.UserName},
-		Writing: writing.Options{Original: originals(made.Originals, opt.Original)},
+		Writing: opt.writing(),
 	})
 	return after, Loss(before, after), nil
 }
@@ -72,12 +72,11 @@ func mentions(blocks []page.Block) map[string]string {
 	return names
 }
 
-// counter is the part of a placeholder that says only where it stood.
-var counter = regexp.MustCompile(`#\d+`)
-
-// originals finds what a placeholder stands for: by its name, or by all of it but its number, which moves when something is
-// inserted before it, if only one is like that. What is not known here is asked of others.
-func originals(known map[string]string, others func(string) (string, bool)) func(string) (string, bool) {
+// Lookup answers for [Options.Original] from [Document.Originals]: by the name of a placeholder, or by all of it but its
+// number, which moves when something is inserted before it, if only one is like that. What is not known here is asked of
+// others, which may be nil. The answer is for one goroutine.
+func (d Document) Lookup(others func(string) (string, bool)) func(placeholder string) (string, bool) {
+	known := d.Originals
 	var bare map[string]string // "" where several are alike
 	return func(placeholder string) (string, bool) {
 		if found, ok := known[placeholder]; ok {
@@ -86,14 +85,14 @@ func originals(known map[string]string, others func(string) (string, bool)) func
 		if bare == nil {
 			bare = make(map[string]string, len(known))
 			for name, found := range known {
-				name = counter.ReplaceAllString(name, "")
+				name = page.Unnumbered(name)
 				if other, ok := bare[name]; ok && other != found {
 					found = ""
 				}
 				bare[name] = found
 			}
 		}
-		if found := bare[counter.ReplaceAllString(placeholder, "")]; found != "" {
+		if found := bare[page.Unnumbered(placeholder)]; found != "" {
 			return found, true
 		}
 		if others == nil {

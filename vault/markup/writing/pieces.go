@@ -8,11 +8,11 @@ import (
 )
 
 // Pieces writes parts of a page one by one: for a page of which the rest stays as it is. It is for one goroutine.
-type Pieces struct{ w writer }
+type Pieces struct{ w *writer }
 
 // NewPieces begins to write. Tasks without a number get one that none of the blocks has.
 func NewPieces(opt Options, pages ...[]page.Block) *Pieces {
-	p := &Pieces{writer{opt: opt}}
+	p := &Pieces{newWriter(opt)}
 	for _, blocks := range pages {
 		p.w.number(blocks)
 	}
@@ -27,12 +27,7 @@ func (p *Pieces) take() string {
 }
 
 // Keep notes the number of a task that stays as it is, so that no other gets it.
-func (p *Pieces) Keep(task string) {
-	if p.w.taken == nil {
-		p.w.taken = map[string]bool{}
-	}
-	p.w.taken[task] = true
-}
+func (p *Pieces) Keep(task string) { p.w.taken[task] = true }
 
 // Block writes a block; inner says that it stands in a list or a cell.
 func (p *Pieces) Block(b *page.Block, inner bool) string {

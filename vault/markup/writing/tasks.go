@@ -1,6 +1,7 @@
 package writing
 
 import (
+	"regexp"
 	"strconv"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
@@ -25,6 +26,19 @@ func (w *writer) number(blocks []page.Block) {
 	}
 }
 
+// taskID is the number of a task in storage format.
+var taskID = regexp.MustCompile(`<ac:task-id>\s*([0-9]{1,18})\s*</ac:task-id>`)
+
+// numbered notes the numbers of the tasks in storage format.
+func (w *writer) numbered(body string) {
+	for _, found := range taskID.FindAllStringSubmatch(body, -1) {
+		if id, err := strconv.Atoi(found[1]); err == nil {
+			w.tasks = max(w.tasks, id)
+			w.taken[found[1]] = true
+		}
+	}
+}
+
 // taskList writes ac:task-list.
 func (w *writer) taskList(items []page.Block) {
 	w.inner++
@@ -43,9 +57,6 @@ func (w *writer) task(b *page.Block) {
 	if id == "" || w.taken[id] {
 		w.tasks++
 		id = strconv.Itoa(w.tasks)
-	}
-	if w.taken == nil {
-		w.taken = map[string]bool{}
 	}
 	w.taken[id] = true
 	w.str("<ac:task><ac:task-id>" + id + "</ac:task-id><ac:task-status>" + State(b.Task) + "</ac:task-status><ac:task-body>")

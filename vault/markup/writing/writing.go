@@ -20,11 +20,13 @@ type Options struct {
 	// where it does not know or what it answers is not well-formed, placeholders are written as the text they are: they
 	// name a construct without holding it, so anything else would be a guess.
 	Original func(placeholder string) (storage string, ok bool)
+	// Beside is storage format that will stand beside what is written: tasks get numbers that none there has.
+	Beside string
 }
 
 // Write writes blocks.
 func Write(blocks []page.Block, opt Options) string {
-	w := &writer{opt: opt}
+	w := newWriter(opt)
 	w.number(blocks)
 	w.blocks(blocks)
 	return w.out.String()
@@ -38,6 +40,31 @@ type writer struct {
 	taken map[string]bool // numbers that tasks have already
 	depth int             // of marked text in marked text
 	inner int             // lists and cells around, where what stands beside each other would be one paragraph
+}
+
+func newWriter(opt Options) *writer {
+	w := &writer{opt: opt, taken: map[string]bool{}}
+	if opt.Original != nil {
+		w.opt.Original = limited(opt.Original)
+	}
+	w.numbered(opt.Beside)
+	return w
+}
+
+// maxRestored bounds what placeholders are put back as, with what is tried in vain: a short text may name a large macro
+// many times. It is far beyond what Confluence takes.
+const maxRestored = 8 * storage.MaxSize
+
+// limited is original until it has answered so many bytes.
+func limited(original func(string) (string, bool)) func(string) (string, bool) {
+	left := maxRestored
+	return func(placeholder string) (string, bool) {
+		text, ok := original(placeholder)
+		if left -= len(text); left < 0 {
+			return "", false
+		}
+		return text, ok
+	}
 }
 
 func (w *writer) str(text string) { w.out.WriteString(text) }

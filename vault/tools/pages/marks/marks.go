@@ -5,12 +5,18 @@ package marks
 
 import (
 	"regexp"
+	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 )
 
-// Marks are the placeholders of a body in storage format.
+// Marks are the placeholders of a body in storage format. They are for one
+// goroutine.
 type Marks struct {
+	// Original is what a placeholder stands for; see [markup.Document.Lookup].
+	Original func(mark string) (string, bool)
+
 	originals map[string]string // by placeholder
 	names     map[string]string // placeholders, by what they stand for
 }
@@ -18,7 +24,7 @@ type Marks struct {
 // Of reads a body; one that cannot be read has no placeholders.
 func Of(body string) Marks {
 	doc, _ := markup.ToMarkdown(body, markup.Options{})
-	m := Marks{originals: doc.Originals, names: make(map[string]string, len(doc.Originals))}
+	m := Marks{Original: doc.Lookup(nil), originals: doc.Originals, names: make(map[string]string, len(doc.Originals))}
 	for mark, original := range doc.Originals {
 		if other, ok := m.names[original]; !ok || mark < other { // the same every time
 			m.names[original] = mark
@@ -27,37 +33,39 @@ func Of(body string) Marks {
 	return m
 }
 
-var (
-	placeholder = regexp.MustCompile(`\[\[confluence:[^\[\]]*\]\]`)
-	counter     = regexp.MustCompile(`#\d+`)
-)
-
-// Original is what a placeholder stands for: by its name, or by all of it but
-// its number, which moves when something is inserted before it.
-func (m Marks) Original(mark string) (string, bool) {
-	if found, ok := m.originals[mark]; ok {
-		return found, true
-	}
-	bare, like, n := counter.ReplaceAllString(mark, ""), "", 0
-	for other, original := range m.originals {
-		if counter.ReplaceAllString(other, "") == bare {
-			like, n = original, n+1
-		}
-	}
-	return like, n == 1
-}
+var placeholder = regexp.MustCompile(`\[\[/?confluence:[^\[\]]*\]\]`)
 
 // Rename writes the placeholders of Markdown, which are named as in others, as m
-// names the same things. What m does not have stays.
+// names the same things. What m does not have stays. One that ends something
+// goes with the one that begins it.
 func (m Marks) Rename(markdown string, others Marks) string {
+	closings := map[string]string{} // of those that were renamed so far
 	return placeholder.ReplaceAllStringFunc(markdown, func(mark string) string {
-		original, ok := others.Original(mark)
-		if !ok {
+		if strings.HasPrefix(mark, "[[/") {
+			if name, ok := closings[mark]; ok {
+				return name
+			}
 			return mark
 		}
-		if name, ok := m.names[original]; ok {
-			return name
-		}
-		return mark
+		name := m.name(mark, others)
+		closings[closing(mark)] = closing(name)
+		return name
 	})
+}
+
+// name is what m calls the thing that others call mark.
+func (m Marks) name(mark string, others Marks) string {
+	original, ok := others.Original(mark)
+	if !ok || m.originals[mark] == original {
+		return mark
+	}
+	if name, ok := m.names[original]; ok {
+		return name
+	}
+	return mark
+}
+
+// closing is the placeholder that ends what another begins.
+func closing(mark string) string {
+	return "[[" + page.Closing(strings.TrimSuffix(strings.TrimPrefix(mark, "[["), "]]")) + "]]"
 }

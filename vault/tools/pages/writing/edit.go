@@ -3,6 +3,7 @@ package writing
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
@@ -51,7 +52,7 @@ func edit(ctx context.Context, t *tool.Set, in editIn) (change.Out, string, erro
 		return change.Out{}, "", usererr.New(usererr.BadInput, `The argument "find" is missing`, "Give the text that is to be replaced, as it reads")
 	case operation != "replace_text" && in.Find != "":
 		return change.Out{}, "", usererr.New(usererr.BadInput, `The argument "find" is for replace_text only`, "Leave it out")
-	case strings.HasSuffix(operation, "pend") != (in.Section == "") && operation != "replace_text":
+	case slices.Contains([]string{"replace_section", "insert_before", "insert_after"}, operation) != (in.Section != ""):
 		return change.Out{}, "", usererr.New(usererr.BadInput, "The section is not named, or must not be: "+operation, "Give section for replace_section, insert_before and insert_after only")
 	}
 	if _, err := change.Storage(in.Body); err != nil { // before anything is begun
@@ -93,7 +94,7 @@ func (in editIn) edited(before guard.Page) (string, []string, error) {
 	if in.Operation == "replace_section" {
 		return in.section(before, o, place, known)
 	}
-	text, err := markup.FromMarkdown(in.Body, markup.Options{Original: known.Original})
+	text, err := markup.FromMarkdown(in.Body, markup.Options{Original: known.Original, Beside: before.Body})
 	if err != nil {
 		return "", nil, change.ErrTooLarge()
 	}
@@ -119,7 +120,9 @@ func (in editIn) section(before guard.Page, o section.Outline, s section.Section
 	}
 	e := o.Replace(s, text)
 	old := before.Body[e.Start:e.End]
-	after, lost, err := markup.Rewrite(old, marks.Of(old).Rename(in.Body, known), markup.Options{Original: known.Original})
+	after, lost, err := markup.Rewrite(old, marks.Of(old).Rename(in.Body, known), markup.Options{
+		Original: known.Original, Beside: before.Body[:e.Start] + before.Body[e.End:],
+	})
 	if err != nil {
 		return "", nil, change.ErrTooLarge()
 	}
@@ -133,7 +136,8 @@ func (in editIn) replaced(before guard.Page, o section.Outline) (string, []strin
 	switch n := o.Count(in.Find); {
 	case n == 1:
 		edits, _ := o.ReplaceText(in.Find, in.Body)
-		return within(section.Apply(before.Body, edits...), nil)
+		after := section.Apply(before.Body, edits...)
+		return within(after, markup.Loss(before.Body, after))
 	case n > 1:
 		return "", nil, usererr.New(usererr.BadInput, fmt.Sprintf("The text to be replaced stands %d times on the page, so nothing was written", n), "Give more of the text around it, so that it is found once")
 	}

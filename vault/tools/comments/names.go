@@ -2,7 +2,6 @@ package comments
 
 import (
 	"context"
-	"regexp"
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
@@ -14,16 +13,11 @@ import (
 // names are those of people, by account.
 type names map[string]string
 
-var mention = regexp.MustCompile(`ri:account-id="([^"<>&]{1,128})"`)
-
 // naming asks once for everybody who wrote or is mentioned.
 func naming(ctx context.Context, w *guard.Wiki, all []comments.Comment) names {
 	var accounts []string
 	for _, c := range all {
-		accounts = append(accounts, c.Author)
-		for _, found := range mention.FindAllStringSubmatch(c.Body, -1) {
-			accounts = append(accounts, found[1])
-		}
+		accounts = append(append(accounts, c.Author), markup.Accounts(c.Body)...)
 	}
 	return people.Names(ctx, w, accounts)
 }

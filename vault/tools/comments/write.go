@@ -236,7 +236,7 @@ func (r remark) created(ctx context.Context, w *guard.Wiki, started time.Time) (
 			return commentOut{}, err
 		}
 		for _, c := range part {
-			if c.Author == me.ID && c.Version == 1 && !c.Updated.Before(started.Add(-skew)) && same(c.Body, r.body) {
+			if c.Author == me.ID && c.Version == 1 && !c.Updated.Before(started.Add(-skew)) && markup.SameText(c.Body, r.body) {
 				found = append(found, c)
 			}
 		}
@@ -260,13 +260,6 @@ func unsure(err error) error {
 // taken for the one that was sent. It is short: the same words may have been
 // said a minute before.
 const skew = 2 * time.Second
-
-// same compares two bodies as people read them: Confluence adds ids of its own
-// to what it stores.
-func same(a, b string) bool {
-	x, y := names(nil).markdown(a), names(nil).markdown(b)
-	return a == b || slices.Equal(strings.Fields(x), strings.Fields(y))
-}
 
 // edit replaces what a comment says, if it still is at the version that was read.
 func (r remark) edit(ctx context.Context, w *guard.Wiki) (commentOut, error) {
@@ -334,7 +327,7 @@ func (r remark) edited(ctx context.Context, w *guard.Wiki, _ time.Time) (comment
 // says reports whether a comment reads like the body of the call.
 func (r remark) says(ctx context.Context, w *guard.Wiki, c comments.Comment) bool {
 	now := naming(ctx, w, []comments.Comment{c}).markdown(c.Body)
-	return same(c.Body, r.body) || slices.Equal(strings.Fields(now), strings.Fields(r.in.Body))
+	return markup.SameText(c.Body, r.body) || slices.Equal(strings.Fields(now), strings.Fields(r.in.Body))
 }
 
 // resolve settles an inline comment, or opens it again. One that is so already

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/plaintext"
@@ -60,21 +59,11 @@ func pages(ctx context.Context, w *guard.Wiki, page guard.Page, depth int) ([]st
 	return ids, tree.More, nil
 }
 
-var mention = regexp.MustCompile(`ri:account-id="([^"<>&]{1,128})"`)
-
 // markdown is a page as it stands in an export.
 func markdown(ctx context.Context, w *guard.Wiki, page guard.Page) string {
-	var accounts []string
-	for _, found := range mention.FindAllStringSubmatch(page.Body, -1) {
-		accounts = append(accounts, found[1])
-	}
-	options := markup.Options{}
-	if len(accounts) > 0 {
-		names := people.Names(ctx, w, accounts)
-		options.UserName = func(account string) string { return names[account] }
-	}
+	names := people.Names(ctx, w, markup.Accounts(page.Body))
 	head := fmt.Sprintf("# %s\n\nPage %s in space %s, version %d of %s: <%s>\n\n", plaintext.Line(page.Title, 255), page.ID, page.Space, page.Version, tool.Stamp(page.Updated), page.URL)
-	doc, err := markup.ToMarkdown(page.Body, options)
+	doc, err := markup.ToMarkdown(page.Body, markup.Options{UserName: func(account string) string { return names[account] }})
 	if err != nil {
 		return head + "(This page cannot be shown as Markdown.)\n"
 	}

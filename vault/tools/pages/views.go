@@ -3,7 +3,6 @@ package pages
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -81,18 +80,9 @@ func look(ctx context.Context, w *guard.Wiki, page guard.Page, at pageCursor) (l
 	return one(ctx, w, page, o, at.Section)
 }
 
-var mention = regexp.MustCompile(`ri:account-id="([^"<>&]{1,128})"`)
-
 // named tells the names of those who are mentioned in a body.
 func named(ctx context.Context, w *guard.Wiki, body string) markup.Options {
-	var accounts []string
-	for _, found := range mention.FindAllStringSubmatch(body, -1) {
-		accounts = append(accounts, found[1])
-	}
-	if len(accounts) == 0 {
-		return markup.Options{}
-	}
-	names := people.Names(ctx, w, accounts)
+	names := people.Names(ctx, w, markup.Accounts(body))
 	return markup.Options{UserName: func(account string) string { return names[account] }}
 }
 

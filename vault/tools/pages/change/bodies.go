@@ -1,9 +1,6 @@
 package change
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
@@ -44,17 +41,6 @@ func Rewritten(before, body string) (after string, lost []string, err error) {
 		return "", nil, ErrTooLarge()
 	}
 	return after, lost, nil
-}
-
-// SameText compares two bodies as people read them: Confluence adds ids of
-// its own to what it stores.
-func SameText(a, b string) bool {
-	if a == b {
-		return true
-	}
-	x, err1 := markup.ToMarkdown(a, markup.Options{})
-	y, err2 := markup.ToMarkdown(b, markup.Options{})
-	return err1 == nil && err2 == nil && slices.Equal(strings.Fields(x.Markdown), strings.Fields(y.Markdown))
 }
 
 // maxLost limits the things that one answer names as lost.

@@ -10,6 +10,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
@@ -41,8 +42,13 @@ func (c Change) settle(ctx context.Context, w *guard.Wiki, started time.Time) (O
 
 // published answers about a draft that is none any more.
 func (c Change) published(ctx context.Context, w *guard.Wiki, page guard.Page, started time.Time) (Out, error) {
-	if Wrote(ctx, w, page, started, true) == Others {
+	body, _, err := c.Body(ctx, w, page) // out of what it made, the same again
+	same := err == nil && page.Title == c.title(page) && markup.SameText(page.Body, body)
+	switch by := Wrote(ctx, w, page, started, same); {
+	case by == Others:
 		return Out{}, c.conflict(ctx, w, page)
+	case !same:
+		return Out{}, usererr.New(usererr.Unknown, "The draft was published, and it is not certain whether by this call", "Read the page and compare")
 	}
 	return c.done(w, page, page, nil), nil
 }
@@ -77,7 +83,7 @@ func (c Change) next(ctx context.Context, w *guard.Wiki, now guard.Page) (guard.
 // before.
 func (c Change) made(ctx context.Context, w *guard.Wiki, before, next guard.Page, started time.Time) Whose {
 	body, _, err := c.Body(ctx, w, before)
-	same := err == nil && next.Title == c.title(before) && strings.TrimSpace(next.Message) == c.Message && SameText(next.Body, body)
+	same := err == nil && next.Title == c.title(before) && strings.TrimSpace(next.Message) == c.Message && markup.SameText(next.Body, body)
 	return Wrote(ctx, w, next, started, same)
 }
 

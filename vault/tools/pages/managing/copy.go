@@ -12,6 +12,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/trees"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/change"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
@@ -79,7 +80,7 @@ func (d deed) settleCopy(ctx context.Context, w *guard.Wiki, started time.Time) 
 // settled answers about a copy that is there, and was perhaps there before.
 func (d deed) settled(ctx context.Context, w *guard.Wiki, made, page guard.Page, started time.Time) (change.Out, error) {
 	made.Updated = made.Created
-	switch change.Wrote(ctx, w, made, started, made.Version == 1 && change.SameText(made.Body, page.Body)) {
+	switch change.Wrote(ctx, w, made, started, made.Version == 1 && markup.SameText(made.Body, page.Body)) {
 	case change.Ours:
 		return d.made(w, made), nil
 	case change.Others:

@@ -15,6 +15,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/templates"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/variables"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/files"
@@ -95,6 +96,7 @@ type creation struct {
 	in     createIn
 	body   string // storage format, without the template
 	images *files.Images
+	left   guard.Page // a draft that was made for the images and is not published
 }
 
 func (c *creation) blog() bool { return c.in.Type == "blogpost" }
@@ -138,6 +140,8 @@ func (c *creation) filled(ctx context.Context, w *guard.Wiki) (string, error) {
 	}
 	body, missing, err := variables.Fill(found.Body, values)
 	switch {
+	case errors.Is(err, variables.ErrTooLarge):
+		return "", change.ErrTooLarge()
 	case err != nil:
 		return "", usererr.Wrap(err, usererr.Internal, "The template cannot be read", "Make a page of it in the browser")
 	case len(missing) > 0:
@@ -205,10 +209,13 @@ func (c *creation) put(ctx context.Context, w *guard.Wiki) (change.Out, error) {
 				"The space "+other.Space+" has a page of this title already", "Update that page or choose another title")
 		}
 	}
-	page, err := pages.Create(ctx, w, pages.New{
-		Space: c.in.Space, Parent: string(c.in.Parent), Title: c.in.Title, Body: body, Blog: c.blog(), Private: c.in.Private,
-		Draft: c.in.Draft || c.images.Any(),
-	})
+	page := c.left
+	if page.ID == "" {
+		page, err = pages.Create(ctx, w, pages.New{
+			Space: c.in.Space, Parent: string(c.in.Parent), Title: c.in.Title, Body: body, Blog: c.blog(), Private: c.in.Private,
+			Draft: c.in.Draft || c.images.Any(),
+		})
+	}
 	if err != nil {
 		return change.Out{}, err
 	}
@@ -221,6 +228,7 @@ func (c *creation) illustrated(ctx context.Context, w *guard.Wiki, page guard.Pa
 	if !c.images.Any() {
 		return c.created(w, page), nil
 	}
+	c.left = page
 	err := c.images.Bring(ctx, w, page)
 	if err == nil && !c.in.Draft {
 		page, _, err = pages.Update(ctx, w, page, pages.Edit{Title: c.in.Title, Body: body, Publish: true})
@@ -266,10 +274,10 @@ func (c *creation) settle(ctx context.Context, w *guard.Wiki, started time.Time)
 			return change.Out{}, err
 		}
 		out, err := c.put(ctx, w)
-		if !errors.Is(err, guard.ErrDuplicate) {
+		if !errors.Is(err, guard.ErrDuplicate) && !errors.Is(err, guard.ErrConflict) {
 			return out, err
 		}
-		refusal = err // it appeared between the two: look again
+		refusal = err // it appeared, or was published, between the two: look again
 	}
 	return change.Out{}, refusal
 }
@@ -338,5 +346,5 @@ func (c *creation) made(ctx context.Context, w *guard.Wiki, page guard.Page, sta
 	if err != nil {
 		return change.Unclear, err
 	}
-	return change.Wrote(ctx, w, first, started, change.SameText(first.Body, body)), nil
+	return change.Wrote(ctx, w, first, started, markup.SameText(first.Body, body)), nil
 }

@@ -48,11 +48,11 @@ func (d deed) ask(ctx context.Context, w *guard.Wiki) (change.Out, error) {
 	if err != nil {
 		return change.Out{}, err
 	}
-	if d.in.Dry {
-		return d.preview(ctx, w)
-	}
 	if err := fits(d.in.Action, page); err != nil {
 		return change.Out{}, err
+	}
+	if d.in.Dry {
+		return d.preview(ctx, w)
 	}
 	what := map[string]string{
 		"trash": "Put into the trash", "purge": "Remove from the trash for good", "discard_draft": "Discard for good",
@@ -158,6 +158,8 @@ func (d deletion) settle(ctx context.Context, w *guard.Wiki, _ time.Time) (chang
 		return d.removed(w, page), nil
 	case fits(d.in.Action, page) != nil:
 		return change.Out{}, usererr.New(usererr.Unknown, "The page is "+page.Status+" now", "Look at it")
+	case d.confirmed && d.agreed.Covers(d.named(w, page)) != nil: // to another version
+		return change.Out{}, usererr.New(usererr.Unknown, "The page has changed since its deletion was begun", "Look at it")
 	}
 	return d.remove(ctx, w, page)
 }

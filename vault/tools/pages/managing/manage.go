@@ -4,7 +4,9 @@ package managing
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,41 +79,51 @@ func run(ctx context.Context, t *tool.Set, in manageIn) (change.Out, string, err
 	return d.do(ctx, d.restore, d.settleRestore)
 }
 
-// needs says which arguments an action needs besides page, and which it takes.
+// versioned are the actions that write a version of the page.
+const versioned = "rename publish restore_version"
+
+// check says which arguments an action needs besides page, and refuses those
+// that would mean nothing to it.
 func (in manageIn) check() error {
 	if err := arguments.OneLine("title", in.Title, change.MaxTitle); err != nil {
 		return err
 	}
-	wants := func(name string, given bool, actions string) error {
-		needed := strings.Contains(" "+actions+" ", " "+in.Action+" ")
-		switch {
-		case needed && !given:
-			return usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q is missing for %s", name, in.Action), "")
-		case given && !strings.Contains(" "+actions+" copy copy_tree ", " "+in.Action+" "):
-			return usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q means nothing for %s", name, in.Action), "Leave it out")
-		}
-		return nil
-	}
-	for _, err := range []error{
-		wants("target", in.Target != "", "move copy copy_tree"),
-		wants("title", strings.TrimSpace(in.Title) != "", "rename"),
-		wants("version", in.Version != 0, "restore_version"),
+	among := func(actions string) bool { return slices.Contains(strings.Fields(actions), in.Action) }
+	for _, a := range []struct {
+		name          string
+		given         bool
+		needed, taken string // by which actions
+	}{
+		{"target", in.Target != "", "move copy copy_tree", ""},
+		{"position", in.Position != "", "", "move"},
+		{"title", strings.TrimSpace(in.Title) != "", "rename", "copy copy_tree"},
+		{"version", in.Version != 0, "restore_version", ""},
+		{"message", in.Message != "", "", versioned},
+		{"confirm", in.Confirm != "", "", "trash purge discard_draft"},
 	} {
-		if err != nil {
-			return err
+		switch {
+		case among(a.needed) && !a.given:
+			return usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q is missing for %s", a.name, in.Action), "")
+		case a.given && !among(a.needed+" "+a.taken):
+			return usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q means nothing for %s", a.name, in.Action), "Leave it out")
 		}
-	}
-	if in.Position != "" && in.Action != "move" {
-		return usererr.New(usererr.BadInput, `The argument "position" is for move only`, "Leave it out")
 	}
 	_, err := arguments.OneOf("position", in.Position, pages.Below, pages.Before, pages.After)
 	return err
 }
 
-// do makes the write, or says what would happen.
+// do makes the write, or says what would happen. A version that is not the
+// expected one says, after the fact, nothing of what was done before it.
 func (d deed) do(ctx context.Context, act func(context.Context, *guard.Wiki) (change.Out, error), settle func(context.Context, *guard.Wiki, time.Time) (change.Out, error)) (change.Out, string, error) {
 	op := guard.Op[change.Out]{
-		Tool: manage, Site: d.in.Site, Page: string(d.in.Page), Input: d.in, Run: act, Settle: settle,
+		Tool: manage, Site: d.in.Site, Page: string(d.in.Page), Input: d.in, Run: act,
+		Settle: func(ctx context.Context, w *guard.Wiki, started time.Time) (change.Out, error) {
+			out, err := settle(ctx, w, started)
+			if errors.Is(err, guard.ErrConflict) {
+				err = usererr.New(usererr.Unknown, "The page has changed since, and it is not certain whether this call was done before", "")
+			}
+			return out, err
+		},
 		Check: "Look at the page with confluence_get_page, and at the place with confluence_get_tree",
 	}
 	if d.in.Dry {

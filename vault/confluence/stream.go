@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 )
 
 // Upload is a request whose body is sent as it is read, so that it is tried
@@ -23,7 +24,8 @@ type Upload struct {
 }
 
 // Stream sends u and decodes the answer into into. Only ctx bounds it: the
-// caller ends what does not get on.
+// caller ends what does not get on. The body is not read any more when it
+// returns. What is wrong with the body itself is not in the error.
 func (c *Client) Stream(ctx context.Context, u Upload, into any) error {
 	if wait := c.cfg.Quota.wait(); wait > 0 {
 		return &Error{Kind: KindRateLimited, Status: http.StatusTooManyRequests, RetryAfter: wait}
@@ -42,7 +44,9 @@ func (c *Client) stream(ctx context.Context, u Upload, into any) *Error {
 	if len(u.Query) > 0 {
 		address += "?" + u.Query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, u.Method, address, io.NopCloser(u.Body))
+	body := &lent{from: u.Body}
+	defer body.back()
+	req, err := http.NewRequestWithContext(ctx, u.Method, address, io.NopCloser(body))
 	if err != nil {
 		return &Error{Kind: KindProtocol, Err: errors.New("building a request")}
 	}
@@ -66,6 +70,38 @@ func (c *Client) stream(ctx context.Context, u Upload, into any) *Error {
 		return &Error{Kind: KindProtocol, Status: resp.StatusCode, TraceID: trace(resp.Header), Unsure: true}
 	}
 	return nil
+}
+
+// lent is a body while it is sent. The transport reads it in a goroutine of its
+// own, which goes on for a while after an answer that came early.
+type lent struct {
+	mu   sync.Mutex
+	from io.Reader // guarded by mu; nil when it was given back
+}
+
+// errBody stands for what is wrong with a body: the text of that may name a file
+// of somebody's computer, and the error of a request is logged.
+var errBody = errors.New("the body could not be read")
+
+// Read implements io.Reader.
+func (l *lent) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.from == nil {
+		return 0, errBody
+	}
+	n, err := l.from.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // as readers return it
+		err = errBody
+	}
+	return n, err
+}
+
+// back waits for the reading that is under way, and lets no other begin.
+func (l *lent) back() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.from = nil
 }
 
 // Download asks for content that another host has: Confluence answers with the

@@ -1,8 +1,19 @@
 package confluence_test
 
 import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/iotest"
+	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/secret"
+	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 )
 
@@ -46,5 +57,54 @@ func TestMediaAddress(t *testing.T) {
 		if got := confluence.MediaAddress(tt.base, tt.target); got != tt.want {
 			t.Errorf("from %s to %s: %v", tt.base, tt.target, got)
 		}
+	}
+}
+
+// sluggish is a body that is read for a while at a time.
+type sluggish struct {
+	inside, after atomic.Bool
+	given         atomic.Bool // back to the caller
+}
+
+func (s *sluggish) Read(p []byte) (int, error) {
+	s.inside.Store(true)
+	defer s.inside.Store(false)
+	if s.given.Load() {
+		s.after.Store(true)
+	}
+	time.Sleep(20 * time.Millisecond)
+	return len(p), nil
+}
+
+func TestABodyIsTheCallersAgainAfterTheAnswer(t *testing.T) {
+	c, _ := real(t, say(http.StatusRequestEntityTooLarge, "{}"))
+	body := &sluggish{}
+	err := c.Stream(t.Context(), confluence.Upload{Method: http.MethodPost, Path: "/rest/api/x", Length: 1 << 30, Body: body}, nil)
+	body.given.Store(true)
+	if body.inside.Load() {
+		t.Error("the body is being read")
+	}
+	if !confluence.Is(err, confluence.KindTooLarge) {
+		t.Errorf("%v", err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if body.after.Load() {
+		t.Error("the body was read later")
+	}
+}
+
+func TestWhatIsWrongWithABodyIsNotLogged(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	defer server.Close()
+	var log bytes.Buffer
+	transport := confluence.Transport()
+	defer transport.CloseIdleConnections()
+	c := confluence.New(confluence.Config{
+		HTTP: &http.Client{Transport: transport}, Base: server.URL, Token: secret.New(canary), Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	body := io.MultiReader(strings.NewReader("some"), iotest.ErrReader(usererr.New(usererr.Conflict, "/home/ada/plan.txt: the file changed", "")))
+	err := c.Stream(t.Context(), confluence.Upload{Method: http.MethodPost, Path: "/rest/api/x", Length: 1000, Body: body}, nil)
+	if err == nil || strings.Contains(err.Error(), "ada") || log.Len() == 0 || strings.Contains(log.String(), "ada") {
+		t.Errorf("%v, and in the log: %s", err, log.String())
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/templates"
+	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/variables"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/files"
@@ -139,6 +140,8 @@ func (c *creation) filled(ctx context.Context, w *guard.Wiki) (string, error) {
 	}
 	body, missing, err := variables.Fill(found.Body, values)
 	switch {
+	case errors.Is(err, variables.ErrTooLarge):
+		return "", change.ErrTooLarge()
 	case err != nil:
 		return "", usererr.Wrap(err, usererr.Internal, "The template cannot be read", "Make a page of it in the browser")
 	case len(missing) > 0:
@@ -343,5 +346,5 @@ func (c *creation) made(ctx context.Context, w *guard.Wiki, page guard.Page, sta
 	if err != nil {
 		return change.Unclear, err
 	}
-	return change.Wrote(ctx, w, first, started, change.SameText(first.Body, body)), nil
+	return change.Wrote(ctx, w, first, started, markup.SameText(first.Body, body)), nil
 }

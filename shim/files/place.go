@@ -39,6 +39,10 @@ func (d *Desk) find(open wire.FileOpen) (handle, error) {
 	if err != nil {
 		return nil, refused(usererr.NotFound, at.folder, cause(err), "")
 	}
+	if leadsToHidden(root, at.rel) {
+		_ = root.Close()
+		return nil, notHidden(at.asked)
+	}
 	if open.Mode == wire.FileWrite {
 		return create(root, at, open, overwrite)
 	}
@@ -123,7 +127,7 @@ func look(allowed []folder, path, asked string) (place, error) {
 				continue
 			}
 			if hidden(rel) {
-				return place{}, refused(usererr.Denied, asked, "hidden files and folders are not used", "Copy the file to a folder that is not hidden")
+				return place{}, notHidden(asked)
 			}
 			if !filepath.IsAbs(path) && !exists(folder, rel) {
 				continue // perhaps in the next one
@@ -204,10 +208,56 @@ func exists(f folder, rel string) bool {
 
 // hidden reports whether a part of a path begins with a dot: keys, settings
 // and the insides of repositories are there.
-func hidden(rel string) bool {
-	return slices.ContainsFunc(strings.Split(filepath.ToSlash(rel), "/"), func(part string) bool {
-		return strings.HasPrefix(part, ".") && part != "."
-	})
+func hidden(rel string) bool { return slices.ContainsFunc(parts(rel), hiddenPart) }
+
+func parts(rel string) []string { return strings.Split(filepath.ToSlash(rel), "/") }
+
+func hiddenPart(part string) bool {
+	return strings.HasPrefix(part, ".") && part != "." || runtime.GOOS == "windows" && alias(part)
+}
+
+// alias reports whether a name looks like the short one that Windows gives to
+// another, and with that to names that begin with a dot.
+func alias(part string) bool {
+	stem, ending, _ := strings.Cut(part, ".")
+	head, number, ok := strings.Cut(stem, "~")
+	return ok && len(head) <= 6 && len(ending) <= 3 && number != "" && strings.Trim(number, "0123456789") == ""
+}
+
+// maxLinks is how many symbolic links one path may have.
+const maxLinks = 40
+
+// leadsToHidden reports whether the symbolic links of a path below root lead
+// through what is hidden there: a repository that somebody else made may have
+// such. Where they lead out is for os.Root to refuse.
+func leadsToHidden(root *os.Root, rel string) bool {
+	left, at, links := parts(rel), ".", 0
+	for len(left) > 0 {
+		part := left[0]
+		left = left[1:]
+		switch {
+		case part == ".." || part == "." || part == "":
+			at = filepath.Join(at, part)
+			continue
+		case hiddenPart(part):
+			return true
+		}
+		next := filepath.Join(at, part)
+		target, err := root.Readlink(next)
+		if err != nil {
+			at = next // no link
+			continue
+		}
+		if links++; links > maxLinks {
+			return true
+		}
+		left = append(parts(target), left...)
+	}
+	return false
+}
+
+func notHidden(asked string) error {
+	return refused(usererr.Denied, asked, "hidden files and folders are not used", "Copy the file to a folder that is not hidden")
 }
 
 // shown is a path fit for a sentence.

@@ -113,6 +113,53 @@ func TestOnlyAllowedFolders(t *testing.T) {
 	}
 }
 
+// A repository that somebody else made may have links to what is hidden in it.
+func TestLinksDoNotLeadToWhatIsHidden(t *testing.T) {
+	d := newDesk(t, files.Rules{})
+	if err := os.MkdirAll(filepath.Join(d.work, ".git", "hooks"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(d.work, ".git", "config"), "secret")
+	put(t, filepath.Join(d.work, ".env"), "secret")
+	put(t, filepath.Join(d.work, "plain"), "x")
+	for name, target := range map[string]string{
+		"env": ".env", "git": ".git", "sub": ".", "chain": "env", "round": "sub/../plain", "way": ".git/../plain",
+	} {
+		if err := os.Symlink(target, filepath.Join(d.work, name)); err != nil {
+			t.Skip(err) // not everybody may make links on Windows
+		}
+	}
+	for path, code := range map[string]usererr.Code{
+		"env": usererr.Denied, "chain": usererr.Denied, filepath.Join("git", "config"): usererr.Denied, filepath.Join("sub", "env"): usererr.Denied,
+		"way": usererr.Denied, "plain": "", filepath.Join("sub", "sub", "plain"): "",
+	} {
+		if _, a := d.upload(filepath.Join(d.work, path)); a.Code != string(code) {
+			t.Errorf("%s: %+v, want %q", path, a, code)
+		}
+	}
+	if _, a := d.download(filepath.Join(d.work, "git", "hooks"), "post-checkout", false); a.Code != string(usererr.Denied) {
+		t.Errorf("into a hidden folder: %+v", a)
+	}
+	d = newDesk(t, files.Rules{})
+	if err := os.Symlink("loop", filepath.Join(d.work, "loop")); err != nil {
+		t.Fatal(err)
+	}
+	if _, a := d.upload(filepath.Join(d.work, "loop")); a.Code == "" {
+		t.Errorf("in circles: %+v", a)
+	}
+}
+
+func TestShortNamesOfWindows(t *testing.T) {
+	for name, want := range map[string]bool{
+		"GIT~1": true, "env~1": true, "NPMRC~12.txt": true, "GITCON~1": true,
+		"plan.txt": false, "plan~.txt": false, "~1x": false, "a longer name~1.txt": false, "x~1.html": false, "backup.~1~": false,
+	} {
+		if files.Alias(name) != want {
+			t.Errorf("%s: %v", name, !want)
+		}
+	}
+}
+
 func TestTheClientsFolders(t *testing.T) {
 	work := t.TempDir()
 	path := put(t, filepath.Join(work, "a.txt"), "x")

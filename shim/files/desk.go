@@ -21,8 +21,11 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 )
 
-// maxDone bounds the requests to close that are remembered for one stream.
-const maxDone = 1024
+const (
+	maxDone  = 1024 // requests to close that are remembered for one stream
+	maxAside = 1024 // answers that are sent aside and are not written yet
+	maxAgain = 64   // requests to open one file while it is being opened
+)
 
 // ErrNonsense says that the vault asked for what no vault asks for.
 var ErrNonsense = errors.New("the vault asked for files in a way that makes no sense")
@@ -59,6 +62,7 @@ type Desk struct {
 
 	mu     sync.Mutex
 	closed bool
+	aside  int                // guarded by mu; see later
 	open   map[uint64]*file   // guarded by mu; by handle
 	done   map[uint64]*ending // guarded by mu; handles of calls that still run
 }
@@ -135,11 +139,9 @@ func (d *Desk) begin(open wire.FileOpen) error {
 	case d.closed:
 		return nil
 	case f != nil:
-		f.again(open.ID) // asked again over another link
-		return nil
+		return f.again(open.ID) // asked again over another link
 	case known != nil:
-		d.later(open.ID, known.opened)
-		return nil
+		return d.later(open.ID, known.opened)
 	case len(d.open) >= wire.FilesOpen || len(d.done) >= maxDone:
 		return ErrNonsense
 	}
@@ -173,14 +175,27 @@ func (d *Desk) queue(handle uint64, r request) error {
 	if ended != nil && r.close {
 		answer = ended.closed
 	}
-	d.later(r.id, answer)
-	return nil
+	return d.later(r.id, answer)
 }
 
-// later gives an answer to another request too. mu is held, so it is sent aside.
-func (d *Desk) later(id uint64, answer wire.FileAnswer) {
+// later gives an answer to another request too. mu is held, so it is sent aside:
+// a vault that asks and does not read must not fill the memory with answers.
+func (d *Desk) later(id uint64, answer wire.FileAnswer) error {
+	switch {
+	case d.closed:
+		return nil
+	case d.aside >= maxAside:
+		return ErrNonsense
+	}
+	d.aside++
 	answer.ID = id
-	d.joined.Go(func() { d.answer(answer) }) // ends when the frame is written
+	d.joined.Go(func() { // ends when the frame is written
+		d.answer(answer)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.aside--
+	})
+	return nil
 }
 
 // End closes the files of a call of the client: it is answered, or not wanted
@@ -205,6 +220,7 @@ func (d *Desk) Reset() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for handle, f := range d.open {
+		f.foreign = true
 		f.stop()
 		delete(d.open, handle) // its handle is free
 	}
@@ -223,7 +239,14 @@ func (d *Desk) Close() {
 	d.joined.Wait()
 }
 
-func (d *Desk) answer(a wire.FileAnswer) { d.cfg.Send(wire.Encode(wire.KindFileAnswer, a)) }
+func (d *Desk) answer(a wire.FileAnswer) {
+	frame := wire.Encode(wire.KindFileAnswer, a)
+	if len(frame) > wire.MaxControl { // each link that it is sent over would end
+		a.Path, a.Hint = "", "" // for people, who can do without
+		frame = wire.Encode(wire.KindFileAnswer, a)
+	}
+	d.cfg.Send(frame)
+}
 
 func (d *Desk) giveBack(chunk *[]byte) {
 	if chunk != nil {

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"log/slog"
 	"sync"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
@@ -14,11 +15,12 @@ type file struct {
 	work chan request
 	quit chan struct{}
 
-	once   sync.Once
-	queued map[uint64]bool // guarded by desk.mu; requests that are not answered
-	opened []uint64        // guarded by desk.mu; requests to open it that are not answered
-	said   wire.FileAnswer // guarded by desk.mu; the answer to those, once there is one
-	known  bool            // guarded by desk.mu; said is set
+	once    sync.Once
+	queued  map[uint64]bool // guarded by desk.mu; requests that are not answered
+	opened  []uint64        // guarded by desk.mu; requests to open it that are not answered
+	said    wire.FileAnswer // guarded by desk.mu; the answer to those, once there is one
+	known   bool            // guarded by desk.mu; said is set
+	foreign bool            // guarded by desk.mu; the vault that asked for it has gone
 }
 
 // handle is a file of this computer that is open. One goroutine uses it.
@@ -37,13 +39,27 @@ type handle interface {
 // stop ends the goroutine soon. It may be called several times.
 func (f *file) stop() { f.once.Do(func() { close(f.quit) }) }
 
-// again answers another request to open the file; desk.mu is held.
-func (f *file) again(id uint64) {
-	if !f.known {
-		f.opened = append(f.opened, id)
-		return
+// stopped reports whether the call of the file has ended, or the vault is
+// another one.
+func (f *file) stopped() bool {
+	select {
+	case <-f.quit:
+		return true
+	default:
+		return false
 	}
-	f.desk.later(id, f.said)
+}
+
+// again answers another request to open the file; desk.mu is held.
+func (f *file) again(id uint64) error {
+	switch {
+	case f.known:
+		return f.desk.later(id, f.said)
+	case len(f.opened) >= maxAgain:
+		return ErrNonsense
+	}
+	f.opened = append(f.opened, id)
+	return nil
 }
 
 // run opens the file and does what is asked, until it is closed.
@@ -51,7 +67,11 @@ func (f *file) run() {
 	h, err := f.desk.find(f.open)
 	first := wire.FileAnswer{ID: f.open.ID}
 	if err != nil {
-		f.desk.cfg.Log.Warn("a file was refused", "mode", f.open.Mode, "err", err)
+		level := slog.LevelWarn
+		if f.stopped() { // such as for the client to be asked for its folders
+			level = slog.LevelDebug
+		}
+		f.desk.cfg.Log.Log(f.desk.ctx, level, "a file was refused", "mode", f.open.Mode, "err", err)
 		first = failed(f.open.ID, err)
 	} else {
 		first.Name, first.Size = h.info()
@@ -84,8 +104,21 @@ func (f *file) tell(answer wire.FileAnswer) {
 	f.desk.mu.Unlock()
 	for _, id := range append([]uint64{answer.ID}, more...) {
 		answer.ID = id
+		f.answer(answer)
+	}
+}
+
+// answer answers, unless the vault is another one, which has asked nothing.
+func (f *file) answer(answer wire.FileAnswer) {
+	if !f.isForeign() {
 		f.desk.answer(answer)
 	}
+}
+
+func (f *file) isForeign() bool {
+	f.desk.mu.Lock()
+	defer f.desk.mu.Unlock()
+	return f.foreign
 }
 
 // do does one thing and answers. It returns true when the file is closed.
@@ -113,7 +146,7 @@ func (f *file) do(h handle, r request) (over bool) {
 	} else {
 		f.finished(r.id)
 	}
-	f.desk.answer(answer)
+	f.answer(answer)
 	return r.close
 }
 
@@ -128,7 +161,9 @@ func (f *file) read(h handle, r request) error {
 		return err
 	}
 	f.finished(r.id)
-	f.desk.cfg.Send(frame[:head+n])
+	if !f.isForeign() {
+		f.desk.cfg.Send(frame[:head+n])
+	}
 	return nil
 }
 
@@ -145,6 +180,7 @@ func (f *file) leave(answer wire.FileAnswer) {
 	_, running := d.cfg.Call(f.open.Call)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	running = running && !f.stopped() // End was here, and takes no more off
 	if d.open[f.open.Handle] != f {
 		return // the handle is another's by now
 	}

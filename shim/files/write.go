@@ -117,7 +117,7 @@ func (s *sink) write(data []byte, offset int64) error {
 		return s.failure
 	case to <= s.written, again:
 		return nil // sent again over another link
-	case offset < s.written, s.expected > 0 && to > s.expected, offset-s.written > wire.FileWindow*wire.FileChunk:
+	case offset < s.written, s.expected > 0 && to > s.expected, offset-s.written > wire.FileWindow*wire.FileChunk, len(s.ahead) >= wire.FileWindow:
 		s.failure = ErrNonsense
 		return s.failure
 	}

@@ -193,7 +193,7 @@ func (l look) show(ctx context.Context, kind extract.Kind, data []byte, out *get
 	switch kind {
 	case extract.Picture:
 		var picture extract.Shown
-		if picture, err = extract.Look(data); err == nil {
+		if picture, err = extract.Look(ctx, data); err == nil {
 			out.picture = &mcp.ImageContent{Data: picture.Data, MIMEType: picture.MediaType}
 			out.Note = fmt.Sprintf("The picture has %d x %d points", picture.Width, picture.Height)
 			return nil

@@ -15,6 +15,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"encoding/binary"
 
@@ -151,7 +152,7 @@ func TestPicturesAreMadeSmall(t *testing.T) {
 		"jpeg": {asJPEG.Bytes(), "image/jpeg", 15, 1568, 20, 1 << 20},
 		"gif":  {asGIF.Bytes(), "image/png", 30, 30, 30, 1 << 20},
 	} {
-		got, err := extract.Look(tt.data)
+		got, err := extract.Look(t.Context(), tt.data)
 		config, _, decodeErr := image.DecodeConfig(bytes.NewReader(got.Data))
 		if err != nil || decodeErr != nil || config.Width != tt.w || config.Height != tt.h || got.Width != tt.inW || !strings.HasPrefix(got.MediaType, tt.kind) || len(got.Data) > tt.largestLen {
 			t.Errorf("%s: %dx%d %s of %d bytes, %v %v", name, config.Width, config.Height, got.MediaType, len(got.Data), err, decodeErr)
@@ -164,7 +165,7 @@ func TestPicturesAreMadeSmall(t *testing.T) {
 		m.Set(x, 0, color.NRGBA{200, 100, 50, uint8(0xff * (x % 2))})
 	}
 	_ = png.Encode(&two, m)
-	got, err := extract.Look(two.Bytes())
+	got, err := extract.Look(t.Context(), two.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,9 +188,36 @@ func TestPicturesThatMeanHarm(t *testing.T) {
 		"nothing": nil, "text": []byte("hello"), "huge": header(100_000, 100_000), "wide": header(1<<31-1, 1), "many points": header(29_000, 29_000),
 		"no content": header(10, 10), "cut off": header(10, 10)[:20], "gif": []byte("GIF89a\xff\xff\xff\xff"),
 	} {
-		if got, err := extract.Look(data); !errors.Is(err, extract.ErrUnreadable) {
+		if got, err := extract.Look(t.Context(), data); !errors.Is(err, extract.ErrUnreadable) {
 			t.Errorf("%s: %d bytes, %v", name, len(got.Data), err)
 		}
+	}
+}
+
+// rescanned is a progressive JPEG of one colour that goes over all of its points
+// again and again, which takes a few bytes each time.
+func rescanned(side uint16, times int) []byte {
+	data := []byte{0xff, 0xd8, 0xff, 0xdb, 0, 67, 0}
+	data = append(data, bytes.Repeat([]byte{1}, 64)...)
+	data = append(data, 0xff, 0xc2, 0, 11, 8, byte(side>>8), byte(side), byte(side>>8), byte(side), 1, 1, 0x11, 0)
+	data = append(data, 0xff, 0xc4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xe0) // the code 0: 16384 blocks of nothing and as many more as 14 bits say
+	blocks := int(side/8) * int(side/8)
+	scan := append([]byte{0xff, 0xda, 0, 8, 1, 1, 0, 1, 63, 0}, make([]byte, ((blocks+16383)/16384*15+7)/8)...)
+	return append(append(data, bytes.Repeat(scan, times)...), 0xff, 0xd9)
+}
+
+func TestNobodyWaitsForAPictureForEver(t *testing.T) {
+	if _, err := extract.Look(t.Context(), rescanned(64, 3)); err != nil {
+		t.Fatal(err) // it is a picture
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	begun := time.Now()
+	if _, err := extract.Look(ctx, rescanned(1600, 100_000)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 
@@ -219,7 +247,7 @@ func FuzzLook(f *testing.F) {
 	f.Add(b.Bytes())
 	f.Add(header(2, 2))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if got, err := extract.Look(data); err == nil {
+		if got, err := extract.Look(t.Context(), data); err == nil {
 			if config, _, err := image.DecodeConfig(bytes.NewReader(got.Data)); err != nil || config.Width > extract.MaxSide || config.Height > extract.MaxSide {
 				t.Error(fmt.Sprint(config), err)
 			}

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"bytes"
+	"context"
 	"image"
 	"image/color"
 	_ "image/gif" // the first picture of one
@@ -27,21 +28,26 @@ type Shown struct {
 // Look makes a picture of a PNG, JPEG or GIF file that is no larger than what a
 // model looks at. It is encoded anew, so nothing comes along that cannot be seen.
 // It may take some hundred megabytes: callers see to it that few run at once.
-func Look(data []byte) (shown Shown, err error) {
+func Look(ctx context.Context, data []byte) (shown Shown, err error) {
 	defer func() {
 		if r := recover(); r != nil { // the file is anybody's
 			shown, err = Shown{}, unreadable("it is damaged")
 		}
 	}()
-	config, format, err := image.DecodeConfig(bytes.NewReader(data))
+	config, format, err := image.DecodeConfig(&timed{ctx, bytes.NewReader(data)})
 	switch {
+	case ctx.Err() != nil:
+		return Shown{}, context.Cause(ctx)
 	case err != nil:
 		return Shown{}, unreadable("it is no PNG, JPEG or GIF picture, or is damaged")
 	case config.Width <= 0 || config.Height <= 0 || config.Width > maxEdge || config.Height > maxEdge || config.Width*config.Height > maxPixels:
 		return Shown{}, unreadable("the picture has %d x %d points, which is more than is read", config.Width, config.Height)
 	}
-	picture, _, err := image.Decode(bytes.NewReader(data))
-	if err != nil {
+	picture, _, err := image.Decode(&timed{ctx, bytes.NewReader(data)})
+	switch {
+	case ctx.Err() != nil:
+		return Shown{}, context.Cause(ctx)
+	case err != nil:
 		return Shown{}, unreadable("the picture is damaged")
 	}
 	small := shrink(picture, MaxSide)
@@ -64,6 +70,21 @@ func Look(data []byte) (shown Shown, err error) {
 		shown.Data, shown.MediaType = b.Bytes(), "image/jpeg"
 	}
 	return shown, nil
+}
+
+// timed is a picture for a decoder that has no limit of time itself: a JPEG file
+// may go over all of its points as often as there is room to say so.
+type timed struct {
+	ctx  context.Context //nolint:containedctx // of the one reading
+	from *bytes.Reader
+}
+
+// Read implements io.Reader, in pieces that are soon done with.
+func (t *timed) Read(p []byte) (int, error) {
+	if t.ctx.Err() != nil {
+		return 0, context.Cause(t.ctx)
+	}
+	return t.from.Read(p[:min(len(p), 4<<10)])
 }
 
 // shrink makes a picture whose sides are at most most: each point is the mean

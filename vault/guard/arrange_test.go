@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +69,7 @@ func TestTreesLeaveOutDeniedSpaces(t *testing.T) {
 	r.wiki()
 	r.answers["GET /api/v2/pages/101/descendants"] = `{"results":[{"id":"5","title":"Open","depth":1,"parentId":"101","spaceId":"7","childPosition":2},
 		{"id":"6","title":"SECRET","depth":1,"parentId":"101","spaceId":"8"},{"id":"9","title":"First","depth":1,"parentId":"101","childPosition":1},{"id":"10","title":"Under","depth":2,"parentId":"9"}]}`
-	r.answers["GET /api/v2/pages/101/ancestors"] = `{"results":[{"id":"102","type":"page"},{"id":"4","type":"page"}]}`
+	r.answers["GET /api/v2/pages/101/ancestors"] = `{"results":[{"id":"8","type":"folder","title":"SECRET","spaceId":"8"},{"id":"102","type":"page"},{"id":"3","type":"folder"},{"id":"4","type":"page"}]}`
 	r.answers["GET /api/v2/pages"] = `{"results":[{"id":"102","title":"SECRET","spaceId":"8"},{"id":"4","title":"Home","spaceId":"7"}]}`
 	show := func(look func(context.Context, *guard.Wiki, guard.Page) (trees.Tree, error)) string {
 		got, err := read(as(t, ada()), r, func(ctx context.Context, w *guard.Wiki) (string, error) {
@@ -95,7 +96,7 @@ func TestTreesLeaveOutDeniedSpaces(t *testing.T) {
 		t.Errorf("%s, %+v", below, r.last(t))
 	}
 	above := show(trees.Above)
-	if above != "0 Home true, 1 Plan false" || !strings.Contains(r.last(t).Detail, "1 results withheld") {
+	if above != "0  true, 1 Home true, 2 Plan false" || !strings.Contains(r.last(t).Detail, "2 results withheld") || !slices.Contains(r.last(t).Objects, "folder:3@OPS") {
 		t.Errorf("%s, %+v", above, r.last(t))
 	}
 	for _, e := range r.audited {

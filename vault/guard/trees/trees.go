@@ -185,9 +185,12 @@ func Above(ctx context.Context, w *guard.Wiki, page guard.Page) (Tree, error) {
 		return Tree{}, err
 	}
 	var ids []string
+	var others []trees.Node // which have no titles here
 	for _, n := range above {
 		if n.Type == "page" {
 			ids = append(ids, n.ID)
+		} else {
+			others = append(others, n)
 		}
 	}
 	err = w.Ask(ctx, "What is above the page "+page.ID, scopePages, func(c *confluence.Client) (err error) {
@@ -197,18 +200,17 @@ func Above(ctx context.Context, w *guard.Wiki, page guard.Page) (Tree, error) {
 	if err != nil {
 		return Tree{}, err
 	}
-	if titled, err = allowed(ctx, w, titled, page.Space); err != nil {
+	known, err := allowed(ctx, w, append(titled, others...), page.Space)
+	if err != nil {
 		return Tree{}, err
 	}
 	var tree Tree
 	for _, n := range above {
-		i := slices.IndexFunc(titled, func(t trees.Node) bool { return t.ID == n.ID })
-		switch {
-		case i >= 0:
-			n.Title = titled[i].Title
-		case n.Type == "page":
+		i := slices.IndexFunc(known, func(k trees.Node) bool { return k.ID == n.ID })
+		if i < 0 {
 			continue
 		}
+		n.Title = known[i].Title
 		tree.Nodes = append(tree.Nodes, Node{ID: n.ID, Title: n.Title, Type: n.Type, Depth: len(tree.Nodes), Children: true})
 	}
 	tree.Nodes = append(tree.Nodes, Node{ID: page.ID, Title: page.Title, Type: page.Type, Depth: len(tree.Nodes)})

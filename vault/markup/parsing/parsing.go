@@ -48,7 +48,7 @@ func markdownParser(b *budget) parser.Parser {
 			util.Prioritized(tokenParser{}, 20),
 			util.Prioritized(noteMarkParser{}, 30),
 			util.Prioritized(emojiParser{}, 40),
-			util.Prioritized(parser.NewCodeSpanParser(), 100),
+			util.Prioritized(&codeSpans{InlineParser: parser.NewCodeSpanParser()}, 100),
 			util.Prioritized(brackets{parser.NewLinkParser(), b}, 200),
 			util.Prioritized(parser.NewAutoLinkParser(), 300),
 			util.Prioritized(parser.NewRawHTMLParser(), 400),
@@ -56,7 +56,7 @@ func markdownParser(b *budget) parser.Parser {
 			util.Prioritized(delimiters{extension.NewStrikethroughParser(), b}, 500),
 		),
 		parser.WithParagraphTransformers(
-			util.Prioritized(parser.LinkReferenceParagraphTransformer, 100),
+			util.Prioritized(references{parser.LinkReferenceParagraphTransformer}, 100),
 			util.Prioritized(extension.NewTableParagraphTransformer(), 200),
 		),
 	)

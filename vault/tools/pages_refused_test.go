@@ -48,6 +48,50 @@ func TestDryRunsWriteNothing(t *testing.T) {
 	})
 }
 
+// An argument that means nothing to what is asked for is refused, not ignored, and
+// so is a dry run of what would be.
+func TestArgumentsThatMeanNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, atlassiansim.Options{})
+		parent, id := r.put("ada", "ENG", "Parent", "<p>p</p>"), r.put("ada", "ENG", "Child", "<h2>One</h2><p>c</p>")
+		c := r.connect()
+		for _, call := range []struct {
+			tool      string
+			arguments object
+			want      string
+		}{
+			{"confluence_manage_page", object{"action": "copy", "target": parent, "version": 1}, `"version" means nothing for copy`},
+			{"confluence_manage_page", object{"action": "archive", "message": "old"}, `"message" means nothing for archive`},
+			{"confluence_manage_page", object{"action": "move", "target": parent, "confirm": "x"}, `"confirm" means nothing for move`},
+			{"confluence_manage_page", object{"action": "purge", "dry_run": true}, "The page is current, not trashed"},
+			{"confluence_edit_page", object{"operation": "replace_text", "section": "one", "find": "c", "body": "d", "expected_version": 1}, "The section is not named, or must not be"},
+		} {
+			call.arguments["page"] = id
+			if a := c.call(call.tool, call.arguments); !a.IsError || !strings.Contains(a.text(), call.want) || r.sent("PUT")+r.sent("POST")+r.sent("DELETE") != 0 {
+				t.Errorf("%s %v: %s", call.tool, call.arguments, a.text())
+			}
+		}
+	})
+}
+
+// A text that is replaced may stand partly in what somebody has commented on:
+// that the comment would have no place any more is said.
+func TestReplacedTextKeepsAnchors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, atlassiansim.Options{})
+		id := r.put("ada", "ENG", "Doc", `<p>The <ac:inline-comment-marker ac:ref="c1">TTL</ac:inline-comment-marker> is 1 h</p>`)
+		c := r.connect()
+		edit := object{"page": id, "expected_version": 1, "operation": "replace_text", "find": "The TTL is 1 h", "body": "It lives long"}
+		if a := c.call("confluence_edit_page", edit); !a.IsError || !strings.Contains(a.text(), "inline comment on “TTL”") || r.sent("PUT") != 0 {
+			t.Errorf("%s", a.text())
+		}
+		edit["body"] = "The TTL is 2 h"
+		if a := c.call("confluence_edit_page", edit); a.IsError {
+			t.Errorf("%s", a.text())
+		}
+	})
+}
+
 // What Confluence would not take is refused before it is asked.
 func TestTooLargeBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -254,7 +254,7 @@ func (p *plan) send(ctx context.Context, w *guard.Wiki, page guard.Page) error {
 	}
 	now, err := permissions.Of(ctx, w, page)
 	if err != nil {
-		return err
+		return guard.Happened(err)
 	}
 	for _, s := range p.steps {
 		if slices.ContainsFunc(now[s.operation], is(s.subject)) != s.add {

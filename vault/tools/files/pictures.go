@@ -32,14 +32,18 @@ var endings = map[string]string{
 	"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "image/webp": ".webp", "image/svg+xml": ".svg", "image/bmp": ".bmp", "image/tiff": ".tif",
 }
 
-// pictures finds the images that a text brings along, outside of code.
+// pictures finds the images that a text brings along, outside of code; of too
+// many, one more than there may be.
 func pictures(markdown string) []picture {
 	if !strings.Contains(markdown, "![") {
 		return nil
 	}
 	var found []picture
 	at, closing := 0, ""
-	for _, line := range strings.SplitAfter(markdown, "\n") {
+	for line := range strings.SplitAfterSeq(markdown, "\n") {
+		if len(found) > maxImages {
+			break
+		}
 		mark := fence.FindStringSubmatch(line)
 		switch {
 		case closing != "":
@@ -59,14 +63,21 @@ func pictures(markdown string) []picture {
 // inLine finds the images of one line, which begins at.
 func inLine(line string, at int) []picture {
 	var found []picture
-	for _, m := range image.FindAllStringSubmatchIndex(line, -1) {
-		if strings.Count(line[:m[0]], "`")%2 == 1 || m[0] > 0 && line[m[0]-1] == '\\' {
+	from, ticks, counted := 0, 0, 0 // ticks are those before counted
+	for len(found) <= maxImages {
+		m := image.FindStringSubmatchIndex(line[from:])
+		if m == nil {
+			break
+		}
+		begins, dest, ends := from+m[0], from+m[2], from+m[3]
+		from += m[1]
+		ticks += strings.Count(line[counted:begins], "`")
+		counted = begins
+		if ticks%2 == 1 || begins > 0 && line[begins-1] == '\\' {
 			continue // within code, or no image
 		}
-		p := picture{from: at + m[2], to: at + m[3]}
-		target := line[m[2]:m[3]]
-		target = strings.TrimSuffix(strings.TrimPrefix(target, "<"), ">")
-		if p.read(target) {
+		p := picture{from: at + dest, to: at + ends}
+		if p.read(strings.TrimSuffix(strings.TrimPrefix(line[dest:ends], "<"), ">")) {
 			found = append(found, p)
 		}
 	}

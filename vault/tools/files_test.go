@@ -10,12 +10,15 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"net/http"
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim"
+	"github.com/coatcheck-mcp/coatcheck/internal/atlassiansim/media"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
@@ -193,6 +196,46 @@ func TestNoFileWithoutARecord(t *testing.T) {
 	a := c.call("confluence_download_attachment", object{"page": page.ID, "file": "a.bin", "folder": "/down"})
 	if !a.IsError || !strings.Contains(a.text(), "cannot store its audit record") || len(d.files) != 1 {
 		t.Errorf("%s, and there are %d files", a.text(), len(d.files))
+	}
+}
+
+// endless is a Confluence whose files go on after their end.
+type endless struct {
+	http.RoundTripper
+	given atomic.Int64
+}
+
+func (e *endless) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := e.RoundTripper.RoundTrip(r)
+	if err == nil && strings.HasPrefix(r.URL.Path, media.Prefix) {
+		resp.Body, resp.ContentLength = struct {
+			io.Reader
+			io.Closer
+		}{e, resp.Body}, -1
+	}
+	return resp, err
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.given.Add(int64(len(p))) > 16<<20 {
+		return 0, io.EOF
+	}
+	return len(p), nil
+}
+
+func TestAFileThatDoesNotEndIsNotTaken(t *testing.T) {
+	d := &disk{files: map[string][]byte{"/w/a.bin": make([]byte, 1000)}}
+	r := newRig(t, atlassiansim.Options{})
+	site := &endless{RoundTripper: r}
+	r.computer, r.doorHTTP = d, &http.Client{Transport: site}
+	r.start()
+	c, page := r.connect(), r.sim.AnyPage("ENG")
+	if a := c.call("confluence_upload_attachment", object{"page": page.ID, "path": "/w/a.bin"}); a.IsError {
+		t.Fatal(a.text())
+	}
+	a := c.call("confluence_download_attachment", object{"page": page.ID, "file": "a.bin", "folder": "/down"})
+	if !a.IsError || !strings.Contains(a.text(), "cut off") || len(d.files) != 1 || site.given.Load() > 1<<20 {
+		t.Errorf("%s after %d bytes", a.text(), site.given.Load())
 	}
 }
 

@@ -214,6 +214,9 @@ func Download(ctx context.Context, w *guard.Wiki, page guard.Page, c Content) (s
 	}
 	defer body.Close()
 	content := newMeter(ctx, body, c.Told)
+	if c.Version == 0 {
+		content.from = io.LimitReader(body, c.File.Size+1) // one more shows that there is more
+	}
 	_, err = io.Copy(c.Into, content)
 	switch {
 	case err != nil && content.end == nil:

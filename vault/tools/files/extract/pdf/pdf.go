@@ -26,6 +26,7 @@ const Command = "read-pdf"
 // Limits of the process.
 const (
 	maxTime   = 8 * time.Second
+	maxWork   = 16 // seconds of a processor, where the system can bound it
 	maxPages  = 2000
 	memory    = 512 << 20 // bytes, where the system can bound it
 	softLimit = "384MiB"  // for the collector

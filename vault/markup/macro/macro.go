@@ -2,7 +2,9 @@
 package macro
 
 import (
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/storage"
 )
@@ -10,12 +12,23 @@ import (
 // Runs reports whether the body of a macro is a program that browsers run. It is shown and put back, but nobody who writes
 // Markdown may change it.
 func Runs(macro string) bool {
-	switch strings.ToLower(macro) {
-	case "html", "html-macro", "html-include", "html-bobswift", "style", "script", "iframe", "velocity", "groovy", "beanshell", "run", "xslt", "sql", "sql-query":
+	macro = strings.ToLower(macro)
+	switch macro {
+	case "style", "velocity", "groovy", "beanshell", "run", "xslt", "sql", "sql-query":
 		return true
 	}
-	return false
+	// Vendors call theirs html-bobswift, aura-html or custom_css.
+	return slices.ContainsFunc(strings.FieldsFunc(macro, separates), func(word string) bool {
+		switch word {
+		case "html", "html5", "css", "javascript", "js", "script", "iframe":
+			return true
+		}
+		return false
+	})
 }
+
+// separates reports what stands between the words of a macro's name.
+func separates(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
 // Body is the one body of a macro, or nil.
 func Body(n *storage.Node) *storage.Node {

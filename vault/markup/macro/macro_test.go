@@ -40,12 +40,12 @@ func TestParts(t *testing.T) {
 }
 
 func TestRuns(t *testing.T) {
-	for _, name := range []string{"html", "HTML", "style", "sql", "iframe"} {
+	for _, name := range []string{"html", "HTML", "style", "sql", "iframe", "html-bobswift", "aura-html", "custom_css"} {
 		if !macro.Runs(name) {
 			t.Errorf("%s does not run", name)
 		}
 	}
-	for _, name := range []string{"code", "plantuml", "info", ""} {
+	for _, name := range []string{"code", "plantuml", "info", "description", "jscharts", ""} {
 		if macro.Runs(name) {
 			t.Errorf("%s runs", name)
 		}

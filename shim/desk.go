@@ -36,6 +36,7 @@ func (s *stream) askRoots(ctx context.Context, call string) []string {
 func (s *stream) putBackLocked(c *call, question []byte) {
 	s.replyLocked(c, question)
 	c.cancelled = true
+	s.files.End(c.id)
 	s.box.Put(&outbox.Message{Data: words.NotWanted(c.id)})
 	time.AfterFunc(0, s.flush) // which may wait for the link, for as long as a write may take
 }

@@ -1,6 +1,7 @@
 package shim_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,6 +47,7 @@ type vault struct {
 	revision string          // what initialize agrees on; "" agrees with the client
 	tools    json.RawMessage // of tools/list
 	onText   func(s *vstream, data []byte) bool
+	files    chan []byte // frames of files; nil for nobody who wants them
 	onHello  func(c *wsconn.Conn) bool
 	closed   sync.WaitGroup
 	ended    bool // guarded by mu: closed is being waited for
@@ -302,6 +304,8 @@ func (s *vstream) binary(conn *wsconn.Conn, frame []byte) {
 		if _, err := s.v.verify.Verify(context.Background(), proof.Proof, "GET", s.v.url+wire.ConnectPath); err == nil {
 			s.v.proofs++
 		}
+	case wire.KindFileAnswer, wire.KindFileData:
+		s.v.files <- bytes.Clone(frame)
 	}
 }
 

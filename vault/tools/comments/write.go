@@ -306,20 +306,26 @@ func conflict(c comments.Comment, expected int) error {
 // Confluence takes each version number once, so that sending it again cannot
 // make two.
 func (r remark) edited(ctx context.Context, w *guard.Wiki, _ time.Time) (commentOut, error) {
-	c, page, err := comments.Get(ctx, w, string(r.in.Comment))
-	if err != nil {
-		return commentOut{}, err
-	}
-	me, err := w.Me(ctx)
-	switch {
-	case err != nil:
-		return commentOut{}, err
-	case c.Version == r.in.Expected:
-		return r.edit(ctx, w)
-	case c.Version == r.in.Expected+1 && c.Author == me.ID && r.says(ctx, w, c):
-		return answered(page, c, fmt.Sprintf("The comment was changed, to version %d.", c.Version)), nil
-	case c.Version == r.in.Expected+1 && c.Author != me.ID:
-		return commentOut{}, conflict(c, r.in.Expected)
+	for range 2 { // the version may come while this looks
+		c, page, err := comments.Get(ctx, w, string(r.in.Comment))
+		if err != nil {
+			return commentOut{}, err
+		}
+		me, err := w.Me(ctx)
+		switch {
+		case err != nil:
+			return commentOut{}, err
+		case c.Version == r.in.Expected:
+			if out, err := r.edit(ctx, w); !errors.Is(err, guard.ErrConflict) {
+				return out, err
+			}
+			continue
+		case c.Version == r.in.Expected+1 && c.Author == me.ID && r.says(ctx, w, c):
+			return answered(page, c, fmt.Sprintf("The comment was changed, to version %d.", c.Version)), nil
+		case c.Version == r.in.Expected+1 && c.Author != me.ID:
+			return commentOut{}, conflict(c, r.in.Expected)
+		}
+		break
 	}
 	return commentOut{}, usererr.New(usererr.Unknown, "The comment was changed, and it is not certain whether this call did", "")
 }

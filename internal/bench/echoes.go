@@ -92,12 +92,12 @@ func (a *arena) contenders(ctx context.Context) ([]contender, *talker, error) {
 	}
 	if file := a.bridge(remote, "dist/proxy.js"); file != "" {
 		all = append(all, contender{name: remote, slow: true, start: func() *exec.Cmd {
-			return a.command(ctx, "remote-home", "node", file, urls[role.HTTP], "--allow-http", "--transport", "http-only")
+			return a.command(ctx, "remote-home", a.node, file, urls[role.HTTP], "--allow-http", "--transport", "http-only")
 		}})
 	}
 	if file := a.bridge(supergateway, "dist/index.js"); file != "" {
 		all = append(all, contender{name: supergateway, slow: true, start: func() *exec.Cmd {
-			return a.command(ctx, "supergateway-home", "node", file, "--streamableHttp", urls[role.HTTP], "--logLevel", "none")
+			return a.command(ctx, "supergateway-home", a.node, file, "--streamableHttp", urls[role.HTTP], "--logLevel", "none")
 		}})
 	}
 	bare, err := dialTalker(ctx, urls[role.Socket])

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 
@@ -38,9 +37,9 @@ func memoryOf(pid int, field string) (float64, error) {
 
 // sizes notes how large the programs are.
 func sizes(_ context.Context, a *arena, of func(measure, string) *series) error {
-	files := map[string]string{coatcheck: a.program("coatcheck"), direct: a.direct}
-	if path, err := exec.LookPath("node"); err == nil {
-		files[node] = path
+	files := map[string]string{coatcheck: a.coatcheck, direct: a.direct}
+	if a.node != "" {
+		files[node] = a.node
 	}
 	for name, path := range files {
 		info, err := os.Stat(path)

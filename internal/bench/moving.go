@@ -45,7 +45,7 @@ func moving(ctx context.Context, a *arena, of func(measure, string) *series) err
 	if err := os.MkdirAll(filepath.Join(work, "down"), 0o700); err != nil {
 		return err
 	}
-	shim := exec.CommandContext(ctx, a.program("coatcheck"), "--vault", ready.URL, "--file-folders", work)
+	shim := exec.CommandContext(ctx, a.coatcheck, "--vault", ready.URL, "--file-folders", work)
 	shim.Env, shim.Dir = ready.Env, ready.Home
 	vault, _, err := spawnTalker(ctx, wholeVault, shim)
 	if err != nil {

@@ -19,7 +19,7 @@ func whole(ctx context.Context, a *arena, of func(measure, string) *series) erro
 		return err
 	}
 	defer end()
-	shim := exec.CommandContext(ctx, a.program("coatcheck"), "--vault", ready.URL)
+	shim := exec.CommandContext(ctx, a.coatcheck, "--vault", ready.URL)
 	shim.Env, shim.Dir = ready.Env, ready.Home
 	vault, _, err := spawnTalker(ctx, wholeVault, shim)
 	if err != nil {

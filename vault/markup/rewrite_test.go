@@ -142,6 +142,27 @@ func TestOneWord(t *testing.T) {
 	}
 }
 
+// TestOneWordBesideObjects changes a word of text that stands in its container without a paragraph, as older pages have it.
+func TestOneWordBesideObjects(t *testing.T) {
+	for _, object := range []string{
+		`<ac:image><ri:attachment ri:filename="n.png"/></ac:image>`, `<ac:structured-macro ac:name="toc"/>`, `<ac:emoticon ac:name="tick"/>`,
+		`<ac:structured-macro ac:name="status"><ac:parameter ac:name="title">LIVE</ac:parameter></ac:structured-macro>`,
+	} {
+		for _, around := range [][2]string{
+			{"<ul><li>", "</li></ul>"}, {"<ul><li>", "<p>more</p></li></ul>"}, {"<table><tbody><tr><th>a</th></tr><tr><td>", "</td></tr></tbody></table>"}, {"<div>", "</div>"},
+			{"<ac:task-list><ac:task><ac:task-id>7</ac:task-id><ac:task-status>incomplete</ac:task-status><ac:task-body>", "</ac:task-body></ac:task></ac:task-list>"},
+			{"<blockquote>", "</blockquote>"}, {"", ""}, {"<p>", "</p>"},
+		} {
+			before := around[0] + `the word, it&rsquo;s <ac:inline-comment-marker ac:ref="1">marked </ac:inline-comment-marker>` + object + ` <span style="color: red;">red</span>` + around[1]
+			want := strings.Replace(before, "word", "text", 1)
+			after, lost, err := markup.Rewrite(before, strings.Replace(read(t, before), "word", "text", 1), markup.Options{})
+			if after != want || len(lost) > 0 || err != nil {
+				t.Errorf("lost %q, %v:\n- %s\n+ %s", lost, err, want, after)
+			}
+		}
+	}
+}
+
 // inTag reports whether a place is between < and >, or in a parameter.
 func inTag(body string, at int) bool {
 	open := strings.LastIndexByte(body[:at], '<')

@@ -3,6 +3,7 @@ package rewriting
 import (
 	"strings"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/markup/macro"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/page"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/printing"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/reading"
@@ -40,7 +41,7 @@ func (r *rewriter) text(was, edited *page.Block, in area) (string, bool) {
 	}
 	if text, ok := r.splice(was, edited, from, to); ok {
 		made := head + text + tail
-		if r.says(made, edited) {
+		if r.says(made, was, edited) {
 			return made, true
 		}
 	}
@@ -66,8 +67,11 @@ func holds(name string) bool {
 	return false
 }
 
-// says reports whether a piece of storage format reads as that block.
-func (r *rewriter) says(made string, want *page.Block) bool {
+// says reports whether a piece of storage format that stands where a block was reads as the other.
+func (r *rewriter) says(made string, was, want *page.Block) bool {
+	if n := r.nodes[was.From]; n != nil && !macro.StandsAlone(n) { // as an image at the top would
+		made = "<td>" + made + "</td>"
+	}
 	doc, err := storage.Parse(made)
 	if err != nil {
 		return false

@@ -163,6 +163,21 @@ func TestOneWordBesideObjects(t *testing.T) {
 	}
 }
 
+// TestOneWordInALink changes a word of a link that begins and ends with space: no link stands in another.
+func TestOneWordInALink(t *testing.T) {
+	for _, link := range []string{
+		`<a href="https://e.org/">&nbsp; the word it&rsquo;s </a>`, `<a href="https://e.org/"><br/> the word <strong>it&rsquo;s </strong></a>`, `<a href="https://e.org/"> <em> the word</em></a>`,
+		`<ac:link><ri:page ri:content-title="VPN"/><ac:link-body> the word it&rsquo;s </ac:link-body></ac:link>`,
+		`<ac:link><ri:page ri:content-title="VPN"/><ac:plain-text-link-body><![CDATA[ the word ]]></ac:plain-text-link-body></ac:link>`,
+	} {
+		before := "<p>a&rsquo;s " + link + " b&rsquo;s</p>"
+		want := strings.Replace(before, "word", "text", 1)
+		if after := rewrite(t, before, strings.Replace(read(t, before), "word", "text", 1)); after != want {
+			t.Errorf("bytes changed:\n- %s\n+ %s", want, after)
+		}
+	}
+}
+
 // inTag reports whether a place is between < and >, or in a parameter.
 func inTag(body string, at int) bool {
 	open := strings.LastIndexByte(body[:at], '<')

@@ -193,10 +193,10 @@ func (c *change) plain() bool {
 	return n != nil && n == c.holder.Last && n.Kind == storage.CData && c.from >= n.InnerStart && c.to <= n.InnerEnd
 }
 
-// linkIn is what the letters in a link lead to.
+// linkIn is what the letters in a link lead to. Space at its ends counts as outside of it.
 func (c *change) linkIn(n *storage.Node) string {
 	for i := range c.old {
-		if l := &c.old[i]; l.from >= n.Start && l.to <= n.End {
+		if l := &c.old[i]; l.from >= n.Start && l.to <= n.End && !(l.blank() && target(l.span) == "") {
 			return target(l.span)
 		}
 	}

@@ -15,11 +15,11 @@ type statusOut struct {
 	SignedIn   bool           `json:"signed_in"`
 	Person     string         `json:"person,omitempty"`
 	Tenant     string         `json:"tenant,omitempty"`
-	Grant      string         `json:"grant,omitempty" jsonschema:"state of the permission to use Confluence"`
+	Grant      string         `json:"grant,omitempty" jsonschema:"permission to use Confluence"`
 	Sites      []statusSite   `json:"sites"`
 	Scopes     []string       `json:"scopes"`
 	Until      string         `json:"session_until,omitempty"`
-	Devices    []statusDevice `json:"devices" jsonschema:"where this person is signed in"`
+	Devices    []statusDevice `json:"devices"`
 	GrantUntil string         `json:"grant_expires,omitempty"`
 	Version    string         `json:"vault_version"`
 	SignInURL  string         `json:"sign_in_url,omitempty"`
@@ -37,7 +37,7 @@ type statusDevice struct {
 	Host     string `json:"host,omitempty"`
 	Platform string `json:"platform,omitempty"`
 	Version  string `json:"coatcheck_version,omitempty"`
-	KeyClass string `json:"key_class,omitempty" jsonschema:"where its key is: keychain or file"`
+	KeyClass string `json:"key_class,omitempty" jsonschema:"keychain or file"`
 	SignedIn string `json:"signed_in,omitempty"`
 	Used     string `json:"last_used,omitempty"`
 }

@@ -24,8 +24,9 @@ import (
 func TestTheListIsLean(t *testing.T) {
 	r := newRig(t, atlassiansim.Options{})
 	result := r.connect().ask("tools/list", "{}")
-	if tokens := float64(len(result)) / 4; tokens > 6000 {
-		t.Errorf("the list is about %.0f tokens", tokens)
+	stateless := r.connect().ask("tools/list", `{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}`)
+	if tokens := max(len(result), len(stateless)) / 4; tokens > 5900 { // 6,000 is what was promised
+		t.Errorf("the list is about %d tokens", tokens)
 	}
 	var list struct {
 		Tools []struct {

@@ -24,13 +24,13 @@ func Add(s *mcp.Server, set *tool.Set) {
 // getIn are the arguments of the tool that reads. A cursor holds all that was
 // asked, so that it needs nothing beside it.
 type getIn struct {
-	Page    arguments.Ref `json:"page,omitempty" jsonschema:"page id or URL"`
-	Comment arguments.Ref `json:"comment,omitempty" jsonschema:"instead of page: one comment and its replies, in full"`
+	Page    arguments.Ref `json:"page,omitempty" jsonschema:"id or URL"`
+	Comment arguments.Ref `json:"comment,omitempty" jsonschema:"instead of page: one, with its replies, in full"`
 	Kind    string        `json:"kind,omitempty" jsonschema:"footer or inline; default both"`
-	State   string        `json:"state,omitempty" jsonschema:"open or resolved: only such inline comments"`
-	Limit   int           `json:"limit,omitempty" jsonschema:"comments with their replies, 1 to 50, default 15"`
-	Cursor  string        `json:"cursor,omitempty" jsonschema:"next_cursor before"`
-	Site    string        `json:"site,omitempty" jsonschema:"site name"`
+	State   string        `json:"state,omitempty" jsonschema:"open or resolved: only inline ones"`
+	Limit   int           `json:"limit,omitempty" jsonschema:"1 to 50 threads, default 15"`
+	Cursor  string        `json:"cursor,omitempty"`
+	Site    string        `json:"site,omitempty"`
 }
 
 type getOut struct {

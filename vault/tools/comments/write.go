@@ -21,15 +21,15 @@ import (
 // takes is checked by read.
 type commentIn struct {
 	Action   string        `json:"action" jsonschema:"create, reply, edit, resolve, reopen or delete"`
-	Page     arguments.Ref `json:"page,omitempty" jsonschema:"create: page id or URL"`
+	Page     arguments.Ref `json:"page,omitempty" jsonschema:"create: id or URL"`
 	Comment  arguments.Ref `json:"comment,omitempty" jsonschema:"all but create: comment id"`
 	Body     string        `json:"body,omitempty" jsonschema:"Markdown"`
-	Quote    string        `json:"quote,omitempty" jsonschema:"create: exact text on the page, for an inline comment about it"`
-	Match    int           `json:"match,omitempty" jsonschema:"which one, from 1, if the quote is there several times"`
-	Expected int           `json:"expected_version,omitempty" jsonschema:"edit: version that was read"`
+	Quote    string        `json:"quote,omitempty" jsonschema:"create: text on the page, for an inline comment"`
+	Match    int           `json:"match,omitempty" jsonschema:"which one, from 1, of several such texts"`
+	Expected int           `json:"expected_version,omitempty" jsonschema:"edit: the one that was read"`
 	Loss     bool          `json:"allow_loss,omitempty" jsonschema:"edit: may drop what Markdown cannot say"`
-	Confirm  string        `json:"confirm,omitempty" jsonschema:"delete: token of the answer before"`
-	Site     string        `json:"site,omitempty" jsonschema:"site name"`
+	Confirm  string        `json:"confirm,omitempty" jsonschema:"delete: token of the refusal"`
+	Site     string        `json:"site,omitempty"`
 }
 
 // commentOut is the comment as it is now, without what it says, which the caller

@@ -32,7 +32,7 @@ type getIn struct {
 	Depth  int           `json:"depth,omitempty" jsonschema:"how deep to look below, 1 to 10, default 1"`
 	Limit  int           `json:"limit,omitempty" jsonschema:"of what is below, 1 to 250, default 50"`
 	Site   string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
-	Cursor string        `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
+	Cursor string        `json:"cursor,omitempty"`
 }
 
 type getOut struct {

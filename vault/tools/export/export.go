@@ -31,7 +31,7 @@ type in struct {
 	Overwrite bool          `json:"overwrite,omitempty" jsonschema:"replace a file of this name there"`
 	Max       int           `json:"max_characters,omitempty" jsonschema:"of an answer, 1000 to 100000, default 20000"`
 	Site      string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
-	Cursor    string        `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
+	Cursor    string        `json:"cursor,omitempty"`
 }
 
 type out struct {

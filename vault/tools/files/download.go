@@ -16,7 +16,7 @@ const download = "confluence_download_attachment"
 type downloadIn struct {
 	Page      arguments.Ref `json:"page" jsonschema:"id or URL"`
 	File      string        `json:"file" jsonschema:"name or id (att…)"`
-	Folder    string        `json:"folder" jsonschema:"folder of the person's computer that is allowed"`
+	Folder    string        `json:"folder" jsonschema:"allowed folder of the person's computer"`
 	Version   int           `json:"version,omitempty" jsonschema:"default: the latest"`
 	Overwrite bool          `json:"overwrite,omitempty" jsonschema:"replace a file of this name there"`
 	Site      string        `json:"site,omitempty"`

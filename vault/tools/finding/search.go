@@ -20,7 +20,7 @@ import (
 // days are one argument each, since each argument costs every conversation.
 type searchIn struct {
 	Query       string        `json:"query,omitempty" jsonschema:"plain words; quotes make a phrase"`
-	CQL         string        `json:"cql,omitempty" jsonschema:"Confluence query instead of query"`
+	CQL         string        `json:"cql,omitempty" jsonschema:"instead of query"`
 	Space       []string      `json:"space,omitempty" jsonschema:"keys"`
 	Type        []string      `json:"type,omitempty" jsonschema:"page, blogpost, comment, attachment, ..."`
 	Labels      []string      `json:"labels,omitempty" jsonschema:"any of them"`

@@ -15,14 +15,14 @@ import (
 
 // spacesIn are the arguments: filters of the list, or one space.
 type spacesIn struct {
-	Space      string   `json:"space,omitempty" jsonschema:"key: only this one, with home page and description"`
+	Space      string   `json:"space,omitempty" jsonschema:"key: describe this one"`
 	Type       string   `json:"type,omitempty" jsonschema:"global, personal, collaboration or knowledge_base"`
 	Archived   bool     `json:"archived,omitempty" jsonschema:"only those"`
 	Labels     []string `json:"labels,omitempty" jsonschema:"any of them"`
 	Favourites bool     `json:"favourites,omitempty" jsonschema:"only those of the person"`
-	Site       string   `json:"site,omitempty" jsonschema:"site name"`
+	Site       string   `json:"site,omitempty"`
 	Limit      int      `json:"limit,omitempty" jsonschema:"1 to 100, default 50"`
-	Cursor     string   `json:"cursor,omitempty" jsonschema:"next_cursor before"`
+	Cursor     string   `json:"cursor,omitempty"`
 }
 
 type spacesOut struct {

@@ -26,14 +26,14 @@ func Add(s *mcp.Server, set *tool.Set) { tool.Register(s, set, labelsTool) }
 // labelsIn are the arguments. Reading and writing share one tool, so that the
 // list of tools stays short; it is announced as one that writes.
 type labelsIn struct {
-	Action string          `json:"action" jsonschema:"list, add or remove (labels of pages), find (pages that have labels), used (labels in a space)"`
-	Pages  []arguments.Ref `json:"pages,omitempty" jsonschema:"up to 25 page ids or URLs"`
+	Action string          `json:"action" jsonschema:"list, add or remove (of pages), find (pages by labels) or used (in a space)"`
+	Pages  []arguments.Ref `json:"pages,omitempty" jsonschema:"up to 25 ids or URLs"`
 	Labels []string        `json:"labels,omitempty" jsonschema:"names"`
-	Any    bool            `json:"any,omitempty" jsonschema:"find: one of the labels is enough"`
+	Any    bool            `json:"any,omitempty" jsonschema:"find: one label is enough"`
 	Space  string          `json:"space,omitempty" jsonschema:"key, for find and used"`
-	Site   string          `json:"site,omitempty" jsonschema:"site name"`
+	Site   string          `json:"site,omitempty"`
 	Limit  int             `json:"limit,omitempty" jsonschema:"1 to 50, default 25"`
-	Cursor string          `json:"cursor,omitempty" jsonschema:"next_cursor before"`
+	Cursor string          `json:"cursor,omitempty"`
 }
 
 type labelsOut struct {

@@ -27,16 +27,16 @@ import (
 
 type getPageIn struct {
 	Page      arguments.Ref `json:"page,omitempty" jsonschema:"id, URL or short link"`
-	Space     string        `json:"space,omitempty" jsonschema:"space key, with title, instead of page"`
-	Title     string        `json:"title,omitempty" jsonschema:"exact title, with space"`
+	Space     string        `json:"space,omitempty" jsonschema:"key, with title instead of page"`
+	Title     string        `json:"title,omitempty" jsonschema:"exact, with space"`
 	View      string        `json:"view,omitempty" jsonschema:"full (default), outline, section, chunk or search"`
-	Section   string        `json:"section,omitempty" jsonschema:"section id from the outline"`
+	Section   string        `json:"section,omitempty" jsonschema:"id from the outline"`
 	Search    string        `json:"search,omitempty" jsonschema:"text to find on the page"`
 	Version   int           `json:"version,omitempty" jsonschema:"an older version"`
 	MaxChars  int           `json:"max_chars,omitempty" jsonschema:"1000 to 100000, default 20000"`
 	MaxTokens int           `json:"max_tokens,omitempty" jsonschema:"250 to 50000"`
-	Cursor    string        `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
-	Site      string        `json:"site,omitempty" jsonschema:"site name"`
+	Cursor    string        `json:"cursor,omitempty" jsonschema:"next_cursor before"`
+	Site      string        `json:"site,omitempty"`
 }
 
 type getPageOut struct {

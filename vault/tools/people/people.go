@@ -25,8 +25,8 @@ type findIn struct {
 	Accounts []string `json:"accounts,omitempty" jsonschema:"account ids, for accounts"`
 	Group    string   `json:"group,omitempty" jsonschema:"id or name, for members"`
 	Limit    int      `json:"limit,omitempty" jsonschema:"1 to 100, default 25"`
-	Cursor   string   `json:"cursor,omitempty" jsonschema:"next_cursor before"`
-	Site     string   `json:"site,omitempty" jsonschema:"site name"`
+	Cursor   string   `json:"cursor,omitempty"`
+	Site     string   `json:"site,omitempty"`
 }
 
 type findOut struct {

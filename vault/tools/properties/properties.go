@@ -38,7 +38,7 @@ type getIn struct {
 	Columns []string      `json:"columns,omitempty" jsonschema:"report: only these keys"`
 	Site    string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
 	Limit   int           `json:"limit,omitempty" jsonschema:"content: 1 to 100, default 25; report: pages, 1 to 25, default 10"`
-	Cursor  string        `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
+	Cursor  string        `json:"cursor,omitempty"`
 }
 
 type getOut struct {

@@ -28,7 +28,7 @@ type in struct {
 	Query  any    `json:"query,omitempty" jsonschema:"its parameters as an object, such as {\"limit\": 10}"`
 	Max    int    `json:"max_characters,omitempty" jsonschema:"of the answer, 1000 to 100000, default 20000"`
 	Site   string `json:"site,omitempty" jsonschema:"site name, if the person has several"`
-	Cursor string `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
+	Cursor string `json:"cursor,omitempty"`
 }
 
 type out struct {

@@ -34,7 +34,7 @@ type createIn struct {
 	Name        string `json:"name" jsonschema:"what people see"`
 	Description string `json:"description,omitempty" jsonschema:"plain text"`
 	Private     bool   `json:"private,omitempty" jsonschema:"only for the person"`
-	Site        string `json:"site,omitempty" jsonschema:"site name"`
+	Site        string `json:"site,omitempty"`
 }
 
 type createOut struct {
@@ -106,7 +106,7 @@ func created(s spaces.Space) createOut {
 
 type permissionsIn struct {
 	Space string `json:"space" jsonschema:"key"`
-	Site  string `json:"site,omitempty" jsonschema:"site name"`
+	Site  string `json:"site,omitempty"`
 }
 
 type permissionsOut struct {

@@ -39,7 +39,7 @@ type getIn struct {
 	DueTo    string        `json:"due_to,omitempty" jsonschema:"date, included"`
 	Site     string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
 	Limit    int           `json:"limit,omitempty" jsonschema:"1 to 100, default 25"`
-	Cursor   string        `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
+	Cursor   string        `json:"cursor,omitempty"`
 }
 
 type getOut struct {

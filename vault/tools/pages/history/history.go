@@ -23,14 +23,14 @@ func Add(s *mcp.Server, set *tool.Set) { tool.Register(s, set, versionsTool) }
 const getVersions = "confluence_versions"
 
 type versionsIn struct {
-	Page     arguments.Ref `json:"page" jsonschema:"page id or URL"`
+	Page     arguments.Ref `json:"page" jsonschema:"id or URL"`
 	From     int           `json:"from,omitempty" jsonschema:"compare: older version"`
 	To       int           `json:"to,omitempty" jsonschema:"compare: newer version, default current"`
-	Compare  bool          `json:"compare,omitempty" jsonschema:"show what changed between two versions"`
+	Compare  bool          `json:"compare,omitempty" jsonschema:"show what changed"`
 	MaxChars int           `json:"max_chars,omitempty" jsonschema:"of what changed"`
 	Limit    int           `json:"limit,omitempty" jsonschema:"list: 1 to 100, default 25"`
-	Cursor   string        `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
-	Site     string        `json:"site,omitempty" jsonschema:"site name"`
+	Cursor   string        `json:"cursor,omitempty"`
+	Site     string        `json:"site,omitempty"`
 }
 
 type versionOut struct {

@@ -26,17 +26,17 @@ func Add(s *mcp.Server, set *tool.Set) { tool.Register(s, set, manageTool) }
 const manage = "confluence_manage_page"
 
 type manageIn struct {
-	Page     arguments.Ref `json:"page" jsonschema:"page id or URL"`
+	Page     arguments.Ref `json:"page" jsonschema:"id or URL"`
 	Action   string        `json:"action" jsonschema:"move, copy, copy_tree, rename, publish, archive, trash, purge (out of the trash, for good), discard_draft, restore (from the trash) or restore_version"`
-	Target   arguments.Ref `json:"target,omitempty" jsonschema:"move, copy: id or URL of the page to go below, or beside"`
+	Target   arguments.Ref `json:"target,omitempty" jsonschema:"move, copy: id or URL of the page to go below or beside"`
 	Position string        `json:"position,omitempty" jsonschema:"move: append (below target, default), before or after it"`
 	Title    string        `json:"title,omitempty" jsonschema:"rename, copy: new title; copy_tree: prefix of titles"`
-	Version  int           `json:"version,omitempty" jsonschema:"restore_version: the version to go back to"`
+	Version  int           `json:"version,omitempty" jsonschema:"restore_version: the one to go back to"`
 	Expected int           `json:"expected_version,omitempty" jsonschema:"the current version; needed to rename, publish, restore_version"`
 	Message  string        `json:"message,omitempty" jsonschema:"for the history"`
 	Dry      bool          `json:"dry_run,omitempty" jsonschema:"only say what would happen"`
-	Confirm  string        `json:"confirm,omitempty" jsonschema:"token of the refusal, once the person agrees"`
-	Site     string        `json:"site,omitempty" jsonschema:"site name"`
+	Confirm  string        `json:"confirm,omitempty" jsonschema:"token of the refusal, if the person agrees"`
+	Site     string        `json:"site,omitempty"`
 }
 
 var manageTool = tool.Spec[manageIn, change.Out]{

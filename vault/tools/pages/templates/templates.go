@@ -28,7 +28,7 @@ const maxShown = 20000
 type templatesIn struct {
 	Space    string        `json:"space,omitempty" jsonschema:"space key; without it the templates for all spaces"`
 	Template arguments.Ref `json:"template,omitempty" jsonschema:"id or name of one, to see its text and variables"`
-	Site     string        `json:"site,omitempty" jsonschema:"site name"`
+	Site     string        `json:"site,omitempty"`
 }
 
 type templateOut struct {

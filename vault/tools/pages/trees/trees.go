@@ -21,13 +21,13 @@ func Add(s *mcp.Server, set *tool.Set) { tool.Register(s, set, treeTool) }
 const getTree = "confluence_get_tree"
 
 type treeIn struct {
-	Page   arguments.Ref `json:"page,omitempty" jsonschema:"page id or URL"`
-	Space  string        `json:"space,omitempty" jsonschema:"space key, instead of page: the space from its top"`
+	Page   arguments.Ref `json:"page,omitempty" jsonschema:"id or URL"`
+	Space  string        `json:"space,omitempty" jsonschema:"key, instead of page: from its top"`
 	View   string        `json:"view,omitempty" jsonschema:"children (default), descendants or ancestors"`
 	Depth  int           `json:"depth,omitempty" jsonschema:"levels of descendants, 1 to 9, default 3"`
 	Limit  int           `json:"limit,omitempty" jsonschema:"1 to 500 items, default 100"`
-	Cursor string        `json:"cursor,omitempty" jsonschema:"next_cursor of the answer before"`
-	Site   string        `json:"site,omitempty" jsonschema:"site name"`
+	Cursor string        `json:"cursor,omitempty"`
+	Site   string        `json:"site,omitempty"`
 }
 
 type itemOut struct {

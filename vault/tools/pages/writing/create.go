@@ -36,14 +36,14 @@ type createIn struct {
 	Space     string        `json:"space" jsonschema:"space key"`
 	Title     string        `json:"title" jsonschema:"must be new in the space"`
 	Body      string        `json:"body,omitempty" jsonschema:"Markdown; with a template it comes after that"`
-	Parent    arguments.Ref `json:"parent,omitempty" jsonschema:"id or URL of the parent page or folder; default: the space's home page"`
+	Parent    arguments.Ref `json:"parent,omitempty" jsonschema:"id or URL of a page or folder; default: the space's home page"`
 	Type      string        `json:"type,omitempty" jsonschema:"page (default) or blogpost"`
 	Draft     bool          `json:"draft,omitempty" jsonschema:"do not publish yet"`
 	Private   bool          `json:"private,omitempty" jsonschema:"only the person may see it"`
 	Template  arguments.Ref `json:"template,omitempty" jsonschema:"id or name of a template"`
 	Variables []string      `json:"variables,omitempty" jsonschema:"of the template, each as Name=value"`
 	Dry       bool          `json:"dry_run,omitempty" jsonschema:"only check and show"`
-	Site      string        `json:"site,omitempty" jsonschema:"site name"`
+	Site      string        `json:"site,omitempty"`
 }
 
 var createPageTool = tool.Spec[createIn, change.Out]{

@@ -20,17 +20,17 @@ import (
 const editPage = "confluence_edit_page"
 
 type editIn struct {
-	Page      arguments.Ref `json:"page" jsonschema:"page id or URL"`
-	Expected  int           `json:"expected_version" jsonschema:"the version that was read"`
+	Page      arguments.Ref `json:"page" jsonschema:"id or URL"`
+	Expected  int           `json:"expected_version" jsonschema:"the one that was read"`
 	Operation string        `json:"operation" jsonschema:"replace_section, insert_before, insert_after, append, prepend or replace_text"`
-	Section   string        `json:"section,omitempty" jsonschema:"section id from the outline, for the first three"`
+	Section   string        `json:"section,omitempty" jsonschema:"id from the outline, for the first three"`
 	Find      string        `json:"find,omitempty" jsonschema:"plain text for replace_text; must stand once"`
 	Body      string        `json:"body" jsonschema:"Markdown; for replace_text the new text"`
 	Message   string        `json:"message,omitempty" jsonschema:"for the history"`
 	Minor     bool          `json:"minor_edit,omitempty" jsonschema:"notify nobody"`
 	Lossy     bool          `json:"allow_loss,omitempty" jsonschema:"let go what a refusal named"`
 	Dry       bool          `json:"dry_run,omitempty" jsonschema:"only show what would change"`
-	Site      string        `json:"site,omitempty" jsonschema:"site name"`
+	Site      string        `json:"site,omitempty"`
 }
 
 var editPageTool = tool.Spec[editIn, change.Out]{

@@ -13,8 +13,8 @@ import (
 const updatePage = "confluence_update_page"
 
 type updateIn struct {
-	Page     arguments.Ref `json:"page" jsonschema:"page id or URL"`
-	Expected int           `json:"expected_version" jsonschema:"the version that was read"`
+	Page     arguments.Ref `json:"page" jsonschema:"id or URL"`
+	Expected int           `json:"expected_version" jsonschema:"the one that was read"`
 	Body     string        `json:"body" jsonschema:"Markdown for the whole body; keep [[confluence:...]] marks"`
 	Title    string        `json:"title,omitempty" jsonschema:"new title"`
 	Message  string        `json:"message,omitempty" jsonschema:"for the history"`
@@ -22,12 +22,12 @@ type updateIn struct {
 	Publish  bool          `json:"publish,omitempty" jsonschema:"publish the draft that page is"`
 	Lossy    bool          `json:"allow_loss,omitempty" jsonschema:"let go what a refusal named"`
 	Dry      bool          `json:"dry_run,omitempty" jsonschema:"only show what would change"`
-	Site     string        `json:"site,omitempty" jsonschema:"site name"`
+	Site     string        `json:"site,omitempty"`
 }
 
 var updatePageTool = tool.Spec[updateIn, change.Out]{
 	Name: updatePage, Title: "Update a Confluence page",
-	Description: "Replace the body of a page or blog post. Read it first and pass its version; if it has changed since, nothing is written and the answer shows both sides. For a part use confluence_edit_page.",
+	Description: "Replace the body of a page or blog post. Read it first and pass its version: if it has changed since, the answer shows both sides. For a part use confluence_edit_page.",
 	Write:       true, Destructive: true,
 	Run:     update,
 	BulkFor: func(in updateIn) bool { return files.Any(in.Body) },

@@ -52,12 +52,15 @@ type brackets struct {
 func (l brackets) Parse(parent ast.Node, block text.Reader, pc parser.Context) ast.Node {
 	line, at := block.PeekLine()
 	closes := line[0] == ']'
-	if !closes && !l.budget.spend(parent) {
+	if closes && l.budget.left <= 0 || !closes && !l.budget.spend(parent) {
 		return nil
+	}
+	lines := parent.Lines()
+	if closes && (len(line) < 2 || line[1] != '(') { // a label, which goldmark looks for line by line
+		l.budget.left -= lines.Len() / 4
 	}
 	made := l.InlineParser.Parse(parent, block, pc)
 	if closes && made == nil && len(line) > 1 && (line[1] == '(' || line[1] == '[') {
-		lines := parent.Lines()
 		l.budget.left -= max(0, lines.At(lines.Len()-1).Stop-at.Start) / 8
 	}
 	return made

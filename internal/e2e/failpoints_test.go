@@ -50,7 +50,7 @@ func TestKilledAtFailpointsSoak(t *testing.T) {
 	t.Parallel()
 	people, kills := 3, int64(18)
 	if soak() {
-		people, kills = 24, 10_000
+		people, kills = 9, 10_000
 	}
 	built := buildWith(t, change{"internal/failpoint/failpoint.go", func(text string) string {
 		text = strings.Replace(text, "\nfunc Reach(Point) {}\n", deadly, 1)
@@ -58,7 +58,7 @@ func TestKilledAtFailpointsSoak(t *testing.T) {
 	}})
 	w := newReplicas(t, newPostgres(t), stage.Options{Bin: built, Sim: atlassiansim.Options{AccessTokenLife: 5 * time.Second, People: crowd(people)}})
 	w.Sim.Open("ENG")
-	f := &fatalities{world: w, want: kills, by: map[failpoint.Point]int{}}
+	f := &fatalities{world: w, want: kills, by: map[failpoint.Point]int{}, lost: map[string]bool{}}
 	for i := range people {
 		f.arrive(i)
 	}
@@ -94,8 +94,9 @@ type fatalities struct {
 	failed   atomic.Int64
 	people   []*victim
 
-	mu sync.Mutex
-	by map[failpoint.Point]int // guarded by mu
+	mu   sync.Mutex
+	by   map[failpoint.Point]int // guarded by mu
+	lost map[string]bool         // guarded by mu: calls that no vault answered; their shim gave them up
 }
 
 // victim is a person with a shim and some pages.
@@ -181,12 +182,15 @@ func (f *fatalities) work(p *victim, page *atlassiansim.Page) {
 		switch {
 		case failed:
 			f.failed.Add(1)
+			f.mu.Lock()
+			f.lost[id] = strings.HasPrefix(text, "The connection to the vault was lost while this ran")
+			f.mu.Unlock()
 			f.t.Logf("call %s, %s: %.200s", id, tool, text)
 		case !strings.Contains(text, want):
 			f.t.Errorf("call %s, %s: answered with something else: %.300s", id, tool, text)
 		}
 		f.compare(page, id, tool, failed)
-		time.Sleep(time.Duration(100+rand.IntN(200)) * time.Millisecond)
+		time.Sleep(time.Duration(20+rand.IntN(60)) * time.Millisecond)
 	}
 }
 
@@ -232,7 +236,7 @@ func (f *fatalities) check() {
 		onRecord[entry.Call] = true
 	}
 	for id := range f.calls.Load() {
-		if id++; !onRecord[fmt.Sprint(id)] {
+		if id++; !onRecord[fmt.Sprint(id)] && !f.lost[fmt.Sprint(id)] {
 			f.t.Errorf("call %d was answered and is not on record", id)
 		}
 	}

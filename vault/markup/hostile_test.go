@@ -89,7 +89,7 @@ func TestWritingIsLinear(t *testing.T) {
 		"[", "](", "[a](b", "[a](<b", "*a ", "_a*", "**a", "`a``", "> ", "- ", "<a ", "<!--", "![", "[a][", "~~a", "a|", "\\", "<u>", "<u></b>", "<b><u>",
 		"[[confluence:", "<details>\n\n", "\n\n- a\n", "  - a\n", "[a]: b\n\n", "a*b**", "https://", "x\\\n", "```\n", "| `\\|` |\n|---|\n", "[![a](b)", "> - ", "&amp",
 		":a1:", ":", "[^a]", "[^a]: b\n", "a\n: b\n\n", "[[confluence:x#1]]", "[[confluence:x#1]]\n\n", "[[/confluence:x#1]]\n\n", "<a id=\"x\">", "<a id=\"x\"></a>", "- [ ] a <!-- task 1 -->\n",
-		"[^a]: ", "    [^a]: b\n",
+		"[^a]: ", "    [^a]: b\n", "| a |\n|---|\n", "`|", "|``",
 	} {
 		md := strings.Repeat(s, small/len(s))
 		timed(t, s, small, func() {

@@ -58,7 +58,7 @@ func (c *codeSpans) Parse(parent ast.Node, block text.Reader, pc parser.Context)
 		c.block, c.last = parent, backticks(parent.Lines(), block.Source())
 	}
 	line, at := block.PeekLine()
-	size := len(line) - len(bytes.TrimLeft(line, "`"))
+	size := ticks(line)
 	if c.last[size] > at.Start {
 		return c.InlineParser.Parse(parent, block, pc)
 	}

@@ -30,9 +30,12 @@ demo: build ## Show the main job from nothing, on this machine (KEEP=1 keeps it 
 testenv:
 	@internal/testenv/prepare.sh
 
+# Some packages wait more than they work.
+ATONCE := $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
+
 .PHONY: test
 test: testenv ## Run the tests; what this machine lacks is named and left out
-	@$(ENV) CGO_ENABLED=$${COATCHECK_RACE:+1} $(GO) test -vet=off $$COATCHECK_RACE -timeout 15m ./... # "make lint" vets
+	@$(ENV) CGO_ENABLED=$${COATCHECK_RACE:+1} $(GO) test -p $(ATONCE) -vet=off $$COATCHECK_RACE -timeout 15m ./... # "make lint" vets
 
 .PHONY: golden
 golden: ## Write the golden files anew

@@ -36,6 +36,7 @@ func TestRevokeByScope(t *testing.T) {
 		"no such site":         {admin.Scope{Site: "https://acme.example"}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			onEach(t, func(t *testing.T, db *store.DB) {
 				for _, person := range []string{"ada", "ben"} {
 					for _, tenant := range []identity.TenantID{"acme", "other"} {

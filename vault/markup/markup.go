@@ -121,6 +121,15 @@ func FromMarkdown(md string, opt Options) (string, error) {
 	return writing.Write(parse(md), opt.writing()), nil
 }
 
+// Images tells where the images of a Markdown text begin, in bytes and in their order; what looks like one in code is none.
+// Of a text that is too large it finds none.
+func Images(md string) []int {
+	if len(md) > storage.MaxSize || !strings.Contains(md, "![") {
+		return nil
+	}
+	return parsing.Images(md)
+}
+
 // parse reads Markdown from anywhere: with line ends of any kind, without broken characters.
 func parse(md string) []page.Block {
 	if !utf8.ValidString(md) {

@@ -5,7 +5,10 @@ import (
 	"mime"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 )
 
 // picture is an image of a text that has to be brought to the page.
@@ -19,10 +22,9 @@ type picture struct {
 }
 
 var (
-	// image is ![…](destination "title") on one line, as CommonMark has it, with
-	// brackets in the description one deep.
-	image = regexp.MustCompile(`!\[(?:[^\[\]\n\\]|\\.|\[[^\[\]\n]*\])*\]\([ \t]*(<[^<>\n]*>|[^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*)`)
-	fence = regexp.MustCompile("^ {0,3}(`{3,}|~{3,})")
+	// image is ![…](destination "title") as CommonMark has it, with brackets in the
+	// description one deep.
+	image = regexp.MustCompile(`^!\[(?:[^\[\]\\]|\\.|\[[^\[\]]*\])*\]\([ \t]*(<[^<>\n]*>|[^\s()<>]*(?:\([^\s()]*\)[^\s()<>]*)*)`)
 	drive = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
 	other = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
 )
@@ -32,55 +34,22 @@ var endings = map[string]string{
 	"image/png": ".png", "image/jpeg": ".jpg", "image/gif": ".gif", "image/webp": ".webp", "image/svg+xml": ".svg", "image/bmp": ".bmp", "image/tiff": ".tif",
 }
 
-// pictures finds the images that a text brings along, outside of code; of too
-// many, one more than there may be.
+// pictures finds the images that a text brings along; of too many, one more than there may be.
 func pictures(markdown string) []picture {
-	if !strings.Contains(markdown, "![") {
-		return nil
-	}
 	var found []picture
-	at, closing := 0, ""
-	for line := range strings.SplitAfterSeq(markdown, "\n") {
-		if len(found) > maxImages {
-			break
-		}
-		mark := fence.FindStringSubmatch(line)
-		switch {
-		case closing != "":
-			if mark != nil && strings.HasPrefix(mark[1], closing) && strings.Trim(line, " \t\r\n"+closing[:1]) == "" {
-				closing = ""
-			}
-		case mark != nil:
-			closing = mark[1]
-		default:
-			found = append(found, inLine(line, at)...)
-		}
-		at += len(line)
-	}
-	return found
-}
-
-// inLine finds the images of one line, which begins at.
-func inLine(line string, at int) []picture {
-	var found []picture
-	from, ticks, counted := 0, 0, 0 // ticks are those before counted
-	for len(found) <= maxImages {
-		m := image.FindStringSubmatchIndex(line[from:])
+	for _, at := range markup.Images(markdown) {
+		m := image.FindStringSubmatchIndex(markdown[at:])
 		if m == nil {
-			break
+			continue // such as one whose destination stands elsewhere
 		}
-		begins, dest, ends := from+m[0], from+m[2], from+m[3]
-		from += m[1]
-		ticks += strings.Count(line[counted:begins], "`")
-		counted = begins
-		if ticks%2 == 1 || begins > 0 && line[begins-1] == '\\' {
-			continue // within code, or no image
-		}
-		p := picture{from: at + dest, to: at + ends}
-		if p.read(strings.TrimSuffix(strings.TrimPrefix(line[dest:ends], "<"), ">")) {
-			found = append(found, p)
+		p := picture{from: at + m[2], to: at + m[3]}
+		if p.read(strings.TrimSuffix(strings.TrimPrefix(markdown[p.from:p.to], "<"), ">")) {
+			if found = append(found, p); len(found) > maxImages {
+				break
+			}
 		}
 	}
+	slices.SortFunc(found, func(a, b picture) int { return a.from - b.from }) // one may stand in the description of another
 	return found
 }
 

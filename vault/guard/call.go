@@ -103,16 +103,26 @@ func (d *Door) do(ctx context.Context, a action) (any, error) {
 	}
 	rec := newRecord(ctx, caller, a.tool, d.cfg.Policy())
 	rec.begun = a.settle != nil && caller.Replayed
-	var out any
 	if err = d.stepUp(ctx, caller, a.tool); err != nil {
 		return d.answer(ctx, rec, nil, err)
 	}
-	if a.settle == nil {
-		out, err = d.read(ctx, rec, a)
-	} else {
-		out, err = d.write(ctx, rec, a)
-	}
+	out, err := d.act(ctx, rec, a)
 	return d.answer(ctx, rec, out, err)
+}
+
+// act runs the call. What it did before a panic is on record too, and then
+// whoever answers for the panic does that.
+func (d *Door) act(ctx context.Context, rec *record, a action) (any, error) {
+	defer func() {
+		if broken := recover(); broken != nil {
+			_, _ = d.answer(ctx, rec, nil, fmt.Errorf("panic of type %T", broken)) // the text may be anybody's
+			panic(broken)
+		}
+	}()
+	if a.settle == nil {
+		return d.read(ctx, rec, a)
+	}
+	return d.write(ctx, rec, a)
 }
 
 // stepUp refuses where a tool needs a fresh sign-in.

@@ -3,6 +3,7 @@ package guard_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -44,6 +45,26 @@ func TestEachCallIsOnRecord(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+// A tool that breaks is on record with what it had seen, and the one who answers
+// hears of it.
+func TestWhatBreaksIsOnRecord(t *testing.T) {
+	r := newRig(t)
+	broken := func() (broken any) {
+		defer func() { broken = recover() }()
+		_, _ = read(as(t, ada()), r, func(context.Context, *guard.Wiki) (string, error) { panic("CANARY") })
+		return nil
+	}()
+	if broken != "CANARY" {
+		t.Errorf("what came out: %v", broken)
+	}
+	if e := r.last(t); len(r.audited) != 1 || e.Outcome != "error" || e.Reference == "" || e.Tool != "tool" {
+		t.Errorf("on record: %+v", r.audited)
+	}
+	if strings.Contains(fmt.Sprint(r.audited), "CANARY") {
+		t.Error("the record says what the panic said")
+	}
 }
 
 func TestGuestsDoNothing(t *testing.T) {

@@ -20,6 +20,7 @@ func TestACommentIsEditedWhileThisIsFoundOut(t *testing.T) {
 			token, _ := r.sim.MintToken("ada", allScopes())
 			call := ""
 			for n := 0; call == ""; n++ {
+				r.start()
 				id, points := r.killed(w, arguments, n)
 				if points[len(points)-1] == "journal started" {
 					call = id

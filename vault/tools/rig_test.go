@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +60,7 @@ type rig struct {
 	awaits   int
 	awaitErr error
 	hook     func(point string) // called at each step of a call
+	dead     atomic.Bool        // killed by the hook: nothing of this vault does anything any more
 	requests []string
 	journal  *journal
 	doorHTTP *http.Client // how the door reaches Confluence
@@ -92,6 +94,7 @@ func signedIn(person identity.PersonID) identity.Caller {
 
 // start makes a vault: nothing of an older one is left but the journal.
 func (r *rig) start() {
+	r.dead.Store(false)
 	r.door = guard.New(guard.Config{
 		Policy: func() *policy.Policy { return r.policy }, Grants: grants{r}, Audit: auditor{r}, Journal: r.journal,
 		JournalBox: box{}, CursorBox: box{}, HTTP: r.doorHTTP,
@@ -134,9 +137,16 @@ func (r *rig) deny(spaces ...string) {
 var errKilled = errors.New("killed")
 
 func (r *rig) at(point string) {
-	if r.hook != nil {
-		r.hook(point)
+	if r.hook == nil || r.dead.Load() {
+		return
 	}
+	defer func() {
+		if end := recover(); end != nil {
+			r.dead.Store(true)
+			panic(end)
+		}
+	}()
+	r.hook(point)
 }
 
 // RoundTrip is the network: the simulated Atlassian answers in memory.
@@ -200,6 +210,9 @@ func (g grants) Describe(context.Context, identity.PersonID, identity.TenantID) 
 type auditor struct{ *rig }
 
 func (a auditor) Record(ctx context.Context, e audit.Entry) error {
+	if a.dead.Load() {
+		return errKilled
+	}
 	a.at("audit")
 	a.mu.Lock()
 	err := a.auditErr

@@ -48,6 +48,52 @@ func TestDryRunsWriteNothing(t *testing.T) {
 	})
 }
 
+// A dry run of what would be refused is refused as well, or says that it would be.
+func TestDryRunsOfWhatIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, atlassiansim.Options{})
+		parent := r.put("ada", "ENG", "Parent", "<p>p</p>")
+		r.put("ada", "ENG", "Taken", "<p>t</p>")
+		c := r.connect()
+		made := func(arguments object) string {
+			arguments["space"], arguments["body"] = "ENG", "text"
+			return c.call("confluence_create_page", arguments).field("id")
+		}
+		below := made(object{"title": "Below", "parent": parent})
+		kinds := map[string]string{
+			"parent": parent, "child": below, "draft": made(object{"title": "Draft", "draft": true}), "namesake": made(object{"title": "Taken", "draft": true}),
+			"post": made(object{"title": "Post", "type": "blogpost"}), "archived": made(object{"title": "Old"}), "trashed": made(object{"title": "Gone"}),
+		}
+		c.call("confluence_manage_page", object{"page": kinds["archived"], "action": "archive"})
+		token, _ := r.sim.MintToken("ada", allScopes())
+		if w := r.direct("DELETE", "/ex/confluence/"+r.sites[0].CloudID+"/wiki/api/v2/pages/"+kinds["trashed"], token, nil); w.Code != 204 {
+			t.Fatalf("DELETE: %d %s", w.Code, w.Body)
+		}
+		refused := 0
+		for kind, id := range kinds {
+			for _, call := range []object{
+				{"action": "move", "target": below}, {"action": "move", "target": parent, "position": "before"}, {"action": "copy", "target": below, "title": "Taken"},
+				{"action": "copy_tree", "target": below}, {"action": "rename", "title": "Taken", "expected_version": 1}, {"action": "publish", "expected_version": 1},
+				{"action": "restore"}, {"action": "restore_version", "version": 1, "expected_version": 1},
+			} {
+				call["page"], call["dry_run"] = id, true
+				dry := c.call("confluence_manage_page", call)
+				if !dry.IsError && !strings.Contains(dry.text(), "would be refused") {
+					continue // what would be done is tested elsewhere
+				}
+				refused++
+				delete(call, "dry_run")
+				if a := c.call("confluence_manage_page", call); !a.IsError {
+					t.Errorf("%s %v: dry %s\nbut %s", kind, call, dry.text(), a.text())
+				}
+			}
+		}
+		if refused < 45 {
+			t.Errorf("only %d were refused", refused)
+		}
+	})
+}
+
 // An argument that means nothing to what is asked for is refused, not ignored, and
 // so is a dry run of what would be.
 func TestArgumentsThatMeanNothing(t *testing.T) {

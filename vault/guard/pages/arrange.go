@@ -32,21 +32,14 @@ func allowed(w *guard.Wiki, all ...guard.Page) error {
 // Move puts a page before, after or below another, with all below it, and
 // returns it as it is then.
 func Move(ctx context.Context, w *guard.Wiki, page, target guard.Page, position string) (guard.Page, error) {
-	if err := allowed(w, page, target); err != nil {
+	err := allowed(w, page, target)
+	if err == nil {
+		err = CanMove(page, target, position)
+	}
+	if err != nil {
 		return guard.Page{}, err
 	}
-	switch {
-	case page.Type != "page" || target.Type != "page":
-		return guard.Page{}, guard.Refused(usererr.BadInput, "Blog posts have no place in the tree of pages", "Name two pages")
-	case page.ID == target.ID:
-		return guard.Page{}, guard.Refused(usererr.BadInput, "The page and its target are the same", "Name another target")
-	case page.Status != "current" || target.Status != "current":
-		return guard.Page{}, guard.Refused(usererr.BadInput, "Only published pages can be moved, to published pages", "Restore or publish it first")
-	case position != Below && target.ParentID == "":
-		// Confluence takes it, and the page is nowhere to be seen.
-		return guard.Page{}, guard.Refused(usererr.BadInput, "The target stands at the top of its space, and nothing can be moved beside it", "Move the page below another one")
-	}
-	err := w.Send(ctx, "The page "+page.ID, scopeMove, func(c *confluence.Client) error {
+	err = w.Send(ctx, "The page "+page.ID, scopeMove, func(c *confluence.Client) error {
 		return arrange.Move(ctx, c, page.ID, position, target.ID)
 	})
 	if confluence.Is(err, confluence.KindBadRequest) {
@@ -58,6 +51,22 @@ func Move(ctx context.Context, w *guard.Wiki, page, target guard.Page, position 
 	}
 	moved, err := w.PageVersion(ctx, page.ID, 0)
 	return moved, guard.Happened(err)
+}
+
+// CanMove refuses what [Move] does not try.
+func CanMove(page, target guard.Page, position string) error {
+	switch {
+	case page.Type != "page" || target.Type != "page":
+		return guard.Refused(usererr.BadInput, "Blog posts have no place in the tree of pages", "Name two pages")
+	case page.ID == target.ID:
+		return guard.Refused(usererr.BadInput, "The page and its target are the same", "Name another target")
+	case page.Status != "current" || target.Status != "current":
+		return guard.Refused(usererr.BadInput, "Only published pages can be moved, to published pages", "Restore or publish it first")
+	case position != Below && target.ParentID == "":
+		// Confluence takes it, and the page is nowhere to be seen.
+		return guard.Refused(usererr.BadInput, "The target stands at the top of its space, and nothing can be moved beside it", "Move the page below another one")
+	}
+	return nil
 }
 
 // Copy copies a page below parent, with labels, attachments and properties but
@@ -82,6 +91,11 @@ func copied(w *guard.Wiki, page, parent guard.Page) error {
 	if err := allowed(w, page, parent); err != nil {
 		return err
 	}
+	return CanCopy(page, parent)
+}
+
+// CanCopy refuses what [Copy] and [CopyTree] do not try.
+func CanCopy(page, parent guard.Page) error {
 	if page.Type != "page" || parent.Type != "page" || page.Status != "current" || parent.Status != "current" {
 		return guard.Refused(usererr.BadInput, "Only published pages can be copied, to below published pages", "Name two pages")
 	}
@@ -115,18 +129,27 @@ func CopyTree(ctx context.Context, w *guard.Wiki, page, parent guard.Page, prefi
 
 // Archive archives a page.
 func Archive(ctx context.Context, w *guard.Wiki, page guard.Page) (Task, error) {
-	if err := allowed(w, page); err != nil {
+	err := allowed(w, page)
+	if err == nil {
+		err = CanArchive(page)
+	}
+	if err != nil {
 		return Task{}, err
 	}
-	if page.Type != "page" || page.Status != "current" {
-		return Task{}, guard.Refused(usererr.BadInput, "Only published pages can be archived", "")
-	}
 	var id string
-	err := w.Send(ctx, "The page "+page.ID, scopeArchive, func(c *confluence.Client) (err error) {
+	err = w.Send(ctx, "The page "+page.ID, scopeArchive, func(c *confluence.Client) (err error) {
 		id, err = arrange.Archive(ctx, c, page.ID)
 		return err
 	})
 	return Task{ID: id}, err
+}
+
+// CanArchive refuses what [Archive] does not try.
+func CanArchive(page guard.Page) error {
+	if page.Type != "page" || page.Status != "current" {
+		return guard.Refused(usererr.BadInput, "Only published pages can be archived", "")
+	}
+	return nil
 }
 
 // Wait looks at a task until it is done, at most for so long; tell is called
@@ -192,14 +215,15 @@ func remove(ctx context.Context, w *guard.Wiki, page guard.Page, purge, draft bo
 
 // Untrash takes a page out of the trash.
 func Untrash(ctx context.Context, w *guard.Wiki, page guard.Page) (guard.Page, error) {
-	if err := allowed(w, page); err != nil {
+	err := allowed(w, page)
+	if err == nil {
+		err = CanRestore(page)
+	}
+	if err != nil {
 		return guard.Page{}, err
 	}
-	if page.Status != "trashed" {
-		return guard.Page{}, guard.Refused(usererr.BadInput, "The page is not in the trash", "")
-	}
 	var back confluence.Page
-	err := w.Send(ctx, "The page "+page.ID, scopeWrite, func(c *confluence.Client) (err error) {
+	err = w.Send(ctx, "The page "+page.ID, scopeWrite, func(c *confluence.Client) (err error) {
 		back, err = c.UpdatePage(ctx, confluence.Edit{ID: page.ID, Title: page.Title, Body: page.Body, Number: page.Version + 1, Blog: page.Type == "blogpost"})
 		return err
 	})
@@ -207,4 +231,12 @@ func Untrash(ctx context.Context, w *guard.Wiki, page guard.Page) (guard.Page, e
 		return guard.Page{}, duplicate(err, page.Space, page.Title)
 	}
 	return w.Written(ctx, "The page "+page.ID, back)
+}
+
+// CanRestore refuses what [Untrash] does not try.
+func CanRestore(page guard.Page) error {
+	if page.Status != "trashed" {
+		return guard.Refused(usererr.BadInput, "The page is not in the trash", "")
+	}
+	return nil
 }

@@ -156,15 +156,11 @@ func Update(ctx context.Context, w *guard.Wiki, before guard.Page, e Edit) (page
 	if !w.Allowed(before.Space) {
 		return page, false, w.Deny(what, before.Type, before.ID, before.Space)
 	}
+	if err := CanUpdate(before, e.Publish); err != nil {
+		return page, false, err
+	}
 	draft := before.Status == "draft"
-	switch {
-	case before.Status != "current" && !draft:
-		// Confluence would take it out of the trash and ignore the new body.
-		return page, false, guard.Refused(usererr.BadInput, what+" is "+plaintext.Line(before.Status, 20)+", so it cannot be updated",
-			"Restore it with confluence_manage_page first")
-	case e.Publish && !draft:
-		return page, false, guard.Refused(usererr.BadInput, what+" is published already", "Leave out publish")
-	case draft:
+	if draft {
 		e.Number = 1
 	}
 	var written confluence.Page
@@ -183,4 +179,17 @@ func Update(ctx context.Context, w *guard.Wiki, before guard.Page, e Edit) (page
 	}
 	page, err = w.Written(ctx, what, written)
 	return page, written.Version.Minor, err
+}
+
+// CanUpdate refuses what [Update] does not try.
+func CanUpdate(page guard.Page, publish bool) error {
+	what := "The page " + page.ID
+	switch {
+	case page.Status != "current" && page.Status != "draft":
+		// Confluence would take it out of the trash and ignore the new body.
+		return guard.Refused(usererr.BadInput, what+" is "+plaintext.Line(page.Status, 20)+", so it cannot be updated", "Restore it with confluence_manage_page first")
+	case publish && page.Status != "draft":
+		return guard.Refused(usererr.BadInput, what+" is published already", "Leave out publish")
+	}
+	return nil
 }

@@ -115,6 +115,9 @@ func (c Change) Make(ctx context.Context, t *tool.Set) (Out, string, error) {
 
 func (c Change) preview(ctx context.Context, w *guard.Wiki) (Out, error) {
 	page, err := c.expected(ctx, w)
+	if err == nil {
+		err = pages.CanUpdate(page, c.Publish)
+	}
 	if err != nil {
 		return Out{}, err
 	}
@@ -126,8 +129,24 @@ func (c Change) preview(ctx context.Context, w *guard.Wiki) (Out, error) {
 	if len(lost) > 0 {
 		out.Message += fmt.Sprintf(" This would be lost, so it needs allow_loss: %s.", strings.Join(Some(lost), ", "))
 	}
+	if title := c.title(page); c.Publish || title != page.Title && page.Status != "draft" { // of which several may have a title
+		out.Message += Taken(ctx, w, page, title)
+	}
 	out.Changes = c.differs(page, body, MaxPreview)
 	return out, nil
+}
+
+// Taken says, in a preview, that another page of the space has a title already.
+// Blog posts may share theirs.
+func Taken(ctx context.Context, w *guard.Wiki, page guard.Page, title string) string {
+	if page.Type == "blogpost" {
+		return ""
+	}
+	other, err := w.PageByTitle(ctx, page.Space, title)
+	if err != nil || other.ID == page.ID {
+		return ""
+	}
+	return " It would be refused: the space has a page of that title, " + other.URL + "."
 }
 
 // differs shows what a body changes.

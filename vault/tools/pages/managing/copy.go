@@ -103,12 +103,8 @@ func (d deed) copyTree(ctx context.Context, w *guard.Wiki) (change.Out, error) {
 	if err != nil {
 		return change.Out{}, err
 	}
-	above, err := trees.Above(ctx, w, to)
-	if err != nil {
+	if err := outside(ctx, w, page, to); err != nil {
 		return change.Out{}, err
-	}
-	if slices.ContainsFunc(above.Nodes, func(n trees.Node) bool { return n.ID == page.ID }) {
-		return change.Out{}, guard.Refused(usererr.BadInput, "The target is the page itself or stands below it", "Name a target outside of the tree that is copied")
 	}
 	prefix := d.prefix(page, to)
 	task, err := pages.CopyTree(ctx, w, page, to, prefix)
@@ -132,6 +128,15 @@ func (d deed) copyTree(ctx context.Context, w *guard.Wiki) (change.Out, error) {
 		return change.Answered(w, made, message), nil
 	}
 	return change.Answered(w, to, message+" They are below this page."), nil
+}
+
+// outside refuses a target within the tree that a page is the top of.
+func outside(ctx context.Context, w *guard.Wiki, page, to guard.Page) error {
+	above, err := trees.Above(ctx, w, to)
+	if err == nil && slices.ContainsFunc(above.Nodes, func(n trees.Node) bool { return n.ID == page.ID }) {
+		err = guard.Refused(usererr.BadInput, "The target is the page itself or stands below it", "Name a target outside of that tree")
+	}
+	return err
 }
 
 // settleTree finds the copy of the topmost page. Without it nobody knows: the

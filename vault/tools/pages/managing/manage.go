@@ -152,6 +152,7 @@ func (d deed) preview(ctx context.Context, w *guard.Wiki) (change.Out, error) {
 	if err != nil {
 		return change.Out{}, err
 	}
+	taken := ""
 	says := fmt.Sprintf("Nothing was done: this would %s the page %q", strings.ReplaceAll(d.in.Action, "_", " "), page.Title)
 	if d.in.Target != "" {
 		to, err := d.target(ctx, w)
@@ -159,14 +160,51 @@ func (d deed) preview(ctx context.Context, w *guard.Wiki) (change.Out, error) {
 			return change.Out{}, err
 		}
 		says += fmt.Sprintf(" to %s the page %q in space %s", d.where(), to.Title, to.Space)
+		if err := d.can(ctx, w, page, to); err != nil {
+			return change.Out{}, err
+		}
+		title := page.Title
 		switch d.in.Action {
 		case "copy":
-			says += fmt.Sprintf(" as %q", d.copyTitle(page))
+			title = d.copyTitle(page)
+			says += fmt.Sprintf(" as %q", title)
 		case "copy_tree":
+			title = d.prefix(page, to) + title
 			says += fmt.Sprintf(", with titles that begin with %q", d.prefix(page, to))
 		}
+		if d.in.Action != "move" || page.Space != to.Space {
+			taken = change.Taken(ctx, w, to, title)
+		}
+	} else if err := d.can(ctx, w, page, guard.Page{}); err != nil {
+		return change.Out{}, err
 	}
-	return change.Answered(w, page, says+d.below(ctx, w, page)+"."), nil
+	return change.Answered(w, page, says+d.below(ctx, w, page)+"."+taken), nil
+}
+
+// can refuses, in a preview, what would be refused.
+func (d deed) can(ctx context.Context, w *guard.Wiki, page, to guard.Page) error {
+	switch d.in.Action {
+	case "move":
+		position, _ := arguments.OneOf("position", d.in.Position, pages.Below, pages.Before, pages.After) // checked before
+		if err := pages.CanMove(page, to, position); err != nil {
+			return err
+		}
+		if err := outside(ctx, w, page, to); errors.Is(err, guard.ErrRefused) { // else Confluence tells
+			return err
+		}
+	case "copy":
+		return pages.CanCopy(page, to)
+	case "copy_tree":
+		if err := pages.CanCopy(page, to); err != nil {
+			return err
+		}
+		return outside(ctx, w, page, to)
+	case "archive":
+		return pages.CanArchive(page)
+	case "restore":
+		return pages.CanRestore(page)
+	}
+	return nil
 }
 
 func (d deed) where() string {

@@ -179,7 +179,7 @@ func (c *creation) preview(ctx context.Context, w *guard.Wiki) (change.Out, erro
 		page.ParentID = parent.ID
 	}
 	out := change.Answered(w, page, "Nothing was created: this is what would be.")
-	if other, err := w.PageByTitle(ctx, space.Key, c.in.Title); err == nil && !c.blog() {
+	if other, err := w.PageByTitle(ctx, space.Key, c.in.Title); err == nil && !c.blog() && !c.in.Draft {
 		out.Message = "Nothing was created, and would not be: the space has a page of that title, " + other.URL
 	}
 	out.Changes = change.Differences("", body, change.MaxPreview)

@@ -36,7 +36,9 @@ func (v *assembly) mayChange(next *settings.Settings, key string) bool {
 
 // change is on record before it counts.
 func (v *assembly) change(ctx context.Context, next *settings.Settings, changes []live.Change) error {
-	rules, err := policy.New(policy.Rules{Access: next.Access, StepUp: v.cfg.Settings.Identity.StepUp})
+	of := next.Rules()
+	of.StepUp = v.cfg.Settings.Identity.StepUp // it needs a restart
+	rules, err := policy.New(of)
 	if err != nil {
 		return err
 	}

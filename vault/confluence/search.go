@@ -32,6 +32,7 @@ type Hits struct {
 // two things.
 type Hit struct {
 	ID, Type, Status, Title string
+	MediaType               string // of an attachment, "" if it is not told
 	SpaceKey, SpaceName     string
 	Excerpt                 string // plain text
 	Modified                time.Time
@@ -53,6 +54,9 @@ type hitJSON struct {
 		Expandable struct {
 			Space string `json:"space"`
 		} `json:"_expandable"`
+		Extensions struct {
+			MediaType string `json:"mediaType"`
+		} `json:"extensions"`
 		Links Links `json:"_links"`
 	} `json:"content"`
 	Title     string `json:"title"`
@@ -117,7 +121,7 @@ func (r hitJSON) hit() Hit {
 		name = r.Container.Title
 	}
 	hit := Hit{
-		ID: string(r.Content.ID), Type: r.Content.Type, Status: r.Content.Status, Title: title,
+		ID: string(r.Content.ID), Type: r.Content.Type, Status: r.Content.Status, Title: title, MediaType: r.Content.Extensions.MediaType,
 		SpaceKey: r.spaceKey(), SpaceName: name, Excerpt: plain(r.Excerpt), Path: SitePath(path),
 	}
 	hit.Modified, _ = time.Parse(time.RFC3339, r.Modified) // absent: zero

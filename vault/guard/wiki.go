@@ -122,6 +122,10 @@ func (w *Wiki) Send(ctx context.Context, what, scope string, request func(*confl
 // Objects of others are left out and counted with [Wiki.Withhold].
 func (w *Wiki) Allowed(space string) bool { return w.rec.policy.Space(space) == nil }
 
+// AllowedFile returns nil where policy lets a file be seen and moved, else a
+// [policy.FileError]. Its page has been checked.
+func (w *Wiki) AllowedFile(f policy.File) error { return w.rec.policy.File(f) }
+
 // Deny is the error for an object that the person named and policy denies,
 // which reads like that for one that does not exist.
 func (w *Wiki) Deny(what, kind, id, space string) error {

@@ -1,5 +1,6 @@
 // Package policy says what is allowed: which spaces a person of this company
-// may reach through the vault, and how a search is narrowed to them. Pure
+// may reach through the vault, how a search is narrowed to them, and which
+// files may be moved. Pure
 // functions over compiled settings: no network, no clock, no randomness.
 //
 // Whatever cannot be decided is denied. A denial beats a permission.
@@ -25,8 +26,10 @@ type Access struct {
 
 // Rules are the settings that a policy is compiled from.
 type Rules struct {
-	Access Access
-	StepUp StepUp
+	Access      Access
+	StepUp      StepUp
+	Attachments Attachments
+	NoFiles     bool // files are switched off
 }
 
 // Policy is a compiled set of rules. It never changes and may be used from
@@ -35,6 +38,7 @@ type Policy struct {
 	allowed []string // folded keys, sorted; empty: any that is not denied
 	denied  []string
 	stepUp  StepUp
+	files   files
 }
 
 // MaxSpaces limits each list of spaces, since each is part of every search.
@@ -47,10 +51,11 @@ func New(rules Rules) (*Policy, error) {
 	allowed, err1 := keys("access.allowed_spaces", rules.Access.AllowedSpaces)
 	denied, err2 := keys("access.denied_spaces", rules.Access.DeniedSpaces)
 	stepUp := rules.StepUp.withDefaults()
-	if err := errors.Join(err1, err2, stepUp.check()); err != nil {
+	files, err3 := compileFiles(rules.Attachments, rules.NoFiles)
+	if err := errors.Join(err1, err2, err3, stepUp.check()); err != nil {
 		return nil, err
 	}
-	return &Policy{allowed: allowed, denied: denied, stepUp: stepUp}, nil
+	return &Policy{allowed: allowed, denied: denied, stepUp: stepUp, files: files}, nil
 }
 
 func keys(name string, list []string) ([]string, error) {

@@ -151,7 +151,7 @@ func keyAddress(url string) string {
 
 // Rules are what the policy is compiled from.
 func (s *Settings) Rules() policy.Rules {
-	return policy.Rules{Access: s.Access, StepUp: s.Identity.StepUp}
+	return policy.Rules{Access: s.Access, StepUp: s.Identity.StepUp, Attachments: s.Governance.Attachments, NoFiles: !s.Features.Attachments}
 }
 
 func (s *Settings) checkTenants(r *reader) {

@@ -10,12 +10,12 @@ import (
 // Live reports whether a change of a setting counts without a restart.
 func Live(key string) bool {
 	switch {
-	case key == "observability.log":
+	case key == "observability.log", key == "features.attachments":
 		return true
 	case key == "anomalies.suspension", strings.HasPrefix(key, "anomalies.webhook."):
 		return false
 	}
-	return strings.HasPrefix(key, "access.") || strings.HasPrefix(key, "anomalies.")
+	return strings.HasPrefix(key, "access.") || strings.HasPrefix(key, "governance.") || strings.HasPrefix(key, "anomalies.")
 }
 
 // Stamp is another one for each text of the settings file.

@@ -35,7 +35,7 @@ func Load(opt Options) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Settings{sources: map[string]string{}, Dir: filepath.Dir(name)}
+	s := &Settings{sources: map[string]string{}, Dir: filepath.Dir(name), Features: Features{Attachments: true}}
 	r := &reader{file: filepath.Base(name), sources: s.sources}
 	if !r.parse(text, s) {
 		return nil, failure(name, r.problems) // the rest would follow from it

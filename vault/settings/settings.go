@@ -18,6 +18,7 @@ type Settings struct {
 	Keys          Keys              `yaml:"keys"`
 	Tenants       map[string]Tenant `yaml:"tenants"`
 	Access        policy.Access     `yaml:"access"`
+	Governance    Governance        `yaml:"governance"`
 	Features      Features          `yaml:"features"`
 	Identity      Identity          `yaml:"identity"`
 	Observability Observability     `yaml:"observability"`
@@ -142,6 +143,13 @@ type Features struct {
 	// Toolsets are offered beside the tools that everybody needs, which are few
 	// so that they leave room in a model's context: all, or some of [Toolsets].
 	Toolsets []string `yaml:"toolsets"`
+	// Attachments may be listed, read and moved; true by default.
+	Attachments bool `yaml:"attachments"`
+}
+
+// Governance is what may be in that which moves.
+type Governance struct {
+	Attachments policy.Attachments `yaml:"attachments"`
 }
 
 // Toolsets are the names that features.toolsets may have.

@@ -43,5 +43,6 @@ func ByID(ctx context.Context, w *guard.Wiki, id string) (File, guard.Page, erro
 	if err != nil {
 		return File{}, guard.Page{}, err
 	}
-	return file(w, page, a), page, nil
+	f := file(w, page, a)
+	return f, page, admitted(w, page, f)
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/plaintext"
@@ -19,6 +20,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence/files"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/bulk"
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 )
 
 // Scopes that the calls need. v1 calls take a classic scope as well.
@@ -44,8 +46,25 @@ type Query struct {
 	Cursor          string
 }
 
-// List returns a part of the files of a page, and the cursor of the next.
+// List returns a part of the files of a page, and the cursor of the next. Those
+// that policy denies are left out.
 func List(ctx context.Context, w *guard.Wiki, page guard.Page, q Query) ([]File, string, error) {
+	found, next, err := list(ctx, w, page, q)
+	all := make([]File, 0, len(found))
+	for _, a := range found {
+		if w.AllowedFile(policy.File{Name: a.Name, MediaType: a.MediaType, Size: a.Size}) != nil {
+			w.Withhold(1)
+			continue
+		}
+		all = append(all, file(w, page, a))
+	}
+	return all, next, err
+}
+
+func list(ctx context.Context, w *guard.Wiki, page guard.Page, q Query) ([]files.Attachment, string, error) {
+	if err := switchedOff(w); err != nil {
+		return nil, "", err
+	}
 	var found []files.Attachment
 	var next string
 	filter := files.Filter{PageID: page.ID, Blog: page.Type == "blogpost", Name: q.Name, MediaType: q.MediaType}
@@ -56,14 +75,9 @@ func List(ctx context.Context, w *guard.Wiki, page guard.Page, q Query) ([]File,
 	if err != nil {
 		return nil, "", err
 	}
-	all := make([]File, 0, len(found))
-	for _, a := range found {
-		if a.PageID != page.ID && a.BlogPostID != page.ID {
-			continue // not what was asked for
-		}
-		all = append(all, file(w, page, a))
-	}
-	return all, next, nil
+	return slices.DeleteFunc(found, func(a files.Attachment) bool {
+		return a.PageID != page.ID && a.BlogPostID != page.ID // not what was asked for
+	}), next, nil
 }
 
 func file(w *guard.Wiki, page guard.Page, a files.Attachment) File {
@@ -73,6 +87,9 @@ func file(w *guard.Wiki, page guard.Page, a files.Attachment) File {
 
 // Find returns the file of a page with an id or with exactly this name.
 func Find(ctx context.Context, w *guard.Wiki, page guard.Page, ref string) (File, error) {
+	if err := switchedOff(w); err != nil {
+		return File{}, err
+	}
 	if files.ValidID(ref) {
 		var a files.Attachment
 		err := w.Ask(ctx, "The file "+ref, scopeRead, func(c *confluence.Client) (err error) {
@@ -85,15 +102,17 @@ func Find(ctx context.Context, w *guard.Wiki, page guard.Page, ref string) (File
 		if err != nil {
 			return File{}, lost(err, page)
 		}
-		return file(w, page, a), nil
+		f := file(w, page, a)
+		return f, admitted(w, page, f)
 	}
-	found, _, err := List(ctx, w, page, Query{Name: ref, Limit: 5})
+	found, _, err := list(ctx, w, page, Query{Name: ref, Limit: 5})
 	if err != nil {
 		return File{}, err
 	}
-	for _, f := range found {
-		if f.Name == ref {
-			return f, nil
+	for _, a := range found {
+		if a.Name == ref {
+			f := file(w, page, a)
+			return f, admitted(w, page, f)
 		}
 	}
 	return File{}, lost(usererr.New(usererr.NotFound, "The page has no file "+plaintext.Line(ref, 80), ""), page)
@@ -126,6 +145,9 @@ var ErrTaken = errors.New("the page has a file of this name")
 // body was read to its end, so that the file may be there although it fails,
 // tells complete.
 func Upload(ctx context.Context, w *guard.Wiki, page guard.Page, n New) (f File, complete bool, err error) {
+	if err := admitted(w, page, File{Name: n.Name, MediaType: n.MediaType, Size: n.Size}); err != nil {
+		return File{}, false, errors.Join(guard.ErrRefused, err)
+	}
 	body := newMeter(ctx, n.Body, n.Told)
 	var a files.Attachment
 	err = w.Send(ctx, "The page "+page.ID, scopeWrite, func(c *confluence.Client) (err error) {
@@ -214,6 +236,9 @@ func Download(ctx context.Context, w *guard.Wiki, page guard.Page, c Content) (s
 	}
 	defer body.Close()
 	content := newMeter(ctx, body, c.Told)
+	content.admit = func(n int64) error { // an older version may be larger than the file is now
+		return admitted(w, page, File{ID: c.File.ID, Name: c.File.Name, MediaType: c.File.MediaType, Size: n})
+	}
 	if c.Version == 0 {
 		content.from = io.LimitReader(body, c.File.Size+1) // one more shows that there is more
 	}
@@ -252,7 +277,8 @@ type meter struct {
 	told  func(int64)
 	hash  hash.Hash
 	n     int64
-	end   error // the first error, io.EOF included
+	admit func(n int64) error // whether there may be so much; nil for any
+	end   error               // the first error, io.EOF included
 	begun bool
 }
 
@@ -270,6 +296,11 @@ func (m *meter) Read(p []byte) (int, error) {
 		bulk.Moved(m.ctx)
 		if m.told != nil {
 			m.told(m.n)
+		}
+		if m.admit != nil {
+			if no := m.admit(m.n); no != nil {
+				err = no
+			}
 		}
 	}
 	if err != nil && m.end == nil {

@@ -61,7 +61,8 @@ func (j *judge) decide(ctx context.Context, parts []any) ([]verdict, error) {
 		if len(keys) == 0 && (j.rule == ruleEach || j.rule == ruleSpaces) {
 			return nil, undecided(nil)
 		}
-		verdicts[i] = verdict{allowed: !slices.ContainsFunc(append(keys, r.links...), func(key string) bool { return !j.w.Allowed(key) })}
+		verdicts[i] = verdict{allowed: !slices.ContainsFunc(append(keys, r.links...), func(key string) bool { return !j.w.Allowed(key) }) &&
+			!slices.ContainsFunc(r.files, func(f policy.File) bool { return j.w.AllowedFile(f) != nil })}
 		if len(keys) > 0 {
 			verdicts[i].key = keys[0]
 		}
@@ -118,6 +119,11 @@ type homeJSON struct {
 	SpaceID    confluence.ID `json:"spaceId"`
 	PageID     confluence.ID `json:"pageId"`
 	BlogPostID confluence.ID `json:"blogPostId"`
+
+	// Of an attachment.
+	Title     string `json:"title"`
+	MediaType string `json:"mediaType"`
+	FileSize  int64  `json:"fileSize"`
 }
 
 func (j *judge) lookUp(ctx context.Context, kind string, ids []string) error {
@@ -185,6 +191,8 @@ func (j *judge) enter(ctx context.Context, s subject, scope string) error {
 	})
 	switch page := string(home.PageID) + string(home.BlogPostID); {
 	case err != nil:
+	case s.kind == "attachment" && j.w.AllowedFile(policy.File{Name: home.Title, MediaType: home.MediaType, Size: home.FileSize}) != nil:
+		err = j.w.Deny(what, s.kind, s.id, "")
 	case home.SpaceID != "":
 		err = j.space(ctx, string(home.SpaceID))
 	case page != "" && digits.MatchString(page):

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 )
 
 // references are the places that a part of an answer names.
@@ -14,6 +16,8 @@ type references struct {
 	// links are keys of spaces in addresses. They may be aliases, so that they
 	// can take something away and never show that something is allowed.
 	links []string
+	// files are attachments, of which policy has rules of its own.
+	files []policy.File
 	// strange is something that names a place in a way that is not understood.
 	strange bool
 }
@@ -49,6 +53,7 @@ func (r *references) visit(value any, depth int) {
 			r.visit(item, depth+1)
 		}
 	case map[string]any:
+		r.file(v)
 		for name, member := range v {
 			if slices.Contains(dropped(), name) {
 				continue
@@ -59,6 +64,28 @@ func (r *references) visit(value any, depth int) {
 			}
 		}
 	}
+}
+
+// file adds an object that is an attachment, as v2 or v1 has it.
+func (r *references) file(object map[string]any) {
+	text := func(o map[string]any, name string) string {
+		value, _ := o[name].(string) // absent: ""
+		return value
+	}
+	more, _ := object["extensions"].(map[string]any) // absent: none
+	if text(object, "type") != "attachment" && !strings.HasPrefix(text(object, "id"), "att") && text(object, "mediaType") == "" {
+		return
+	}
+	f := policy.File{Name: text(object, "title"), MediaType: text(object, "mediaType")}
+	if f.MediaType == "" {
+		f.MediaType = text(more, "mediaType")
+	}
+	for _, of := range []map[string]any{object, more} {
+		if size, ok := of["fileSize"].(json.Number); ok {
+			f.Size, _ = size.Int64() // else it does not matter here
+		}
+	}
+	r.files = append(r.files, f)
 }
 
 var (

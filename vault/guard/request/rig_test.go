@@ -32,9 +32,12 @@ type rig struct {
 
 // newRig has page 1 and blog post 2 in ENG (space 10), and page 9 in LEGAL
 // (space 90), which policy denies.
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newRigWith(t, policy.Attachments{}) }
+
+// newRigWith is newRig with rules about files.
+func newRigWith(t *testing.T, files policy.Attachments) *rig {
 	t.Helper()
-	rules, err := policy.New(policy.Rules{Access: policy.Access{DeniedSpaces: []string{"LEGAL"}}})
+	rules, err := policy.New(policy.Rules{Access: policy.Access{DeniedSpaces: []string{"LEGAL"}}, Attachments: files})
 	if err != nil {
 		t.Fatal(err)
 	}

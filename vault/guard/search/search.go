@@ -7,6 +7,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 )
 
 // scope is what a search needs: v1 calls take a classic scope as well.
@@ -47,7 +48,8 @@ func Find(ctx context.Context, w *guard.Wiki, s Query) (Hits, error) {
 		if h.ID == "" {
 			continue // a person or a space, not content
 		}
-		if !w.Allowed(h.SpaceKey) {
+		file := policy.File{Name: h.Title, MediaType: h.MediaType}
+		if !w.Allowed(h.SpaceKey) || h.Type == "attachment" && w.AllowedFile(file) != nil {
 			withheld++
 			continue
 		}

@@ -53,12 +53,22 @@ func TestOffice(t *testing.T) {
 			`<w:p/><w:p/><w:tbl><w:tr><w:tc><w:p><w:r><w:t>1</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>2</w:t></w:r></w:p></w:tc></w:tr></w:tbl>` +
 			`<w:p><w:r><w:delText>gone</w:delText><w:t>end</w:t></w:r></w:p></w:body></w:document>`}, "Plan A & B\tx\n\n1  | 2\nend"},
 		"excel": {[]string{
-			"xl/workbook.xml", `<workbook><sheets><sheet name="Costs" sheetId="1"/></sheets></workbook>`,
+			"xl/workbook.xml", `<workbook xmlns:r="r"><sheets><sheet name="Costs" sheetId="1" r:id="rId4"/></sheets></workbook>`,
+			"xl/_rels/workbook.xml.rels", `<Relationships><Relationship Id="rId4" Target="worksheets/sheet1.xml"/></Relationships>`,
 			"xl/sharedStrings.xml", `<sst><si><t>what</t></si><si><r><t>how </t></r><r><t>much</t></r></si></sst>`,
 			"xl/worksheets/sheet1.xml", `<worksheet><sheetData><row r="1"><c r="A1" t="s"><v>0</v></c><c r="C1" t="s"><v>1</v></c></row>` +
 				`<row r="2"><c r="A2" t="inlineStr"><is><t>rent</t></is></c><c r="C2"><f>1+1</f><v>2</v></c><c r="D2" t="s"><v>99</v></c></row></sheetData></worksheet>`,
 			"xl/worksheets/sheet2.xml", `<worksheet><sheetData><row><c r="ZZZZZZZZ1"><v>3</v></c></row></sheetData></worksheet>`,
 		}, "Costs\nwhat\t\thow much\nrent\t\t2\n\nSheet 2\n" + strings.Repeat("\t", 16384) + "3"},
+		"excel, sheets in another order": {[]string{
+			"xl/workbook.xml", `<workbook xmlns:r="r"><sheets><sheet name="Last made" r:id="c"/><sheet name="First made" r:id="a"/><sheet name="Chart" r:id="d"/><sheet name="Again" r:id="a"/></sheets></workbook>`,
+			"xl/_rels/workbook.xml.rels", `<Relationships><Relationship Id="a" Target="/xl/worksheets/sheet1.xml"/><Relationship Id="c" Target="worksheets/sheet3.xml"/>` +
+				`<Relationship Id="d" Target="../docProps/app.xml"/></Relationships>`,
+			"docProps/app.xml", `<worksheet><c><v>4</v></c></worksheet>`,
+			"xl/worksheets/sheet1.xml", `<worksheet><c><v>1</v></c></worksheet>`,
+			"xl/worksheets/sheet2.xml", `<worksheet><c><v>2</v></c></worksheet>`,
+			"xl/worksheets/sheet3.xml", `<worksheet><c><v>3</v></c></worksheet>`,
+		}, "Last made\n3\n\nFirst made\n1\n\nSheet 3\n2"},
 		"powerpoint": {[]string{
 			"ppt/presentation.xml", `<p/>`,
 			"ppt/slides/slide10.xml", `<p:sld xmlns:p="p" xmlns:a="a"><a:p><a:r><a:t>ten</a:t></a:r></a:p></p:sld>`,

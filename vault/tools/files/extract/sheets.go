@@ -2,6 +2,7 @@ package extract
 
 import (
 	"encoding/xml"
+	"path"
 	"strconv"
 	"strings"
 )
@@ -18,29 +19,63 @@ func (o *office) workbook() error {
 	if err != nil {
 		return err
 	}
-	names := o.names()
-	for i, part := range o.numbered("xl/worksheets/sheet") {
-		title := "Sheet " + strconv.Itoa(i+1)
-		if i < len(names) {
-			title = names[i]
+	for i, sheet := range o.sheets() {
+		if sheet.title == "" {
+			sheet.title = "Sheet " + strconv.Itoa(i+1)
 		}
-		o.add("\n\n" + title + "\n")
-		if err := o.read(part, o.sheet(shared)); err != nil {
+		o.add("\n\n" + sheet.title + "\n")
+		if err := o.read(sheet.part, o.sheet(shared)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// names lists the sheets in their order.
-func (o *office) names() []string {
-	var names []string
-	_ = o.read("xl/workbook.xml", func(name string, attrs []xml.Attr, start bool, _ []byte) { // without names there are numbers
-		if start && name == "sheet" && len(names) < maxParts {
-			names = append(names, strings.ReplaceAll(value(attrs, "name"), "\n", " "))
+// sheet is a part of the archive and what people call it.
+type sheet struct{ title, part string }
+
+// sheets lists the sheets in the order that people see them in; those that the
+// workbook does not lead to come last, and have no title.
+func (o *office) sheets() []sheet {
+	numbered, parts, titled := o.numbered("xl/worksheets/sheet"), o.relations(), map[string]bool{}
+	there := map[string]bool{}
+	for _, part := range numbered {
+		there[part] = true
+	}
+	var all []sheet
+	_ = o.read("xl/workbook.xml", func(name string, attrs []xml.Attr, start bool, _ []byte) { // without it there are numbers
+		if !start || name != "sheet" {
+			return
+		}
+		for _, a := range attrs {
+			if part := parts[a.Value]; a.Name.Local == "id" && a.Name.Space != "" && there[part] && !titled[part] {
+				titled[part] = true
+				all = append(all, sheet{strings.ReplaceAll(value(attrs, "name"), "\n", " "), part})
+			}
 		}
 	})
-	return names
+	for _, part := range numbered {
+		if !titled[part] {
+			all = append(all, sheet{part: part})
+		}
+	}
+	return all
+}
+
+// relations tells the parts that a workbook is made of, by the ids that it calls
+// them.
+func (o *office) relations() map[string]string {
+	parts := map[string]string{}
+	_ = o.read("xl/_rels/workbook.xml.rels", func(name string, attrs []xml.Attr, start bool, _ []byte) { // without it there are numbers
+		if start && name == "Relationship" && len(parts) < maxParts {
+			part := value(attrs, "Target")
+			if !strings.HasPrefix(part, "/") {
+				part = "xl/" + part
+			}
+			parts[value(attrs, "Id")] = strings.TrimPrefix(path.Clean(part), "/")
+		}
+	})
+	return parts
 }
 
 func value(attrs []xml.Attr, name string) string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/anomaly"
+	"github.com/coatcheck-mcp/coatcheck/vault/anomaly/places"
 	"github.com/coatcheck-mcp/coatcheck/vault/anomaly/watch"
 	"github.com/coatcheck-mcp/coatcheck/vault/anomaly/webhook"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
@@ -20,8 +21,9 @@ import (
 
 // anomalies is what looks for what is unusual. The zero value looks at nothing.
 type anomalies struct {
-	watch *watch.Watch  // nil where all rules are off
-	hook  *webhook.Hook // nil without a webhook
+	watch  *watch.Watch   // nil where all rules are off
+	hook   *webhook.Hook  // nil without a webhook
+	places *places.Places // nil where nothing is known of them
 }
 
 // watchPeople makes the watch, whose keys are made with the first rule that is
@@ -45,10 +47,30 @@ func (v *assembly) watchPeople(ctx context.Context, kek seal.KEK, client *http.C
 		v.anomalies.hook = webhook.New(webhook.Config{URL: set.Webhook.URL, Secret: set.Webhook.Key, HTTP: client, Log: v.log})
 		acts[anomaly.Webhook] = v.tell
 	}
+	locate, err := v.locator()
+	if err != nil {
+		return err
+	}
 	v.anomalies.watch = watch.New(watch.Config{
-		Rules: rules, Key: marks, Store: v.db, Box: box, Audit: v.audit, Current: v.sessions.Current, Acts: acts, Log: v.log,
+		Rules: rules, Key: marks, Locate: locate, Store: v.db, Box: box, Audit: v.audit, Current: v.sessions.Current, Acts: acts, Log: v.log,
 	})
 	return nil
+}
+
+// locator is nil, and not nil places, without a file that tells where addresses
+// are.
+func (v *assembly) locator() (anomaly.Locator, error) {
+	name := v.cfg.Settings.Anomalies.CountryFile
+	if name == "" {
+		return nil, nil
+	}
+	found, err := places.Open(places.Config{Path: v.cfg.Settings.Path(name), Log: v.log})
+	if err != nil {
+		return nil, usererr.Wrap(err, usererr.Settings, "anomalies.country_file does not name a file with the countries of addresses: "+err.Error(),
+			"It must be a database such as GeoLite2-Country.mmdb: "+v.cfg.Settings.Path(name))
+	}
+	v.anomalies.places = found
+	return found, nil
 }
 
 // recorder records what is observed as well.
@@ -71,6 +93,9 @@ func (v *assembly) refused() func(identity.DeviceID, string) {
 func (a anomalies) run(run func(name string, part func(context.Context) error)) {
 	if a.watch != nil {
 		run("anomalies", a.watch.Run)
+	}
+	if a.places != nil {
+		run("places", a.places.Run)
 	}
 	if a.hook != nil {
 		run("webhook", a.hook.Run)

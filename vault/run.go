@@ -76,7 +76,7 @@ func (v *assembly) serve(ctx context.Context, server *http.Server, listener net.
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var parts sync.WaitGroup
-	failed := make(chan error, 11)
+	failed := make(chan error, 12)
 	run := func(name string, part func(context.Context) error) {
 		parts.Go(func() { // ends with life
 			if err := part(life); err != nil && life.Err() == nil {

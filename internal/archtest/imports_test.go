@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"vault/admin":           {"vault/session", "vault/grant", "vault/audit", "vault/ratelimit"},
 	"vault/evidence":        {"vault/audit", "vault/seal", "vault/settings"},
 	"vault/anomaly/webhook": {},
+	"vault/anomaly/places":  {"vault/anomaly"},
 	"vault/anomaly/watch":   {"vault/anomaly", "vault/audit", "vault/seal", "vault/session"},
 	"vault/tools":           {"vault/guard", "vault/markup"},
 	"vault/guard":           {"vault/policy", "vault/audit", "vault/grant", "vault/confluence", "vault/seal", "vault/markup"},
@@ -74,6 +75,7 @@ var allowed = map[string][]string{
 var doors = map[string][]string{
 	"github.com/jackc/pgx/v5":                         {"vault/store"},
 	"github.com/alecthomas/kong":                      {"cmd", "internal/bench", "internal/demo"},
+	"github.com/oschwald/maxminddb-golang/v2":         {"vault/anomaly/places"},
 	"github.com/pkg/browser":                          {"shim"},
 	"github.com/zalando/go-keyring":                   {"shim"},
 	"github.com/gofrs/flock":                          {"shim", "vault/store"},

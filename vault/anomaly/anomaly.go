@@ -1,7 +1,8 @@
 // Package anomaly tells what is unusual in what a person does, by rules over
 // that person's own history. The history is a summary of a fixed size: counts,
-// hours, and keyed marks of networks and pages, from which nobody learns where
-// somebody was or what was read.
+// hours, and keyed marks of networks and pages, from which nobody learns what
+// was read and, unless there is a [Locator], where somebody was: then it has
+// countries, too.
 //
 // It is pure: what happened, and when, is passed in. A [Judge] may be used from
 // many goroutines, a [History] from one at a time.
@@ -46,10 +47,17 @@ type Alarm struct {
 	Text             string  // both in words
 }
 
-// Locator tells where an address is, as far as somebody knows. It must be fast
-// and may be used from many goroutines.
+// Place is where an address is.
+type Place struct {
+	Country  string  // two letters of ISO 3166-1
+	Point    bool    // whether Lat and Lon are known
+	Lat, Lon float64 // in degrees
+}
+
+// Locator tells where an address is, and false where nobody knows. It must be
+// fast and may be used from many goroutines.
 type Locator interface {
-	Locate(addr netip.Addr) (country string, lat, lon float64, ok bool)
+	Locate(addr netip.Addr) (place Place, known bool)
 }
 
 // Config is what a judge needs.

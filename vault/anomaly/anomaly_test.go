@@ -84,16 +84,16 @@ func (p *person) rules() string {
 // atlas knows where the addresses of the tests are.
 type atlas struct{}
 
-func (atlas) Locate(addr netip.Addr) (string, float64, float64, bool) {
+func (atlas) Locate(addr netip.Addr) (anomaly.Place, bool) {
 	switch addr {
 	case home:
-		return "DE", 52.52, 13.40, true // Berlin
+		return anomaly.Place{Country: "DE", Point: true, Lat: 52.52, Lon: 13.40}, true // Berlin
 	case office:
-		return "DE", 52.39, 13.06, true // Potsdam
+		return anomaly.Place{Country: "DE", Point: true, Lat: 52.39, Lon: 13.06}, true // Potsdam
 	case netip.MustParseAddr("192.0.2.1"):
-		return "BR", -23.55, -46.63, true // São Paulo
+		return anomaly.Place{Country: "BR", Point: true, Lat: -23.55, Lon: -46.63}, true // São Paulo
 	}
-	return "", 0, 0, false
+	return anomaly.Place{}, false
 }
 
 func located(cfg *anomaly.Config) { cfg.Locate = atlas{} }
@@ -300,13 +300,15 @@ func roundTrip(t *testing.T, h *anomaly.History) {
 	}
 }
 
-// TestTheTextOfAlarms says figure and threshold, and never where somebody is.
+// TestTheTextOfAlarms says figure and threshold, and of where somebody is no
+// more than the country.
 func TestTheTextOfAlarms(t *testing.T) {
 	p := newPerson(located)
 	p.works(monday, 12, 9, 17, 8, home)
 	p.calls(monday.Add(13*day+3*time.Hour), netip.MustParseAddr("192.0.2.1"), 1)
 	want := []anomaly.Alarm{
-		{anomaly.RuleNewNetwork, anomaly.Log, 1, 0, "a network that was not used in the last 30 days of activity, in another country: BR"},
+		{anomaly.RuleNewNetwork, anomaly.Log, 1, 0, "a network that was not used in the last 30 days of activity, in BR"},
+		{anomaly.RuleNewCountry, anomaly.Log, 1, 0, "a country in which the person was not in the last 90 days of activity: BR"},
 		{anomaly.RuleUnusualHours, anomaly.Log, 0, 1, "active on a Sunday at 3:00 UTC, which is 0.0 % of the person's time"},
 	}
 	if diff := cmp.Diff(want, p.alarms); diff != "" {

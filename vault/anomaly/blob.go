@@ -12,11 +12,20 @@ var ErrBlob = errors.New("not a history of this version")
 // MaxBlob is the longest a history can be, in bytes.
 const MaxBlob = 4096
 
-const blobVersion = 1
+// Histories without countries are written as they were before there were any,
+// so that vaults of both kinds can share a store.
+const (
+	blobVersion   = 1
+	blobCountries = 2
+	firstRules    = 7 // of blobVersion
+)
 
 // Append appends h to b, as [Parse] reads it.
 func (h *History) Append(b []byte) []byte {
 	w := writer{append(b, blobVersion)}
+	if h.located != 0 {
+		w = writer{append(b, blobCountries)}
+	}
 	w.i64(h.first, h.last, h.netFirst, h.netLast)
 	w.u64(h.at[:]...)
 	w.u8(uint8(len(h.networks)))
@@ -34,7 +43,10 @@ func (h *History) Append(b []byte) []byte {
 	w.i64(h.hourLast, h.week)
 	w.u32(h.hourCount)
 	w.b = append(w.b, h.hour[:]...)
-	w.i64(h.alarmed[:]...)
+	w.i64(h.alarmed[:firstRules]...)
+	if h.located != 0 {
+		w.countries(h)
+	}
 	w.u8(uint8(len(h.spaces)))
 	for i := range h.spaces {
 		s := &h.spaces[i]
@@ -49,7 +61,7 @@ func (h *History) Append(b []byte) []byte {
 
 // Parse reads what [History.Append] wrote. Its only error is [ErrBlob].
 func Parse(b []byte) (*History, error) {
-	if len(b) == 0 || len(b) > MaxBlob || b[0] != blobVersion {
+	if len(b) == 0 || len(b) > MaxBlob || b[0] != blobVersion && b[0] != blobCountries {
 		return nil, ErrBlob
 	}
 	r, h := &reader{b: b[1:]}, new(History)
@@ -75,8 +87,11 @@ func Parse(b []byte) (*History, error) {
 	r.i64(&h.hourLast, &h.week)
 	r.u32(&h.hourCount)
 	copy(h.hour[:], r.take(hoursOfWeek))
-	for i := range h.alarmed {
+	for i := range firstRules {
 		r.i64(&h.alarmed[i])
+	}
+	if b[0] == blobCountries {
+		r.countries(h)
 	}
 	for range r.list(maxSpaces) {
 		var s space
@@ -99,6 +114,16 @@ func Parse(b []byte) (*History, error) {
 func finite(f float32) bool { return f >= 0 && f <= math.MaxFloat32 }
 
 type writer struct{ b []byte }
+
+func (w *writer) countries(h *History) {
+	w.i64(h.alarmed[firstRules:]...)
+	w.i64(h.located)
+	w.u8(uint8(len(h.visits)))
+	for _, v := range h.visits {
+		w.b = append(w.b, v.country[:]...)
+		w.i64(v.first, v.last)
+	}
+}
 
 func (w *writer) u8(v uint8) { w.b = append(w.b, v) }
 
@@ -182,6 +207,20 @@ func (r *reader) i64(all ...*int64) {
 		n := int64(binary.BigEndian.Uint64(r.take(8)))
 		r.bad = r.bad || n < 0
 		*v = max(n, 0)
+	}
+}
+
+func (r *reader) countries(h *History) {
+	for i := firstRules; i < ruleCount; i++ {
+		r.i64(&h.alarmed[i])
+	}
+	r.i64(&h.located)
+	r.bad = r.bad || h.located == 0
+	for range r.list(maxVisits) {
+		var v visit
+		copy(v.country[:], r.take(2))
+		r.i64(&v.first, &v.last)
+		h.visits = append(h.visits, v)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 const (
 	maxNetworks = 32
 	maxSpaces   = 4
+	maxVisits   = 16
 	hoursOfWeek = 7 * 24
 	windowParts = 6
 	sketchParts = 4 // of the hour
@@ -36,6 +37,8 @@ type History struct {
 	failures    window
 	spaces      []space // at most maxSpaces, the latest last
 	alarmed     [ruleCount]int64
+	located     int64   // when the first place was known
+	visits      []visit // at most maxVisits, each country once
 }
 
 // network is a network that a person used.
@@ -126,6 +129,9 @@ func (h *History) Merge(o *History) {
 			continue
 		}
 		h.networks[i].first, h.networks[i].last = earliest(h.networks[i].first, n.first), max(h.networks[i].last, n.last)
+		if !h.networks[i].place.known() {
+			h.networks[i].place = n.place
+		}
 	}
 	slices.SortFunc(h.networks, func(a, b network) int { return cmp.Compare(b.last, a.last) })
 	h.networks = h.networks[:min(len(h.networks), maxNetworks)]
@@ -145,6 +151,7 @@ func (h *History) Merge(o *History) {
 	for i := range h.alarmed {
 		h.alarmed[i] = max(h.alarmed[i], o.alarmed[i])
 	}
+	h.mergeVisits(o)
 	h.mergeSpaces(o.spaces)
 }
 

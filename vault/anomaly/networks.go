@@ -11,10 +11,13 @@ import (
 const (
 	// farApart is the distance in km of two networks that nobody uses at once.
 	farApart = 500
-	// settled is the age at which a network belongs to a person, in seconds.
+	// settled is the age at which a network or a country belongs to a person,
+	// in seconds.
 	settled = 24 * 3600
 	// earth is its radius in km.
 	earth = 6371
+	// noPoint is a latitude that stands for not knowing it.
+	noPoint = math.MinInt16
 )
 
 // place is roughly where a network is: to a hundredth of a degree.
@@ -22,6 +25,8 @@ type place struct {
 	country  [2]byte // zero where nothing is known
 	lat, lon int16
 }
+
+func (p place) known() bool { return p.country != [2]byte{} }
 
 // network is the network of an address that counts. It is not valid for one
 // that says nothing of where somebody is.
@@ -41,7 +46,7 @@ func networkOf(addr netip.Addr) netip.Prefix {
 // shared are the addresses of providers' own networks (RFC 6598).
 func shared() netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10) }
 
-// networks applies the two rules about networks.
+// networks applies the rules about networks and countries.
 func (j *Judge) networks(c *check, o Observation) {
 	prefix := networkOf(o.Address)
 	if !prefix.IsValid() {
@@ -61,28 +66,25 @@ func (j *Judge) networks(c *check, o Observation) {
 	// counts and not the present.
 	if memory := seconds(j.cfg.Rules.NewNetwork.Memory); i < 0 || h.netLast-h.networks[i].last > memory {
 		if t-h.netFirst >= seconds(j.cfg.Rules.NewNetwork.Learn) {
-			c.alarm(RuleNewNetwork, 1, 0, h.stranger(where, short(j.cfg.Rules.NewNetwork.Memory)))
+			c.alarm(RuleNewNetwork, 1, 0, stranger(where, short(j.cfg.Rules.NewNetwork.Memory)))
 		}
 		h.forget(i)
 		h.networks = append(h.networks, network{mark: mark, first: t})
 		i = len(h.networks) - 1
 	}
 	h.networks[i].place = where
+	j.country(c, where)
 	j.distant(c, i, family)
 	h.networks[i].last, h.at[family], h.netLast = t, mark, t
 }
 
 // stranger describes a network that was not seen before.
-func (h *History) stranger(where place, memory string) string {
+func stranger(where place, memory string) string {
 	text := "a network that was not used in the last " + memory + " of activity"
-	if where.country == [2]byte{} {
-		return text
+	if where.known() {
+		text += ", in " + string(where.country[:])
 	}
-	known := slices.ContainsFunc(h.networks, func(n network) bool { return n.place.country == where.country })
-	if known {
-		return text + ", in " + string(where.country[:])
-	}
-	return text + ", in another country: " + string(where.country[:])
+	return text
 }
 
 // forget makes room for one more network; i is one that is replaced, if it is
@@ -107,8 +109,13 @@ func (j *Judge) distant(c *check, i, family int) {
 		if k == i || there.last == 0 || t-there.last > seconds(rule.Within) {
 			continue
 		}
-		if km, known := distance(here.place, there.place); known && km >= farApart {
-			c.alarm(RuleDistantNetworks, km, farApart, fmt.Sprintf("two networks %.0f km apart within %s", km, short(rule.Within)))
+		km, known := distance(here.place, there.place)
+		switch {
+		case known && km >= farApart:
+			c.alarm(RuleDistantNetworks, km, farApart, fmt.Sprintf("two networks %.0f km apart within %s%s", km, short(rule.Within), between(there.place, here.place)))
+			return
+		case !known && h.abroad(there.place, here.place, t):
+			c.alarm(RuleDistantNetworks, 2, 0, fmt.Sprintf("two countries within %s%s", short(rule.Within), between(there.place, here.place)))
 			return
 		}
 	}
@@ -134,16 +141,20 @@ func (j *Judge) locate(addr netip.Addr) place {
 	if j.cfg.Locate == nil {
 		return place{}
 	}
-	country, lat, lon, ok := j.cfg.Locate.Locate(addr)
-	if !ok || len(country) != 2 || math.Abs(lat) > 90 || math.Abs(lon) > 180 || lat != lat || lon != lon {
+	at, ok := j.cfg.Locate.Locate(addr)
+	if !ok || len(at.Country) != 2 {
 		return place{}
 	}
-	return place{[2]byte([]byte(country)), int16(lat * 100), int16(lon * 100)}
+	country := [2]byte([]byte(at.Country))
+	if !at.Point || !(math.Abs(at.Lat) <= 90) || !(math.Abs(at.Lon) <= 180) { // nor if it is no number
+		return place{country: country, lat: noPoint}
+	}
+	return place{country, int16(at.Lat * 100), int16(at.Lon * 100)}
 }
 
 // distance is along the surface, in km.
 func distance(a, b place) (km float64, known bool) {
-	if a.country == [2]byte{} || b.country == [2]byte{} {
+	if !a.known() || !b.known() || a.lat == noPoint || b.lat == noPoint {
 		return 0, false
 	}
 	radians := func(hundredths int16) float64 { return float64(hundredths) / 100 * math.Pi / 180 }

@@ -19,14 +19,15 @@ const (
 	RuleMassReading     Rule = "mass_reading"
 	RuleDenials         Rule = "denials"
 	RuleFailures        Rule = "failures"
+	RuleNewCountry      Rule = "new_country"
 )
 
-const ruleCount = 7
+const ruleCount = 8
 
 // All are the rules, in the order in which histories have them: it never
 // changes.
 func All() []Rule {
-	return []Rule{RuleNewNetwork, RuleDistantNetworks, RuleBurst, RuleUnusualHours, RuleMassReading, RuleDenials, RuleFailures}
+	return []Rule{RuleNewNetwork, RuleDistantNetworks, RuleBurst, RuleUnusualHours, RuleMassReading, RuleDenials, RuleFailures, RuleNewCountry}
 }
 
 func (r Rule) index() int { return slices.Index(All(), r) }
@@ -47,7 +48,8 @@ const (
 type Rules struct {
 	// Quiet is how long a rule has no second alarm about a person.
 	Quiet           time.Duration
-	NewNetwork      NewNetwork
+	NewNetwork      Novelty
+	NewCountry      Novelty
 	DistantNetworks DistantNetworks
 	Burst           Burst
 	UnusualHours    UnusualHours
@@ -56,10 +58,10 @@ type Rules struct {
 	Failures        Repeated
 }
 
-// NewNetwork finds networks (/24 of IPv4, /48 of IPv6) that a person did not
-// use for as long as Memory, not counting time away. There is no alarm in the
-// time to Learn after the first one.
-type NewNetwork struct {
+// Novelty finds networks (/24 of IPv4, /48 of IPv6) or countries that a person
+// did not use, or was not in, for as long as Memory, not counting time away.
+// There is no alarm in the time to Learn after the first one.
+type Novelty struct {
 	Action Action        `yaml:"action"`
 	Memory time.Duration `yaml:"memory"`
 	Learn  time.Duration `yaml:"learn"`
@@ -67,7 +69,8 @@ type NewNetwork struct {
 
 // DistantNetworks finds two networks that are used at the same time: the person
 // changes between them, of which one is new since a day, as often as Changes
-// Within that time; or they are 500 km apart, where that is known.
+// Within that time; or they are 500 km apart; or, where only countries are
+// known, in two countries, of which one is new since a day.
 type DistantNetworks struct {
 	Action  Action        `yaml:"action"`
 	Within  time.Duration `yaml:"within"`
@@ -108,7 +111,8 @@ const day = 24 * time.Hour
 func Defaults() Rules {
 	return Rules{
 		Quiet:           time.Hour,
-		NewNetwork:      NewNetwork{Log, 30 * day, 7 * day},
+		NewNetwork:      Novelty{Log, 30 * day, 7 * day},
+		NewCountry:      Novelty{Log, 90 * day, 7 * day},
 		DistantNetworks: DistantNetworks{Log, 10 * time.Minute, 4},
 		Burst:           Burst{Log, 120, 6},
 		UnusualHours:    UnusualHours{Log, 1},
@@ -123,7 +127,7 @@ func (r *Rules) Fill() {
 	d := Defaults()
 	for at, value := range map[*Action]Action{
 		&r.NewNetwork.Action: d.NewNetwork.Action, &r.DistantNetworks.Action: d.DistantNetworks.Action, &r.Burst.Action: d.Burst.Action,
-		&r.UnusualHours.Action: d.UnusualHours.Action, &r.MassReading.Action: d.MassReading.Action, &r.Denials.Action: d.Denials.Action, &r.Failures.Action: d.Failures.Action,
+		&r.NewCountry.Action: d.NewCountry.Action, &r.UnusualHours.Action: d.UnusualHours.Action, &r.MassReading.Action: d.MassReading.Action, &r.Denials.Action: d.Denials.Action, &r.Failures.Action: d.Failures.Action,
 	} {
 		if *at == "" {
 			*at = value
@@ -131,6 +135,7 @@ func (r *Rules) Fill() {
 	}
 	for at, value := range map[*time.Duration]time.Duration{
 		&r.Quiet: d.Quiet, &r.NewNetwork.Memory: d.NewNetwork.Memory, &r.NewNetwork.Learn: d.NewNetwork.Learn,
+		&r.NewCountry.Memory: d.NewCountry.Memory, &r.NewCountry.Learn: d.NewCountry.Learn,
 		&r.DistantNetworks.Within: d.DistantNetworks.Within, &r.Denials.Within: d.Denials.Within, &r.Failures.Within: d.Failures.Within,
 	} {
 		if *at == 0 {
@@ -164,6 +169,8 @@ func (r *Rules) Action(rule Rule) Action {
 		return r.Denials.Action
 	case RuleFailures:
 		return r.Failures.Action
+	case RuleNewCountry:
+		return r.NewCountry.Action
 	}
 	return Off
 }
@@ -200,6 +207,8 @@ func (r *Rules) Check() error {
 	times("quiet", r.Quiet, time.Minute, 30*day)
 	times("new_network.memory", r.NewNetwork.Memory, day, 365*day)
 	times("new_network.learn", r.NewNetwork.Learn, time.Minute, 90*day)
+	times("new_country.memory", r.NewCountry.Memory, day, 365*day)
+	times("new_country.learn", r.NewCountry.Learn, time.Minute, 90*day)
 	times("distant_networks.within", r.DistantNetworks.Within, time.Minute, time.Hour)
 	numbers("distant_networks.changes", r.DistantNetworks.Changes, 2, 100)
 	numbers("burst.floor", r.Burst.Floor, 10, 100_000)

@@ -13,9 +13,13 @@ type Anomalies struct {
 	// Quiet is how long a rule has no second alarm about a person.
 	Quiet time.Duration `yaml:"quiet"`
 	// Suspension is how long the action suspend lasts.
-	Suspension      time.Duration           `yaml:"suspension"`
-	Webhook         Webhook                 `yaml:"webhook"`
-	NewNetwork      anomaly.NewNetwork      `yaml:"new_network"`
+	Suspension time.Duration `yaml:"suspension"`
+	Webhook    Webhook       `yaml:"webhook"`
+	// CountryFile is a database in MaxMind's format that says where addresses
+	// are; without one, nothing is known of that.
+	CountryFile     string                  `yaml:"country_file"`
+	NewNetwork      anomaly.Novelty         `yaml:"new_network"`
+	NewCountry      anomaly.Novelty         `yaml:"new_country"`
 	DistantNetworks anomaly.DistantNetworks `yaml:"distant_networks"`
 	Burst           anomaly.Burst           `yaml:"burst"`
 	UnusualHours    anomaly.UnusualHours    `yaml:"unusual_hours"`
@@ -41,7 +45,7 @@ const (
 // Rules are what histories are judged by.
 func (a Anomalies) Rules() anomaly.Rules {
 	return anomaly.Rules{
-		Quiet: a.Quiet, NewNetwork: a.NewNetwork, DistantNetworks: a.DistantNetworks, Burst: a.Burst, UnusualHours: a.UnusualHours,
+		Quiet: a.Quiet, NewNetwork: a.NewNetwork, NewCountry: a.NewCountry, DistantNetworks: a.DistantNetworks, Burst: a.Burst, UnusualHours: a.UnusualHours,
 		MassReading: a.MassReading, Denials: a.Denials, Failures: a.Failures,
 	}
 }
@@ -50,7 +54,7 @@ func (a *Anomalies) fill() {
 	rules := a.Rules()
 	rules.Fill()
 	a.Quiet, a.NewNetwork, a.DistantNetworks, a.Burst = rules.Quiet, rules.NewNetwork, rules.DistantNetworks, rules.Burst
-	a.UnusualHours, a.MassReading, a.Denials, a.Failures = rules.UnusualHours, rules.MassReading, rules.Denials, rules.Failures
+	a.NewCountry, a.UnusualHours, a.MassReading, a.Denials, a.Failures = rules.NewCountry, rules.UnusualHours, rules.MassReading, rules.Denials, rules.Failures
 	if a.Suspension == 0 {
 		a.Suspension = defaultSuspension
 	}

@@ -12,7 +12,7 @@ func Live(key string) bool {
 	switch {
 	case key == "observability.log", key == "features.attachments":
 		return true
-	case key == "anomalies.suspension", strings.HasPrefix(key, "anomalies.webhook."):
+	case key == "anomalies.suspension", key == "anomalies.country_file", strings.HasPrefix(key, "anomalies.webhook."):
 		return false
 	}
 	return strings.HasPrefix(key, "access.") || strings.HasPrefix(key, "governance.") || strings.HasPrefix(key, "anomalies.")

@@ -198,7 +198,7 @@ func (v *assembly) connect(ctx context.Context, k keys) error {
 	v.verifier = dpop.NewVerifier(dpop.VerifierConfig{Nonces: v.nonces, Replay: v.db})
 	v.gateway = gateway.New(gateway.Config{
 		Sessions: v.sessions, Verifier: v.verifier, Nonces: v.nonces, PublicURL: s.Network.PublicURL, Version: v.cfg.Version, Log: v.log,
-		Moved: v.grants.Purge, LoginEnded: v.loginEnded, Address: v.address, Refused: v.refused(),
+		Moved: v.grants.Purge, Moves: v.db.Moves, LoginEnded: v.loginEnded, Address: v.address, Refused: v.refused(),
 	})
 	if err := v.wireCompany(k, client); err != nil {
 		return err

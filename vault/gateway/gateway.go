@@ -98,6 +98,9 @@ type Config struct {
 	// Moved, if not nil, is called when something was revoked anywhere, before
 	// the streams are checked. It must not block.
 	Moved func()
+	// Moves, if not nil, calls moved when another replica says that something was
+	// revoked, until ctx ends. What it does not hear is found a little later.
+	Moves func(ctx context.Context, moved func())
 	// LoginEnded, if not nil, tells of the last login of a device that ended
 	// without a session, at whichever replica; false if the last one did not.
 	LoginEnded func(ctx context.Context, device identity.DeviceID) (identity.LoginID, wire.LoginDone, bool)

@@ -92,6 +92,18 @@ func (g *Gateway) wheel(ctx context.Context) {
 func (g *Gateway) watch(ctx context.Context) {
 	tick := time.NewTicker(epochEvery)
 	defer tick.Stop()
+	hint, listening := make(chan struct{}, 1), sync.WaitGroup{}
+	if g.cfg.Moves != nil {
+		listening.Go(func() { // ends with ctx
+			g.cfg.Moves(ctx, func() {
+				select {
+				case hint <- struct{}{}:
+				default: // it is looked anyway
+				}
+			})
+		})
+	}
+	defer listening.Wait()
 	complained := time.Time{}
 	for {
 		if err := g.readEpoch(ctx); err == nil {
@@ -104,6 +116,7 @@ func (g *Gateway) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-hint:
 		}
 	}
 }

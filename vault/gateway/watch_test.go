@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway"
@@ -58,4 +59,45 @@ func TestARevocationIsOneQuestion(t *testing.T) {
 			t.Errorf("stream %d lives = %v", i, got)
 		}
 	}
+}
+
+// counted counts how often the epoch is asked for.
+type counted struct {
+	*sessions
+	asked atomic.Int32
+}
+
+func (c *counted) Epoch(ctx context.Context) (int64, error) {
+	c.asked.Add(1)
+	return c.sessions.Epoch(ctx)
+}
+
+// TestAHintIsFollowedAtOnce: a hundred looks from time to time alone would take
+// half a minute.
+func TestAHintIsFollowedAtOnce(t *testing.T) {
+	var c *counted
+	hints, ended := make(chan func(), 1), make(chan struct{})
+	r := newRig(t, func(cfg *gateway.Config) {
+		c = &counted{sessions: cfg.Sessions.(*sessions)}
+		cfg.Sessions = c
+		cfg.Moves = func(ctx context.Context, moved func()) {
+			hints <- moved
+			<-ctx.Done()
+			close(ended)
+		}
+	})
+	moved := <-hints
+	deadline := time.Now().Add(15 * time.Second)
+	for i := range 100 {
+		before := c.asked.Load()
+		moved()
+		for c.asked.Load() == before {
+			if time.Now().After(deadline) {
+				t.Fatalf("only %d hints were followed", i)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	r.stop()
+	<-ended
 }

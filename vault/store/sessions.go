@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
@@ -151,6 +152,9 @@ func (db *DB) Epoch(ctx context.Context) (int64, error) {
 // bumpEpoch moves the epoch: every replica then looks whom it still may serve.
 // Call it in the transaction of whatever takes access away.
 func bumpEpoch(ctx context.Context, tx *sql.Tx) error {
+	if moved, ok := ctx.Value(movedKey{}).(*atomic.Bool); ok {
+		moved.Store(true)
+	}
 	_, err := tx.ExecContext(ctx, "UPDATE epoch SET value = value + 1 WHERE id = 1")
 	return err
 }

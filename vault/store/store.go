@@ -150,7 +150,31 @@ func (db *DB) Version() (found, now int) {
 // may run more than once and must have no effect but through tx; it must not
 // use read. Its errors are those of op and ctx and the ones above.
 func (db *DB) write(ctx context.Context, op func(ctx context.Context, tx *sql.Tx) error) error {
-	return db.engine.Write(ctx, op)
+	var moved atomic.Bool // the epoch
+	err := db.engine.Write(context.WithValue(ctx, movedKey{}, &moved), op)
+	if between, ok := db.engine.(between); ok && err == nil && moved.Load() {
+		between.Tell(ctx)
+	}
+	return err
+}
+
+type movedKey struct{} // holds an *atomic.Bool
+
+// between is what an engine has that processes on several machines share.
+type between interface {
+	// Tell says to all of them that the epoch has moved. It may be lost.
+	Tell(ctx context.Context)
+	// Listen calls heard when that was said, until ctx ends.
+	Listen(ctx context.Context, heard func())
+}
+
+// Moves calls moved when another replica says that it moved the epoch, until
+// ctx ends. That may be lost: who needs to know asks for the [DB.Epoch] from time
+// to time all the same. A store that is on one machine says nothing.
+func (db *DB) Moves(ctx context.Context, moved func()) {
+	if between, ok := db.engine.(between); ok {
+		between.Listen(ctx, moved)
+	}
 }
 
 // read is for statements that change nothing. Close rows before any write.

@@ -5,7 +5,8 @@
 // the tables mean.
 //
 // It uses what all of those databases have: no advisory locks, nothing that
-// lasts longer in a session than a transaction. What Write has returned from
+// lasts longer in a session than a transaction; see [DB.Tell] for a hint that
+// may be missing. What Write has returned from
 // without an error is durable, as far as the server is set up so. Everything
 // may be used from many goroutines, and a database by many processes.
 package postgres
@@ -53,6 +54,7 @@ type Config struct {
 // DB is an open database.
 type DB struct {
 	pool     *sql.DB
+	conf     *pgx.ConnConfig
 	migrated engine.Migrated
 	closed   atomic.Bool
 
@@ -82,7 +84,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Conns <= 0 {
 		cfg.Conns = defaultConns
 	}
-	db := &DB{pool: stdlib.OpenDB(*conf)}
+	db := &DB{pool: stdlib.OpenDB(*conf), conf: conf}
 	db.pool.SetMaxOpenConns(cfg.Conns)
 	db.pool.SetMaxIdleConns(cfg.Conns) // a connection is costly to make, and remembers what it prepared
 	db.pool.SetConnMaxIdleTime(connIdle)

@@ -73,7 +73,7 @@ func scan(md string, limit int) scanned {
 	var s scanned
 	var open *fence
 	blank := false
-	for at := 0; at < len(md); {
+	for at, line := 0, 0; at < len(md); line++ {
 		if at > limit {
 			break
 		}
@@ -98,7 +98,7 @@ func scan(md string, limit int) scanned {
 				s.boundary = at
 			}
 			open = fenceAt(text, at, end)
-			if s.table == 0 && s.boundary == 0 && at > 0 && strings.Count(md[:at], "\n") == 1 && md[0] == '|' && strings.Trim(text, "|-: ") == "" {
+			if line == 1 && s.boundary == 0 && md[0] == '|' && strings.Trim(text, "|-: ") == "" {
 				s.table = end
 			}
 		}

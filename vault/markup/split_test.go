@@ -121,6 +121,16 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+// A block of very many lines is gone through once.
+func TestSplitIsLinear(t *testing.T) {
+	text := strings.Repeat("a\n", 1<<20)
+	timed(t, "lines", 0, func() {
+		if head, rest := markup.Split(text, len(text)-1); head+rest != text || len(rest) != 2 {
+			t.Errorf("%d and %d bytes", len(head), len(rest))
+		}
+	})
+}
+
 func TestDiffOfLongLines(t *testing.T) {
 	before := strings.Repeat("word ", 300) + "old" + strings.Repeat(" tail", 300)
 	after := strings.Repeat("word ", 300) + "new" + strings.Repeat(" tail", 300)

@@ -29,6 +29,7 @@ type disk struct {
 	files map[string][]byte // guarded by mu; by path
 	cut   int               // bytes after which a file that is read breaks off; 0 never
 	fail  error             // of every write
+	later map[string][]byte // guarded by mu; what files become once they were opened
 }
 
 func (d *disk) Open(_ context.Context, path string) (tool.Source, error) {
@@ -39,6 +40,9 @@ func (d *disk) Open(_ context.Context, path string) (tool.Source, error) {
 		return nil, usererr.New(usererr.NotFound, "There is no such file", "")
 	}
 	s := &diskSource{name: path, size: len(data), rest: data}
+	if changed, ok := d.later[path]; ok {
+		d.files[path] = changed
+	}
 	if d.cut > 0 {
 		s.rest, s.end = data[:min(d.cut, len(data))], usererr.New(usererr.Conflict, "The file changed while it was read", "Try again")
 	}
@@ -331,6 +335,20 @@ func TestFilesAreLookedAt(t *testing.T) {
 	data := shown[1].Data
 	if config, _, err := image.DecodeConfig(bytes.NewReader(data)); err != nil || config.Width != 1568 || config.Height != 392 {
 		t.Errorf("%+v, %v", config, err)
+	}
+}
+
+// An image that is another one by the time it is sent does not get the name of
+// the first.
+func TestImagesThatChangeAreNotBrought(t *testing.T) {
+	for _, later := range [][]byte{picture(t, 20, 20), append(picture(t, 10, 10)[:20:20], make([]byte, len(picture(t, 10, 10))-20)...)} {
+		c, d := withDisk(t, atlassiansim.Options{})
+		page := c.r.put("ada", "ENG", "Changing", "<p>p</p>")
+		d.files["/w/net.png"], d.later = picture(t, 10, 10), map[string][]byte{"/w/net.png": later}
+		a := c.call("confluence_edit_page", object{"page": page, "expected_version": 1, "operation": "append", "body": "![net](/w/net.png)"})
+		if now, _ := c.r.sim.PageByID(page); !a.IsError || !strings.Contains(a.text(), "net.png changed while it was read") || now.Version != 1 || len(c.r.sim.Files(page)) != 0 {
+			t.Errorf("version %d, files %v: %s", now.Version, c.r.sim.Files(page), a.text())
+		}
 	}
 }
 

@@ -1,9 +1,11 @@
 package files
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
 	"io"
 	"net/url"
 	"path"
@@ -105,7 +107,8 @@ func (i *Images) identify(ctx context.Context, p *picture) error {
 		}
 	}
 	ending := path.Ext(source.Name())
-	p.name, err = cleanName(strings.TrimSuffix(source.Name(), ending) + "-" + hex.EncodeToString(sum.Sum(nil)[:5]) + ending)
+	p.sum = sum.Sum(nil)
+	p.name, err = cleanName(strings.TrimSuffix(source.Name(), ending) + "-" + hex.EncodeToString(p.sum[:5]) + ending)
 	return err
 }
 
@@ -177,10 +180,35 @@ func (i *Images) carry(ctx context.Context, w *guard.Wiki, page guard.Page, p *p
 		return err
 	}
 	defer source.Close()
+	if source.Size() != p.size {
+		return changed(source)
+	}
 	_, _, err = files.Upload(ctx, w, page, files.New{
-		Name: p.name, MediaType: mediaType(p.name), Minor: true, Version: true, Size: source.Size(), Body: source,
+		Name: p.name, MediaType: mediaType(p.name), Minor: true, Version: true, Size: p.size, Body: &same{source, sha256.New(), p.sum},
 	})
 	return err
+}
+
+// same is an image that must still be what it was when it got its name; that it
+// is not shows before its last byte is sent.
+type same struct {
+	tool.Source
+	hash hash.Hash
+	want []byte
+}
+
+// Read implements io.Reader.
+func (s *same) Read(p []byte) (int, error) {
+	n, err := s.Source.Read(p)
+	s.hash.Write(p[:n])
+	if err == io.EOF && !bytes.Equal(s.hash.Sum(nil), s.want) { //nolint:errorlint // as readers return it
+		err = changed(s)
+	}
+	return n, err
+}
+
+func changed(image tool.Source) error {
+	return usererr.New(usererr.Conflict, "The image "+image.Name()+" changed while it was read", "Try again when nothing writes it")
 }
 
 // inText is an image that stands in the text.

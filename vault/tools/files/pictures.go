@@ -19,6 +19,7 @@ type picture struct {
 	kind     string // media type of data
 	name     string // of the attachment, once it is known
 	size     int64  // likewise
+	sum      []byte // likewise; of the content
 }
 
 var (

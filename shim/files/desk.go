@@ -143,7 +143,8 @@ func (d *Desk) begin(open wire.FileOpen) error {
 	case known != nil:
 		return d.later(open.ID, known.opened)
 	case len(d.open) >= wire.FilesOpen || len(d.done) >= maxDone:
-		return ErrNonsense
+		// No fault of the vault: a file that it has given up may still be on its way to be closed here.
+		return d.later(open.ID, failed(open.ID, usererr.New(usererr.RateLimited, "Too many files are on their way at once", "Wait until some of them are done")))
 	}
 	f := &file{desk: d, open: open, work: make(chan request, wire.FileWindow+2), queued: map[uint64]bool{}, quit: make(chan struct{})}
 	d.open[open.Handle] = f

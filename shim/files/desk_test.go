@@ -3,7 +3,6 @@ package files_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -386,14 +385,24 @@ func TestWhatNoVaultAsks(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
+}
+
+// More files than there may be at once are refused, and the others go on.
+func TestTooManyFilesAtOnce(t *testing.T) {
+	d := newDesk(t, files.Rules{})
 	d.call("1", "confluence_download_attachment", `{"folder":`+quote(d.work)+`}`)
-	var err error
-	for i := uint64(0); err == nil && i < 2*wire.FilesOpen; i++ {
-		frame := wire.Encode(wire.KindFileOpen, wire.FileOpen{ID: i, Handle: 1000 + i, Call: "1", Mode: wire.FileWrite, Path: d.work, Name: fmt.Sprint(i)})
-		err = d.Frame(wire.KindFileOpen, frame[1:])
+	for i := uint64(1); i <= 2*wire.FilesOpen; i++ {
+		d.say(wire.KindFileOpen, wire.FileOpen{ID: i, Handle: 1000 + i, Call: "1", Mode: wire.FileWrite, Path: d.work, Name: fmt.Sprint(i)})
 	}
-	if !errors.Is(err, files.ErrNonsense) {
-		t.Errorf("too many files: %v", err)
+	for range 2 * wire.FilesOpen {
+		if a := d.answer(); (a.ID > wire.FilesOpen) != (a.Code == string(usererr.RateLimited)) {
+			t.Errorf("%+v", a)
+		}
+	}
+	d.end(1001, false)
+	d.say(wire.KindFileOpen, wire.FileOpen{ID: 99, Handle: 2000, Call: "1", Mode: wire.FileWrite, Path: d.work, Name: "more"})
+	if a := d.answer(); a.ID != 99 || a.Code != "" {
+		t.Errorf("%+v", a)
 	}
 }
 

@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(env.WorkDir+"/vault.yaml", []byte(strings.ReplaceAll(sample, "$LISTEN", env.Getenv("LISTEN"))), 0o600)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"damage": damage, "exits": exits, "flip": flip, "half": half, "keep": keep, "lock": lock, "ready": ready, "sql": query, "taken": taken, "terminate": terminate, "verify": verify,
+			"damage": damage, "exits": exits, "flip": flip, "half": half, "hangup": hangup, "keep": keep, "lock": lock, "ready": ready, "sql": query, "taken": taken, "terminate": terminate, "verify": verify,
 		},
 	})
 }
@@ -182,6 +182,13 @@ func taken(ts *testscript.TestScript, _ bool, _ []string) {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", ts.Getenv("LISTEN"))
 	ts.Check(err)
 	ts.Defer(func() { _ = listener.Close() })
+}
+
+// hangup sends SIGHUP to the background processes.
+func hangup(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(syscall.SIGHUP))
+	}
 }
 
 // terminate sends SIGTERM to the background processes.

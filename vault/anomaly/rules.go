@@ -206,9 +206,9 @@ func (r *Rules) Check() error {
 	}
 	times("quiet", r.Quiet, time.Minute, 30*day)
 	times("new_network.memory", r.NewNetwork.Memory, day, 365*day)
-	times("new_network.learn", r.NewNetwork.Learn, time.Minute, 90*day)
+	times("new_network.learn", r.NewNetwork.Learn, time.Second, 90*day)
 	times("new_country.memory", r.NewCountry.Memory, day, 365*day)
-	times("new_country.learn", r.NewCountry.Learn, time.Minute, 90*day)
+	times("new_country.learn", r.NewCountry.Learn, time.Second, 90*day)
 	times("distant_networks.within", r.DistantNetworks.Within, time.Minute, time.Hour)
 	numbers("distant_networks.changes", r.DistantNetworks.Changes, 2, 100)
 	numbers("burst.floor", r.Burst.Floor, 10, 100_000)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/anomaly"
+	"github.com/coatcheck-mcp/coatcheck/vault/settings"
 )
 
 func TestAnomalies(t *testing.T) {
@@ -26,18 +27,24 @@ func TestAnomalies(t *testing.T) {
   burst: {action: webhook, floor: 500}
   denials: {action: step_up, count: 7, within: 5m}
   unusual_hours: {action: off}
+  country_file: country.mmdb
+  new_country: {action: suspend, memory: 30d}
 `, "ACME_HOOK=CANARY-0123456789", "COATCHECK_ANOMALIES_BURST_DEVIATIONS=9")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := anomaly.Defaults()
 	want.Quiet, want.Burst, want.UnusualHours.Action = 2*time.Hour, anomaly.Burst{Action: anomaly.Webhook, Floor: 500, Deviations: 9}, anomaly.Off
+	want.NewCountry = anomaly.Novelty{Action: anomaly.Suspend, Memory: 30 * 24 * time.Hour, Learn: 7 * 24 * time.Hour}
 	want.Denials = anomaly.Repeated{Action: anomaly.StepUp, Count: 7, Within: 5 * time.Minute}
 	if diff := cmp.Diff(want, s.Anomalies.Rules()); diff != "" || !s.Anomalies.MayStepUp() {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if s.Anomalies.Suspension != 72*time.Hour || s.Anomalies.Webhook.Key.Reveal() != "CANARY-0123456789" {
+	if s.Anomalies.CountryFile != "country.mmdb" || s.Anomalies.Suspension != 72*time.Hour || s.Anomalies.Webhook.Key.Reveal() != "CANARY-0123456789" {
 		t.Errorf("%+v", s.Anomalies)
+	}
+	if settings.Live("anomalies.country_file") || !settings.Live("anomalies.new_country.action") {
+		t.Error("another file needs a restart, and another action does not")
 	}
 	for _, line := range s.Lines() {
 		if strings.Contains(line.Value, "CANARY") || line.Key == "anomalies.burst.floor" && line.Value != "500" {
@@ -52,6 +59,8 @@ func TestWrongAnomalies(t *testing.T) {
 		"{burst: {floor: many}}":                                                "anomalies.burst.floor: must be a whole number",
 		"{burst: {flor: 5}}":                                                    "did you mean floor?",
 		"{failures: {count: 1}}":                                                "anomalies.failures.count: must be from 2 to 10000",
+		"{new_country: {learn: 1y}}":                                            "anomalies.new_country.learn: must be a time",
+		"{new_country: {learn: 91d}}":                                           "anomalies.new_country.learn: must be from 1s to 90 days",
 		"{suspension: 1s}":                                                      "anomalies.suspension: must be from a minute to 90 days",
 		"{denials: {action: webhook}}":                                          "anomalies.webhook.url: is needed",
 		"{webhook: {secret: \"env:ACME_HOOK\"}}":                                "anomalies.webhook.url: is needed",

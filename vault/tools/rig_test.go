@@ -71,7 +71,7 @@ func allScopes() []string {
 		"read:page:confluence", "write:page:confluence", "read:space:confluence", "read:user:confluence",
 		"read:content-details:confluence", "search:confluence", "delete:page:confluence",
 		"read:hierarchical-content:confluence", "read:content.metadata:confluence", "read:template:confluence",
-		"read:attachment:confluence", "write:attachment:confluence", "read:comment:confluence", "write:comment:confluence", "delete:comment:confluence", "read:label:confluence", "write:label:confluence",
+		"read:attachment:confluence", "write:attachment:confluence", "delete:attachment:confluence", "read:comment:confluence", "write:comment:confluence", "delete:comment:confluence", "read:label:confluence", "write:label:confluence",
 		"read:group:confluence", "write:space:confluence",
 	}
 }

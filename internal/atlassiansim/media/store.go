@@ -170,6 +170,27 @@ func (s *Store) Find(site string, id int64) (File, bool) {
 	return File{}, false
 }
 
+// Change renames a file, unless name is "", and gives its newest version another
+// comment, unless that is nil. ok is false where the page has a file of the name.
+func (s *Store) Change(f File, name string, comment *string) (changed File, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, other := range s.files {
+		if other.Site == f.Site && other.Page == f.Page && other.Name == name && other.ID != f.ID && !other.Trashed {
+			return File{}, false
+		}
+	}
+	stored := s.files[f.ID-firstFile]
+	if name != "" {
+		stored.Name = name
+	}
+	if comment != nil {
+		stored.Versions = slices.Clone(stored.Versions)
+		stored.Versions[len(stored.Versions)-1].Comment = *comment
+	}
+	return *stored, true
+}
+
 // Trash puts a file into the trash.
 func (s *Store) Trash(site string, id int64) {
 	s.mu.Lock()

@@ -187,7 +187,7 @@ tenants:
 func scopes() []string {
 	return []string{"read:page:confluence", "write:page:confluence", "read:space:confluence", "read:user:confluence",
 		"read:content-details:confluence", "search:confluence", "delete:page:confluence", "read:template:confluence", "read:hierarchical-content:confluence", "read:content.metadata:confluence",
-		"read:attachment:confluence", "write:attachment:confluence",
+		"read:attachment:confluence", "write:attachment:confluence", "delete:attachment:confluence",
 		"read:comment:confluence", "write:comment:confluence", "delete:comment:confluence", "read:label:confluence", "write:label:confluence",
 		"read:group:confluence", "write:space:confluence",
 		"read:task:confluence", "write:task:confluence", "write:content.restriction:confluence", "read:content.permission:confluence",

@@ -221,6 +221,53 @@ func (n New) form() (before, after []byte, kind string, err error) {
 // quoted makes a name fit for a quoted string, in the way of browsers.
 var quoted = strings.NewReplacer("\\", "_", `"`, "%22", "\r", "_", "\n", "_")
 
+// Edit is what changes of a file without its content. What is "" stays.
+type Edit struct {
+	Name, Comment string
+}
+
+// Change renames a file of a page or gives it another comment, of which nobody is
+// told. Number must be the version of the file, else it is KindConflict: the
+// published description says in one place that this is the current one, and in
+// another the one after it.
+func Change(ctx context.Context, c *confluence.Client, a Attachment, number int, e Edit) (Attachment, error) {
+	page := a.PageID + a.BlogPostID
+	if !numeric.MatchString(page) || !ValidID(a.ID) {
+		return Attachment{}, &confluence.Error{Kind: confluence.KindNotFound}
+	}
+	body := map[string]any{"id": a.ID, "type": "attachment", "version": map[string]any{"number": number, "minorEdit": true, "when": nil}}
+	if e.Name != "" {
+		body["title"] = e.Name
+		a.Name = e.Name
+	}
+	if e.Comment != "" {
+		body["metadata"] = map[string]any{"comment": e.Comment}
+		a.Comment = e.Comment
+	}
+	var answer struct {
+		ID      string             `json:"id"`
+		Title   string             `json:"title"`
+		Version confluence.Version `json:"version"`
+	}
+	if _, err := c.Do(ctx, confluence.Request{Method: http.MethodPut, Path: "/rest/api/content/" + page + "/child/attachment/" + a.ID, Body: body}, &answer); err != nil {
+		return Attachment{}, err
+	}
+	if answer.ID != a.ID || answer.Title != a.Name || answer.Version.Number < a.Version {
+		return Attachment{}, &confluence.Error{Kind: confluence.KindProtocol, Status: http.StatusOK, Unsure: true}
+	}
+	a.Version = answer.Version.Number
+	return a, nil
+}
+
+// Trash puts a file into the trash.
+func Trash(ctx context.Context, c *confluence.Client, id string) error {
+	if !ValidID(id) {
+		return &confluence.Error{Kind: confluence.KindNotFound}
+	}
+	_, err := c.Do(ctx, confluence.Request{Method: http.MethodDelete, Path: "/api/v2/attachments/" + id}, nil)
+	return err
+}
+
 // Download returns the content of a version of an attachment, 0 for the latest,
 // and its length, -1 if it is not told. The caller closes it.
 func Download(ctx context.Context, c *confluence.Client, pageID, id string, version int) (io.ReadCloser, int64, error) {

@@ -108,7 +108,7 @@ func (i *Images) identify(ctx context.Context, p *picture) error {
 	}
 	ending := path.Ext(source.Name())
 	p.sum = sum.Sum(nil)
-	p.name, err = cleanName(strings.TrimSuffix(source.Name(), ending) + "-" + hex.EncodeToString(p.sum[:5]) + ending)
+	p.name, err = CleanName(strings.TrimSuffix(source.Name(), ending) + "-" + hex.EncodeToString(p.sum[:5]) + ending)
 	return err
 }
 

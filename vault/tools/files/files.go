@@ -25,8 +25,8 @@ func Add(s *mcp.Server, set *tool.Set) {
 	tool.Register(s, set, downloadTool)
 }
 
-// maxComment is how many characters of a comment Confluence keeps in sight.
-const maxComment = 500
+// MaxComment is how many characters of a comment Confluence keeps in sight.
+const MaxComment = 500
 
 // fileOut is a file as answers have it.
 type fileOut struct {
@@ -43,7 +43,7 @@ type fileOut struct {
 func shown(f files.File) fileOut {
 	return fileOut{
 		f.ID, plaintext.Line(f.Name, 255), plaintext.Line(f.MediaType, 100), f.Size, f.Version, tool.Stamp(f.Created),
-		plaintext.Line(f.Comment, maxComment), f.URL,
+		plaintext.Line(f.Comment, MaxComment), f.URL,
 	}
 }
 
@@ -60,9 +60,9 @@ func base(name string) string {
 	return name
 }
 
-// cleanName is a name fit for an attachment: one line without separators and
+// CleanName is a name fit for an attachment: one line without separators and
 // without quotation marks, which servers read from a form in several ways.
-func cleanName(name string) (string, error) {
+func CleanName(name string) (string, error) {
 	name = strings.TrimSpace(strings.NewReplacer(`"`, "'", `\`, "_").Replace(plaintext.Line(base(name), 200)))
 	if name == "" || name == "." || name == ".." {
 		return "", usererr.New(usererr.BadInput, "The file has no name that can be used", "Give a name")

@@ -45,7 +45,7 @@ func attach(ctx context.Context, t *tool.Set, in uploadIn) (uploadOut, string, e
 		return uploadOut{}, "", noComputer()
 	}
 	in.Comment = strings.TrimSpace(in.Comment)
-	if err := arguments.OneLine("comment", in.Comment, maxComment); err != nil {
+	if err := arguments.OneLine("comment", in.Comment, MaxComment); err != nil {
 		return uploadOut{}, "", err
 	}
 	u := &sending{in: in, set: t}
@@ -115,9 +115,9 @@ func (u *sending) run(ctx context.Context, w *guard.Wiki) (uploadOut, error) {
 
 func (u *sending) name(source tool.Source) (string, error) {
 	if u.in.Name != "" {
-		return cleanName(u.in.Name)
+		return CleanName(u.in.Name)
 	}
-	return cleanName(source.Name())
+	return CleanName(source.Name())
 }
 
 // refused says that nothing was attached.

@@ -37,6 +37,7 @@ func Add(add op.Add, store *media.Store) {
 	add("DELETE "+op.V2+"/attachments/{id}", remove, s.trash)
 	add("POST "+old, write, func(c *op.Call) (any, error) { return s.upload(c, false) })
 	add("PUT "+old, write, func(c *op.Call) (any, error) { return s.upload(c, true) })
+	add("PUT "+old+"/{attachment}", write, s.change)
 	add("GET "+old+"/{attachment}/download", "readonly:content.attachment:confluence "+read, s.download)
 }
 
@@ -176,6 +177,51 @@ func (s shelf) trash(c *op.Call) (any, error) {
 	}
 	s.store.Trash(c.Cloud(), f.ID)
 	return nil, nil
+}
+
+// change changes what is known of a file, without its content or its version.
+func (s shelf) change(c *op.Call) (any, error) {
+	var want struct {
+		ID      string `json:"id"`
+		Type    string `json:"type"`
+		Title   string `json:"title"`
+		Version struct {
+			Number int `json:"number"`
+		} `json:"version"`
+		Metadata struct {
+			Comment *string `json:"comment"`
+		} `json:"metadata"`
+	}
+	if err := c.Read(&want); err != nil {
+		return nil, err
+	}
+	p, err := c.Page()
+	if err != nil {
+		return nil, err
+	}
+	_, f, err := s.find(c, c.PathValue("attachment"))
+	if err == nil && (f.Page != p.ID || f.made || f.Trashed) {
+		err = wiki.NotFound()
+	}
+	if err == nil {
+		err = mayWrite(c, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Of the number the description says two things, so that both are taken.
+	is := f.Newest().Number
+	switch {
+	case want.ID != f.id || want.Type != "attachment" || want.Version.Number < 1:
+		return nil, wiki.Bad("The attachment id or version number is invalid")
+	case want.Version.Number != is && want.Version.Number != is+1:
+		return nil, &wiki.Error{Status: http.StatusConflict, Code: "CONFLICT", Title: "Version does not match"}
+	}
+	changed, ok := s.store.Change(f.File, want.Title, want.Metadata.Comment)
+	if !ok {
+		return nil, wiki.Bad("There is an attachment of this name already")
+	}
+	return content(c, p, changed), nil
 }
 
 // mayWrite refuses whoever may not change a page, as if it were not there.

@@ -16,6 +16,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/files/keeping"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/change"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
@@ -28,12 +29,13 @@ const manage = "confluence_manage_page"
 type manageIn struct {
 	Page     arguments.Ref `json:"page" jsonschema:"id or URL"`
 	Action   string        `json:"action" jsonschema:"move, copy, copy_tree, rename, publish, archive, trash, purge (out of the trash, for good), discard_draft, restore (from the trash) or restore_version"`
+	File     string        `json:"file,omitempty" jsonschema:"rename, trash: name or id of a file of the page, instead of the page"`
 	Target   arguments.Ref `json:"target,omitempty" jsonschema:"move, copy: id or URL of the page to go below or beside"`
 	Position string        `json:"position,omitempty" jsonschema:"move: append (below target, default), before or after it"`
 	Title    string        `json:"title,omitempty" jsonschema:"rename, copy: new title; copy_tree: prefix of titles"`
 	Version  int           `json:"version,omitempty" jsonschema:"restore_version: the one to go back to"`
 	Expected int           `json:"expected_version,omitempty" jsonschema:"the current version; needed to rename, publish, restore_version"`
-	Message  string        `json:"message,omitempty" jsonschema:"for the history"`
+	Message  string        `json:"message,omitempty" jsonschema:"for the history; of a file: its comment"`
 	Dry      bool          `json:"dry_run,omitempty" jsonschema:"only say what would happen"`
 	Confirm  string        `json:"confirm,omitempty" jsonschema:"token of the refusal, if the person agrees"`
 	Site     string        `json:"site,omitempty"`
@@ -41,7 +43,7 @@ type manageIn struct {
 
 var manageTool = tool.Spec[manageIn, change.Out]{
 	Name: manage, Title: "Arrange Confluence pages",
-	Description: "Move, copy, rename, publish, archive, delete or restore a page. What deletes asks for a confirmation first.",
+	Description: "Move, copy, rename, publish, archive, delete or restore a page; rename or delete a file of it. What deletes asks for a confirmation first.",
 	Write:       true, Destructive: true,
 	Run: run,
 }
@@ -60,6 +62,12 @@ func run(ctx context.Context, t *tool.Set, in manageIn) (change.Out, string, err
 	in.Action, in.Title = action, strings.TrimRight(in.Title, "\t\r\n")
 	if err := in.check(); err != nil {
 		return change.Out{}, "", err
+	}
+	if in.File != "" {
+		return keeping.Do(ctx, t, keeping.Deed{
+			Tool: manage, Action: action, Site: in.Site, Page: string(in.Page), File: in.File, Name: strings.TrimSpace(in.Title), Comment: in.Message,
+			Expected: in.Expected, Dry: in.Dry, Confirm: in.Confirm, Input: in,
+		})
 	}
 	d := deed{t, in}
 	switch action {
@@ -94,6 +102,7 @@ func (in manageIn) check() error {
 		given         bool
 		needed, taken string // by which actions
 	}{
+		{"file", in.File != "", "", "rename trash"},
 		{"target", in.Target != "", "move copy copy_tree", ""},
 		{"position", in.Position != "", "", "move"},
 		{"title", strings.TrimSpace(in.Title) != "", "rename", "copy copy_tree"},
@@ -102,7 +111,7 @@ func (in manageIn) check() error {
 		{"confirm", in.Confirm != "", "", "trash purge discard_draft"},
 	} {
 		switch {
-		case among(a.needed) && !a.given:
+		case among(a.needed) && !a.given && in.File == "":
 			return usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q is missing for %s", a.name, in.Action), "")
 		case a.given && !among(a.needed+" "+a.taken):
 			return usererr.New(usererr.BadInput, fmt.Sprintf("The argument %q means nothing for %s", a.name, in.Action), "Leave it out")

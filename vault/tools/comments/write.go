@@ -14,6 +14,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/confirm"
+	"github.com/coatcheck-mcp/coatcheck/vault/tools/files"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/tool"
 )
 
@@ -49,7 +50,8 @@ var commentTool = tool.Spec[commentIn, commentOut]{
 	Name: commentName, Title: "Write a comment",
 	Description: "Comment on a Confluence page, below it or inline about a quote; reply, edit, resolve or reopen inline ones, delete (asks first).",
 	Write:       true, Destructive: true, Adds: true,
-	Run: write,
+	BulkFor: func(in commentIn) bool { return files.Any(in.Body) },
+	Run:     write,
 }
 
 // maxBody is how many bytes of a comment are taken.
@@ -58,7 +60,8 @@ const maxBody = 1 << 20
 // remark is one call, on its way.
 type remark struct {
 	in     commentIn
-	body   string // storage format
+	body   string        // storage format
+	images *files.Images // that it brings along to its page
 	agreed func(confirm.Deed, string) error
 }
 
@@ -72,6 +75,7 @@ func write(ctx context.Context, t *tool.Set, in commentIn) (commentOut, string, 
 	if err != nil {
 		return commentOut{}, "", err
 	}
+	r.images = files.Of(t, in.Body)
 	r.agreed = func(deed confirm.Deed, says string) error {
 		if !ok {
 			return confirm.Ask(ctx, t, commentName, deed, says)
@@ -80,7 +84,7 @@ func write(ctx context.Context, t *tool.Set, in commentIn) (commentOut, string, 
 	}
 	run, settle := r.steps()
 	out, err := guard.Do(ctx, t.Door, guard.Op[commentOut]{
-		Tool: commentName, Site: in.Site, Page: string(in.Page), Input: in, Run: run, Settle: settle,
+		Tool: commentName, Site: in.Site, Page: string(in.Page), Input: in, Run: run, Settle: settle, Bulk: r.images.Any(),
 		Check: "Look with confluence_get_comments whether the comment is there as you want it, before trying again",
 	})
 	return out, sentence(out), err
@@ -136,6 +140,23 @@ func read(in commentIn) (remark, error) {
 		return bad("The body cannot be converted from Markdown", "Simplify it and try again")
 	}
 	return remark{in: in, body: body}, nil
+}
+
+// illustrated is r with the names of attachments in place of the images that its
+// text brings along.
+func (r remark) illustrated(ctx context.Context) (remark, error) {
+	if !r.images.Any() {
+		return r, nil
+	}
+	text, err := r.images.Text(ctx)
+	if err != nil {
+		return r, err
+	}
+	r.in.Body = text
+	if r.body, err = markup.FromMarkdown(text, markup.Options{}); err != nil {
+		return r, usererr.Wrap(err, usererr.BadInput, "The body cannot be converted from Markdown", "Simplify it and try again")
+	}
+	return r, nil
 }
 
 // answered is the answer about a comment.
@@ -201,7 +222,14 @@ func choose(found []comments.Match, match int) (comments.Match, error) {
 
 // create makes a comment or a reply.
 func (r remark) create(ctx context.Context, w *guard.Wiki) (commentOut, error) {
+	r, err := r.illustrated(ctx)
+	if err != nil {
+		return commentOut{}, errors.Join(guard.ErrRefused, err)
+	}
 	page, made, err := r.place(ctx, w)
+	if err == nil {
+		err = r.images.Bring(ctx, w, page)
+	}
 	if err != nil {
 		return commentOut{}, err
 	}
@@ -215,6 +243,10 @@ func (r remark) create(ctx context.Context, w *guard.Wiki) (commentOut, error) {
 // created looks for a comment by the same person with the same text, made since.
 // Nothing in Confluence refuses a second one, so without it nobody knows.
 func (r remark) created(ctx context.Context, w *guard.Wiki, started time.Time) (commentOut, error) {
+	r, err := r.illustrated(ctx)
+	if err != nil {
+		return commentOut{}, unsure(err)
+	}
 	page, made, err := r.place(ctx, w)
 	if err != nil && page.ID == "" {
 		return commentOut{}, unsure(err)
@@ -263,6 +295,10 @@ const skew = 2 * time.Second
 
 // edit replaces what a comment says, if it still is at the version that was read.
 func (r remark) edit(ctx context.Context, w *guard.Wiki) (commentOut, error) {
+	r, err := r.illustrated(ctx)
+	if err != nil {
+		return commentOut{}, errors.Join(guard.ErrRefused, err)
+	}
 	c, page, err := comments.Get(ctx, w, string(r.in.Comment))
 	if err != nil {
 		return commentOut{}, err
@@ -273,6 +309,9 @@ func (r remark) edit(ctx context.Context, w *guard.Wiki) (commentOut, error) {
 	body, err := r.over(c)
 	if err != nil {
 		return commentOut{}, errors.Join(guard.ErrRefused, err)
+	}
+	if err := r.images.Bring(ctx, w, page); err != nil {
+		return commentOut{}, err
 	}
 	next, err := comments.Update(ctx, w, page, c, comments.Edit{Body: body})
 	if err != nil {
@@ -306,6 +345,10 @@ func conflict(c comments.Comment, expected int) error {
 // Confluence takes each version number once, so that sending it again cannot
 // make two.
 func (r remark) edited(ctx context.Context, w *guard.Wiki, _ time.Time) (commentOut, error) {
+	r, err := r.illustrated(ctx)
+	if err != nil {
+		return commentOut{}, usererr.New(usererr.Unknown, "It is not certain whether the comment was changed: "+usererr.Text(err, ""), "")
+	}
 	for range 2 { // the version may come while this looks
 		c, page, err := comments.Get(ctx, w, string(r.in.Comment))
 		if err != nil {

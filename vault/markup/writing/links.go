@@ -72,10 +72,10 @@ func resolve(target string) (resource, bool) {
 		return resource{anchor: anchor, text: anchor}, true
 	}
 	kind, ours := strings.CutPrefix(scheme, "confluence-")
+	rest, anchor, _ := strings.Cut(rest, "#")
 	if !ok || !ours || rest == "" {
 		return resource{}, false
 	}
-	rest, anchor, _ := strings.Cut(rest, "#")
 	found := resource{anchor: unescape(anchor)}
 	switch kind {
 	case "page":
@@ -100,7 +100,7 @@ func resolve(target string) (resource, bool) {
 	default:
 		return resource{}, false
 	}
-	return found, true
+	return found, found.person || found.text != "" // what has no name is nothing
 }
 
 // place parts SPACE/Title.

@@ -45,6 +45,7 @@ func newCompany(t *testing.T, opt stage.Options) *company {
 	opt.Tenant = "    groups: [wiki-users]\n"
 	opt.Settings += fmt.Sprintf(`identity:
   oidc: {issuer: %q, client_id: vault, client_secret: "env:ACME_COMPANY_SECRET", recheck: 2s}
+  roles: {auditor: [staff], administrator: [vault-admins]}
   step_up: {tools: [confluence_create_page], max_age: 5m, acr: [mfa]}
 `, c.issuer)
 	c.world = newReplicas(t, newPostgres(t), opt)
@@ -125,8 +126,8 @@ func (c *company) audited(event string) int {
 
 // TestTheCompanysSignIn goes through a third-party identity provider in a real
 // browser, to whichever of three vaults comes next: a first device with Atlassian's consent, a second one without, a
-// call that needs a second factor, somebody of no group, and an account that
-// loses its group.
+// call that needs a second factor, administration by a device's key, somebody of
+// no group, and an account that loses its group.
 func TestTheCompanysSignIn(t *testing.T) {
 	t.Parallel()
 	b := chromium(t)
@@ -194,6 +195,8 @@ func TestTheCompanysSignIn(t *testing.T) {
 	if text := within(t, write("Once more"), 30*time.Second); !strings.HasSuffix(text, "<nil>") {
 		t.Errorf("after the second factor: %q", text)
 	}
+
+	c.administers("ada")
 
 	// Who logs out at the company is logged out of both devices.
 	b.do(chromedp.Navigate(c.issuer + "/session/end"))

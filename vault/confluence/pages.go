@@ -35,11 +35,6 @@ var numeric = regexp.MustCompile(`^[0-9]{1,19}$`)
 // ValidPageID reports whether id has the form of a page's id.
 func ValidPageID(id string) bool { return numeric.MatchString(id) }
 
-var taskID = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
-
-// ValidTaskID reports whether id has the form of the id of a long task.
-func ValidTaskID(id string) bool { return taskID.MatchString(id) }
-
 // Page is a page or blog post.
 type Page struct {
 	ID       string
@@ -50,8 +45,9 @@ type Page struct {
 	ParentID string
 	Version  Version
 	Created  time.Time
-	Path     string // on the site, below /wiki; "" if unknown
-	Body     string // storage format; "" unless asked for
+	Path     string   // on the site, below /wiki; "" if unknown
+	Body     string   // storage format; "" unless asked for
+	Labels   []string // nil unless asked for
 }
 
 // Version is one version of a page.
@@ -79,17 +75,38 @@ type pageJSON struct {
 	CreatedAt time.Time `json:"createdAt"`
 	Version   Version   `json:"version"`
 	Body      Body      `json:"body"`
-	Links     Links     `json:"_links"`
+	Labels    struct {
+		Results []Label `json:"results"`
+	} `json:"labels"`
+	Links Links `json:"_links"`
+}
+
+// Label is a label of a page.
+type Label struct {
+	Name   string `json:"name"`
+	Prefix string `json:"prefix"`
+}
+
+// String has the prefix of labels that are not for everybody: my:todo.
+func (l Label) String() string {
+	if l.Prefix == "" || l.Prefix == "global" {
+		return l.Name
+	}
+	return l.Prefix + ":" + l.Name
 }
 
 func (p pageJSON) page(kind string) (Page, error) {
 	if !ValidPageID(string(p.ID)) || p.SpaceID == "" || p.Version.Number < 1 {
 		return Page{}, &Error{Kind: KindProtocol, Status: http.StatusOK}
 	}
+	var labels []string
+	for _, l := range p.Labels.Results {
+		labels = append(labels, l.String())
+	}
 	return Page{
 		ID: string(p.ID), Type: kind, Status: p.Status, Title: p.Title, SpaceID: string(p.SpaceID), ParentID: string(p.ParentID),
 		Version: p.Version,
-		Created: p.CreatedAt, Path: SitePath(p.Links.WebUI), Body: p.Body.Storage.Value,
+		Created: p.CreatedAt, Path: SitePath(p.Links.WebUI), Body: p.Body.Storage.Value, Labels: labels,
 	}, nil
 }
 
@@ -110,6 +127,15 @@ func SitePath(link string) string {
 // such page. Version 0 is the current one.
 func (c *Client) Page(ctx context.Context, id string, version int) (Page, error) {
 	query := url.Values{}
+	if version > 0 {
+		query.Set("version", strconv.Itoa(version))
+	}
+	return c.either(ctx, id, query)
+}
+
+// Labelled is [Client.Page] with the labels of the page, for no other request.
+func (c *Client) Labelled(ctx context.Context, id string, version int) (Page, error) {
+	query := url.Values{"include-labels": {"true"}}
 	if version > 0 {
 		query.Set("version", strconv.Itoa(version))
 	}

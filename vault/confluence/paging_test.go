@@ -3,7 +3,6 @@ package confluence_test
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -108,14 +107,6 @@ func TestSpaces(t *testing.T) {
 	s.answer = say(200, `{"id":"8","key":"HR"}`)
 	if _, err := c.SpaceByID(t.Context(), "7"); !confluence.Is(err, confluence.KindProtocol) {
 		t.Errorf("a space with another id than asked for: %v", err)
-	}
-}
-
-func TestCurrentUser(t *testing.T) {
-	c, s, _ := client(t, say(200, `{"type":"known","accountId":"acc-1","publicName":"Ann","displayName":"Ann Lee","locale":"x"}`))
-	got, err := c.CurrentUser(t.Context())
-	if err != nil || got != (confluence.User{AccountID: "acc-1", Name: "Ann Lee"}) || !strings.HasSuffix(s.seen[0].URL.Path, "/rest/api/user/current") {
-		t.Errorf("%+v, %v", got, err)
 	}
 }
 

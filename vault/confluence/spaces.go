@@ -84,28 +84,3 @@ func (c *Client) spaces(ctx context.Context, query url.Values) ([]Space, string,
 	}
 	return spaces, next.Get("cursor"), nil
 }
-
-// User is the bearer of the token.
-type User struct {
-	AccountID, Name string
-}
-
-// CurrentUser returns the bearer of the token. v2 has no such call.
-func (c *Client) CurrentUser(ctx context.Context) (User, error) {
-	var answer struct {
-		AccountID   string `json:"accountId"`
-		PublicName  string `json:"publicName"`
-		DisplayName string `json:"displayName"`
-	}
-	if _, err := c.Do(ctx, Request{http.MethodGet, "/rest/api/user/current", nil, nil}, &answer); err != nil {
-		return User{}, err
-	}
-	if answer.AccountID == "" {
-		return User{}, &Error{Kind: KindProtocol, Status: http.StatusOK}
-	}
-	name := answer.DisplayName
-	if name == "" {
-		name = answer.PublicName
-	}
-	return User{AccountID: answer.AccountID, Name: name}, nil
-}

@@ -23,7 +23,8 @@ type Page struct {
 	Message                 string // of this version
 	Created, Updated        time.Time
 	URL                     string
-	Body                    string `json:"-"` // storage format; never stored in the journal
+	Labels                  []string // see [Wiki.WithLabels]
+	Body                    string   `json:"-"` // storage format; never stored in the journal
 }
 
 // Page returns a page named by id or address, as it is now.
@@ -49,7 +50,11 @@ func (w *Wiki) PageVersion(ctx context.Context, id string, version int) (Page, e
 	what := "The page " + clip(id)
 	var page confluence.Page
 	err := w.ask(ctx, func(c *confluence.Client) (err error) {
-		page, err = c.Page(ctx, id, version)
+		read := c.Page
+		if w.labels {
+			read = c.Labelled
+		}
+		page, err = read(ctx, id, version)
 		return err
 	})
 	if err != nil {
@@ -76,7 +81,7 @@ func (w *Wiki) admit(ctx context.Context, what string, p confluence.Page) (Page,
 	return Page{
 		ID: p.ID, Type: p.Type, Status: p.Status, Title: p.Title, Space: space.Key, SpaceID: p.SpaceID, ParentID: p.ParentID,
 		Version: p.Version.Number, Author: p.Version.AuthorID, Message: p.Version.Message,
-		Created: p.Created, Updated: p.Version.Created, URL: w.Link(path), Body: p.Body,
+		Created: p.Created, Updated: p.Version.Created, URL: w.Link(path), Body: p.Body, Labels: p.Labels,
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
+	"github.com/coatcheck-mcp/coatcheck/vault/confluence/people"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/sites"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
@@ -33,6 +34,7 @@ type Wiki struct {
 
 	refreshed bool
 	wrote     bool     // a write was sent
+	labels    bool     // pages are read with their labels
 	seen      []string // keys of the spaces whose objects were returned
 }
 
@@ -166,6 +168,9 @@ func (w *Wiki) SpaceOf(ctx context.Context, id string) (Space, error) {
 	return w.space(s), nil
 }
 
+// WithLabels lets pages that are read from now on come with their labels.
+func (w *Wiki) WithLabels() { w.labels = true }
+
 // Site names the site.
 func (w *Wiki) Site() string { return w.site.Name }
 
@@ -277,9 +282,9 @@ func (w *Wiki) Me(ctx context.Context) (Account, error) {
 	if me, ok := w.door.me.Get(at); ok {
 		return me, nil
 	}
-	var user confluence.User
+	var user people.User
 	err := w.ask(ctx, func(c *confluence.Client) (err error) {
-		user, err = c.CurrentUser(ctx)
+		user, err = people.Current(ctx, c)
 		return err
 	})
 	if err != nil {

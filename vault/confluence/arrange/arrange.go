@@ -6,6 +6,7 @@ package arrange
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"strconv"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
@@ -108,10 +109,12 @@ type Task struct {
 	Copy     string // id of the page that came of it; "" if not known
 }
 
+var taskID = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+
 // Look asks how far a task is. The link that Confluence gives for that leads
 // nowhere.
 func Look(ctx context.Context, c *confluence.Client, id string) (Task, error) {
-	if !confluence.ValidTaskID(id) {
+	if !taskID.MatchString(id) {
 		return Task{}, &confluence.Error{Kind: confluence.KindNotFound}
 	}
 	var answer struct {

@@ -11,23 +11,10 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 )
 
-type labelJSON struct {
-	Name   string `json:"name"`
-	Prefix string `json:"prefix"`
-}
-
-// name has the prefix of labels that are not for everybody: my:todo.
-func (l labelJSON) name() string {
-	if l.Prefix == "" || l.Prefix == "global" {
-		return l.Name
-	}
-	return l.Prefix + ":" + l.Name
-}
-
-func names(list []labelJSON) []string {
+func names(list []confluence.Label) []string {
 	all := make([]string, 0, len(list))
 	for _, l := range list {
-		all = append(all, l.name())
+		all = append(all, l.String())
 	}
 	return all
 }
@@ -41,7 +28,7 @@ func Of(ctx context.Context, c *confluence.Client, id string, post bool) ([]stri
 	if !confluence.ValidPageID(id) {
 		return nil, &confluence.Error{Kind: confluence.KindNotFound}
 	}
-	found, _, err := confluence.List[labelJSON](ctx, c, "/api/v2/"+kind+"/"+id+"/labels", url.Values{"limit": {"250"}})
+	found, _, err := confluence.List[confluence.Label](ctx, c, "/api/v2/"+kind+"/"+id+"/labels", url.Values{"limit": {"250"}})
 	return names(found), err
 }
 
@@ -52,7 +39,7 @@ func InSpace(ctx context.Context, c *confluence.Client, space string, limit int,
 	if cursor != "" {
 		query.Set("cursor", cursor)
 	}
-	found, next, err := confluence.List[labelJSON](ctx, c, "/api/v2/spaces/"+url.PathEscape(space)+"/content/labels", query)
+	found, next, err := confluence.List[confluence.Label](ctx, c, "/api/v2/spaces/"+url.PathEscape(space)+"/content/labels", query)
 	return names(found), next, err
 }
 
@@ -67,7 +54,7 @@ func Add(ctx context.Context, c *confluence.Client, id string, add []string) ([]
 		return nil, &confluence.Error{Kind: confluence.KindNotFound}
 	}
 	var answer struct {
-		Results []labelJSON `json:"results"`
+		Results []confluence.Label `json:"results"`
 	}
 	_, err := c.Do(ctx, confluence.Request{Method: http.MethodPost, Path: "/rest/api/content/" + id + "/label", Body: body}, &answer)
 	return names(answer.Results), err

@@ -37,6 +37,18 @@ func (u userJSON) user() User {
 	return User{AccountID: u.AccountID, Name: name, Email: u.Email, Status: u.AccountStatus, Type: u.AccountType}
 }
 
+// Current returns the bearer of the token. v2 has no such call.
+func Current(ctx context.Context, c *confluence.Client) (User, error) {
+	var answer userJSON
+	if _, err := c.Do(ctx, confluence.Request{Method: http.MethodGet, Path: "/rest/api/user/current"}, &answer); err != nil {
+		return User{}, err
+	}
+	if answer.AccountID == "" {
+		return User{}, &confluence.Error{Kind: confluence.KindProtocol, Status: http.StatusOK}
+	}
+	return answer.user(), nil
+}
+
 // Bulk returns the users with these accounts, at most [MaxBulk]. Confluence
 // leaves out those that it does not know.
 func Bulk(ctx context.Context, c *confluence.Client, accounts []string) ([]User, error) {

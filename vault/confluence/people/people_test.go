@@ -64,3 +64,16 @@ func TestPeople(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestCurrent(t *testing.T) {
+	const path = "GET /rest/api/user/current"
+	site := &confluencetest.Site{Answers: map[string]string{path: `{"type":"known","accountId":"acc-1","publicName":"Ann","displayName":"Ann Lee","locale":"x"}`}}
+	c := site.Client(t)
+	if got, err := people.Current(t.Context(), c); err != nil || got != (people.User{AccountID: "acc-1", Name: "Ann Lee"}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	site.Answers[path] = `{"type":"anonymous"}`
+	if _, err := people.Current(t.Context(), c); !confluence.Is(err, confluence.KindProtocol) {
+		t.Errorf("nobody: %v", err)
+	}
+}

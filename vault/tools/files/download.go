@@ -18,7 +18,7 @@ type downloadIn struct {
 	File      string        `json:"file" jsonschema:"name or id (att…)"`
 	Folder    string        `json:"folder" jsonschema:"allowed folder of the person's computer"`
 	Version   int           `json:"version,omitempty" jsonschema:"default: the latest"`
-	Overwrite bool          `json:"overwrite,omitempty" jsonschema:"replace a file of this name there"`
+	Overwrite bool          `json:"overwrite,omitempty" jsonschema:"replace a file there"`
 	Site      string        `json:"site,omitempty"`
 }
 

@@ -33,7 +33,7 @@ const (
 
 type getIn struct {
 	Page      arguments.Ref `json:"page" jsonschema:"id or URL"`
-	File      string        `json:"file,omitempty" jsonschema:"name or id (att…); without it the files are listed"`
+	File      string        `json:"file,omitempty" jsonschema:"name or id (att…); default: list them"`
 	MediaType string        `json:"media_type,omitempty" jsonschema:"list only these"`
 	Version   int           `json:"version,omitempty"`
 	MaxChars  int           `json:"max_chars,omitempty" jsonschema:"of text, default 12000"`

@@ -19,7 +19,7 @@ type spacesIn struct {
 	Type       string   `json:"type,omitempty" jsonschema:"global, personal, collaboration or knowledge_base"`
 	Archived   bool     `json:"archived,omitempty" jsonschema:"only those"`
 	Labels     []string `json:"labels,omitempty" jsonschema:"any of them"`
-	Favourites bool     `json:"favourites,omitempty" jsonschema:"only those of the person"`
+	Favourites bool     `json:"favourites,omitempty" jsonschema:"only the person's"`
 	Site       string   `json:"site,omitempty"`
 	Limit      int      `json:"limit,omitempty" jsonschema:"1 to 100, default 50"`
 	Cursor     string   `json:"cursor,omitempty"`
@@ -45,7 +45,7 @@ const spacesName = "confluence_list_spaces"
 
 var listSpacesTool = tool.Spec[spacesIn, spacesOut]{
 	Name: spacesName, Title: "List Confluence spaces",
-	Description: "List the Confluence spaces that the person may use, or describe one.",
+	Description: "List the Confluence spaces that the person may use.",
 	Run:         listSpaces,
 }
 

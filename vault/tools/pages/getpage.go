@@ -11,9 +11,11 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/plaintext"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/permissions"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/arguments"
 	"github.com/coatcheck-mcp/coatcheck/vault/tools/pages/change"
@@ -53,6 +55,8 @@ type getPageOut struct {
 	Created    string   `json:"created,omitempty"`
 	Updated    string   `json:"updated,omitempty"`
 	Author     string   `json:"author_id,omitempty"`
+	Labels     []string `json:"labels,omitempty"`
+	Restricted string   `json:"restricted,omitempty"`
 	Markdown   string   `json:"markdown"`
 	Lost       []string `json:"lost,omitempty" jsonschema:"not in the Markdown; kept where the text stays"`
 	Part       string   `json:"part,omitempty"`
@@ -73,7 +77,7 @@ const getPage = "confluence_get_page"
 
 var getPageTool = tool.Spec[getPageIn, getPageOut]{
 	Name: getPage, Title: "Read a Confluence page",
-	Description: "Read a page as Markdown. Large pages: view outline first, then section by id, or search within the page. What does not fit comes with next_cursor.",
+	Description: "Read a page as Markdown. Large pages: view outline first, then section by id, or search. What does not fit comes with next_cursor.",
 	Run:         readPage,
 }
 
@@ -136,6 +140,9 @@ func pageAt(ctx context.Context, t *tool.Set, in getPageIn) (pageCursor, error) 
 
 // part reads the page and cuts out what the budget allows.
 func part(ctx context.Context, t *tool.Set, w *guard.Wiki, in getPageIn, at pageCursor) (getPageOut, error) {
+	if at.ID == "" {
+		w.WithLabels()
+	}
 	page, changed, err := findPage(ctx, w, in, at)
 	if err != nil {
 		return getPageOut{}, err
@@ -154,10 +161,11 @@ func part(ctx context.Context, t *tool.Set, w *guard.Wiki, in getPageIn, at page
 	out := getPageOut{
 		Notice: tool.Notice, ID: page.ID, Title: page.Title, Type: page.Type, Space: page.Space, Site: w.Site(), Version: page.Version, URL: page.URL,
 		ParentID: page.ParentID, Status: page.Status, Created: tool.Stamp(page.Created), Updated: tool.Stamp(page.Updated), Author: page.Author,
-		Markdown: head,
+		Markdown: head, Labels: page.Labels,
 	}
 	if at.Offset == 0 {
 		out.Lost = change.Some(shown.lost)
+		out.Restricted = restricted(ctx, w, page, at.View)
 	}
 	out.Part = leftOut(shown, at, end)
 	if changed > 0 {
@@ -171,6 +179,27 @@ func part(ctx context.Context, t *tool.Set, w *guard.Wiki, in getPageIn, at page
 	}
 	out.Part = strings.TrimSpace(out.Part)
 	return out, err
+}
+
+// restricted says what the page itself restricts, in the view that describes it.
+// It costs a request of its own; without an answer nothing is said.
+func restricted(ctx context.Context, w *guard.Wiki, page guard.Page, view string) string {
+	if view != "outline" {
+		return ""
+	}
+	named, err := permissions.Of(ctx, w, page)
+	read, update := len(named[permissions.Read]) > 0, len(named[permissions.Update]) > 0
+	switch {
+	case err != nil:
+		return ""
+	case read && update:
+		return "reading and editing"
+	case read:
+		return "reading"
+	case update:
+		return "editing"
+	}
+	return "no"
 }
 
 // sum tells whether the text before a place is the same: names of people are in
@@ -238,6 +267,12 @@ func pageText(out getPageOut) string {
 		}
 	}
 	b.WriteString("\n" + out.URL + "\n")
+	if len(out.Labels) > 0 {
+		b.WriteString("Labels: " + plaintext.Line(strings.Join(out.Labels, ", "), 1000) + "\n")
+	}
+	if out.Restricted != "" {
+		b.WriteString("Restricted by the page itself: " + out.Restricted + "\n")
+	}
 	if len(out.Lost) > 0 {
 		b.WriteString("Not in the Markdown, but kept by an update where the text around it stays: " + strings.Join(out.Lost, ", ") + "\n")
 	}

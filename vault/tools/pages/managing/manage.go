@@ -29,7 +29,7 @@ const manage = "confluence_manage_page"
 type manageIn struct {
 	Page     arguments.Ref `json:"page" jsonschema:"id or URL"`
 	Action   string        `json:"action" jsonschema:"move, copy, copy_tree, rename, publish, archive, trash, purge (out of the trash, for good), discard_draft, restore (from the trash) or restore_version"`
-	File     string        `json:"file,omitempty" jsonschema:"rename, trash: name or id of a file of the page, instead of the page"`
+	File     string        `json:"file,omitempty" jsonschema:"rename, trash: name or id of a file of the page instead"`
 	Target   arguments.Ref `json:"target,omitempty" jsonschema:"move, copy: id or URL of the page to go below or beside"`
 	Position string        `json:"position,omitempty" jsonschema:"move: append (below target, default), before or after it"`
 	Title    string        `json:"title,omitempty" jsonschema:"rename, copy: new title; copy_tree: prefix of titles"`

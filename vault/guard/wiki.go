@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -112,7 +113,12 @@ func (w *Wiki) Ask(ctx context.Context, what, scope string, request func(*conflu
 
 // Send is [Wiki.Ask] for a request that changes something, within a call with a
 // Settle. The chain of its errors has [ErrRefused] where nothing was changed.
+// Nothing is sent where policy lets only be read what the call has to do with.
 func (w *Wiki) Send(ctx context.Context, what, scope string, request func(*confluence.Client) error) error {
+	if err := w.rec.policy.Change(w.seen); err != nil {
+		w.Remark("denied: a change")
+		return errors.Join(ErrRefused, usererr.Wrap(err, usererr.Denied, what+" was not changed: here it may only be read", "Change it in the browser, or ask the administrator of the vault"))
+	}
 	w.wrote = true
 	if err := w.ask(ctx, request); err != nil {
 		return explainWrite(err, what, scope)
@@ -235,6 +241,9 @@ func (w *Wiki) Space(ctx context.Context, key string) (Space, error) {
 	// The key may be an alias: what counts is the one that came back.
 	if w.rec.policy.Space(found.Key) != nil {
 		return Space{}, missing(what, w.rec.denied("space", found.Key, ""))
+	}
+	if !slices.Contains(w.seen, found.Key) {
+		w.seen = append(w.seen, found.Key)
 	}
 	return w.space(found), nil
 }

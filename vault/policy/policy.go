@@ -22,6 +22,10 @@ type Access struct {
 	AllowedSpaces []string `yaml:"allowed_spaces" json:"allowed_spaces,omitempty"`
 	// DeniedSpaces cannot be reached, allowed or not.
 	DeniedSpaces []string `yaml:"denied_spaces" json:"denied_spaces,omitempty"`
+	// ReadOnly lets nothing be changed at all.
+	ReadOnly bool `yaml:"read_only" json:"read_only,omitempty"`
+	// ReadOnlySpaces are those in which nothing is changed.
+	ReadOnlySpaces []string `yaml:"read_only_spaces" json:"read_only_spaces,omitempty"`
 }
 
 // Rules are the settings that a policy is compiled from.
@@ -39,6 +43,9 @@ type Policy struct {
 	denied  []string
 	stepUp  StepUp
 	files   files
+
+	readOnly       bool
+	readOnlySpaces []string // folded keys, sorted
 }
 
 // MaxSpaces limits each list of spaces, since each is part of every search.
@@ -50,12 +57,16 @@ const maxSpaceKey = 255 // characters, besides a first ~
 func New(rules Rules) (*Policy, error) {
 	allowed, err1 := keys("access.allowed_spaces", rules.Access.AllowedSpaces)
 	denied, err2 := keys("access.denied_spaces", rules.Access.DeniedSpaces)
+	readOnly, err3 := keys("access.read_only_spaces", rules.Access.ReadOnlySpaces)
 	stepUp := rules.StepUp.withDefaults()
-	files, err3 := compileFiles(rules.Attachments, rules.NoFiles)
-	if err := errors.Join(err1, err2, err3, stepUp.check()); err != nil {
+	files, err4 := compileFiles(rules.Attachments, rules.NoFiles)
+	if err := errors.Join(err1, err2, err3, err4, stepUp.check()); err != nil {
 		return nil, err
 	}
-	return &Policy{allowed: allowed, denied: denied, stepUp: stepUp, files: files}, nil
+	return &Policy{
+		allowed: allowed, denied: denied, stepUp: stepUp, files: files,
+		readOnly: rules.Access.ReadOnly, readOnlySpaces: readOnly,
+	}, nil
 }
 
 func keys(name string, list []string) ([]string, error) {
@@ -108,6 +119,20 @@ func (p *Policy) Space(key string) error {
 	}
 	if _, found := slices.BinarySearch(p.allowed, folded); !found {
 		return ErrDenied
+	}
+	return nil
+}
+
+// Change returns nil when a call that has to do with these spaces may change
+// something, and [ErrDenied] otherwise.
+func (p *Policy) Change(spaces []string) error {
+	if p == nil || p.readOnly {
+		return ErrDenied
+	}
+	for _, key := range spaces {
+		if _, found := slices.BinarySearch(p.readOnlySpaces, Fold(key)); found {
+			return ErrDenied
+		}
 	}
 	return nil
 }

@@ -55,6 +55,35 @@ func TestSpaces(t *testing.T) {
 	}
 }
 
+func TestChanges(t *testing.T) {
+	for _, tt := range []struct {
+		access policy.Access
+		spaces []string
+		may    bool
+	}{
+		{policy.Access{}, nil, true},
+		{policy.Access{}, []string{"ENG"}, true},
+		{policy.Access{ReadOnly: true}, nil, false},
+		{policy.Access{ReadOnlySpaces: []string{"eng", "~Ada"}}, []string{"OPS", "ENG"}, false},
+		{policy.Access{ReadOnlySpaces: []string{"eng", "~Ada"}}, []string{"~ada"}, false},
+		{policy.Access{ReadOnlySpaces: []string{"eng", "~Ada"}}, []string{"OPS"}, true},
+	} {
+		p, err := policy.New(policy.Rules{Access: tt.access})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Change(tt.spaces); (err == nil) != tt.may || err != nil && !errors.Is(err, policy.ErrDenied) {
+			t.Errorf("%+v, %v: %v", tt.access, tt.spaces, err)
+		}
+	}
+	if (*policy.Policy)(nil).Change(nil) == nil {
+		t.Error("without a policy something may be changed")
+	}
+	if _, err := policy.New(policy.Rules{Access: policy.Access{ReadOnlySpaces: []string{"no space"}}}); err == nil || !strings.Contains(err.Error(), "access.read_only_spaces") {
+		t.Errorf("a key that is none: %v", err)
+	}
+}
+
 func TestCQL(t *testing.T) {
 	for _, line := range table(t, "cql") {
 		question, want, _ := strings.Cut(line, "=> ")

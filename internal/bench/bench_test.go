@@ -3,7 +3,10 @@ package bench_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,7 +52,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute) // it builds a program
 	defer cancel()
 	var out bytes.Buffer
 	err = bench.Run(ctx, bench.Options{
@@ -113,9 +116,17 @@ func TestBrokenProgramIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out bytes.Buffer
-	err = bench.Run(t.Context(), bench.Options{Bin: t.TempDir(), Self: self, Out: &out, Counts: bench.Counts{Rounds: 1, Spawns: 1, Bridges: 1, Trips: 1, Calls: 1}})
-	if err == nil || !strings.Contains(err.Error(), "starting coatcheck") {
+	bin := t.TempDir()
+	run := func() error {
+		return bench.Run(t.Context(), bench.Options{Bin: bin, Self: self, Out: io.Discard, Counts: bench.Counts{Rounds: 1, Spawns: 1, Bridges: 1, Trips: 1, Calls: 1}})
+	}
+	if err := run(); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "coatcheck") {
 		t.Errorf("Run without programs: %v, want an error that names coatcheck", err)
+	}
+	if err := os.WriteFile(filepath.Join(bin, "coatcheck"), []byte("no program"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(); err == nil || !strings.Contains(err.Error(), "starting coatcheck") {
+		t.Errorf("Run with a broken program: %v, want an error that names coatcheck", err)
 	}
 }

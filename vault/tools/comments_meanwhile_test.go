@@ -3,6 +3,7 @@ package tools_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -26,15 +27,17 @@ func TestACommentIsEditedWhileThisIsFoundOut(t *testing.T) {
 					call = id
 				}
 			}
+			var mu sync.Mutex // a call may do two things at once
 			var points []string
-			arrives := func(point string) {
+			r.hook = func(point string) {
+				mu.Lock()
+				defer mu.Unlock()
 				if points = append(points, point); len(points)-1 != i {
 					return
 				}
 				r.direct("PUT", fmt.Sprintf("/ex/confluence/%s/wiki/api/v2/footer-comments/%s", r.sites[0].CloudID, arguments["comment"]), token,
 					[]byte(`{"version":{"number":2},"body":{"representation":"storage","value":"<p>after</p>"}}`))
 			}
-			r.hook = arrives
 			a := r.again(call, w, arguments)
 			r.hook = nil
 			last = len(points) <= i

@@ -174,6 +174,15 @@ func (w *Wiki) SpaceOf(ctx context.Context, id string) (Space, error) {
 	return w.space(s), nil
 }
 
+// KeyOf returns the key of the space with an id, or otherwise for no id.
+func (w *Wiki) KeyOf(ctx context.Context, id, otherwise string) (string, error) {
+	if id == "" {
+		return otherwise, nil
+	}
+	in, err := w.SpaceOf(ctx, id)
+	return in.Key, err
+}
+
 // WithLabels lets pages that are read from now on come with their labels.
 func (w *Wiki) WithLabels() { w.labels = true }
 

@@ -183,13 +183,9 @@ func Below(ctx context.Context, w *guard.Wiki, o Object, t Tree) (found []Node, 
 func allowed(ctx context.Context, w *guard.Wiki, all []Node, space string) ([]Node, error) {
 	kept := all[:0]
 	for _, n := range all {
-		key := space
-		if n.SpaceID != "" {
-			in, err := w.SpaceOf(ctx, n.SpaceID)
-			if err != nil {
-				return nil, err
-			}
-			key = in.Key
+		key, err := w.KeyOf(ctx, n.SpaceID, space)
+		if err != nil {
+			return nil, err
 		}
 		if !w.Allowed(key) {
 			w.Withhold(1)

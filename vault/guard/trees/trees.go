@@ -82,13 +82,9 @@ func allowed(ctx context.Context, w *guard.Wiki, all []trees.Node, space string)
 	kept := all[:0]
 	withheld := 0
 	for _, n := range all {
-		key := space
-		if n.SpaceID != "" {
-			in, err := w.SpaceOf(ctx, n.SpaceID)
-			if err != nil {
-				return nil, err
-			}
-			key = in.Key
+		key, err := w.KeyOf(ctx, n.SpaceID, space)
+		if err != nil {
+			return nil, err
 		}
 		if !w.Allowed(key) {
 			withheld++

@@ -81,7 +81,8 @@ func Transport() *http.Transport {
 func Large(transport *http.Transport) *http.Transport {
 	large := transport.Clone()
 	large.ResponseHeaderTimeout = 5 * time.Minute
-	large.WriteBufferSize, large.ReadBufferSize = 128<<10, 128<<10
+	large.WriteBufferSize = 128 << 10 // a body of unknown kind is copied through it
+	large.ReadBufferSize = 16 << 10   // a body is read past it, but for what is shorter
 	return large
 }
 

@@ -1,6 +1,7 @@
 package confluence
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -46,7 +47,7 @@ type Page struct {
 	Version  Version
 	Created  time.Time
 	Path     string   // on the site, below /wiki; "" if unknown
-	Body     string   // storage format; "" unless asked for
+	Body     string   // storage format, or what was asked for; "" without
 	Labels   []string // nil unless asked for
 }
 
@@ -59,11 +60,15 @@ type Version struct {
 	Minor    bool      `json:"minorEdit"` // nobody was told
 }
 
-// Body is a text as v1 and v2 have it.
+// Body is a text as v1 and v2 have it, in the format that was asked for.
 type Body struct {
-	Storage struct {
-		Value string `json:"value"`
-	} `json:"storage"`
+	Storage Text `json:"storage"`
+	ADF     Text `json:"atlas_doc_format"`
+}
+
+// Text is a body in one format.
+type Text struct {
+	Value string `json:"value"`
 }
 
 type pageJSON struct {
@@ -106,7 +111,7 @@ func (p pageJSON) page(kind string) (Page, error) {
 	return Page{
 		ID: string(p.ID), Type: kind, Status: p.Status, Title: p.Title, SpaceID: string(p.SpaceID), ParentID: string(p.ParentID),
 		Version: p.Version,
-		Created: p.CreatedAt, Path: SitePath(p.Links.WebUI), Body: p.Body.Storage.Value, Labels: labels,
+		Created: p.CreatedAt, Path: SitePath(p.Links.WebUI), Body: cmp.Or(p.Body.Storage.Value, p.Body.ADF.Value), Labels: labels,
 	}, nil
 }
 
@@ -148,6 +153,18 @@ func (c *Client) Draft(ctx context.Context, id string) (Page, error) {
 	return c.either(ctx, id, url.Values{"get-draft": {"true"}})
 }
 
+// ADF is [Client.Page], or [Client.Draft] for a draft, with the body as an
+// Atlassian document, in JSON.
+func (c *Client) ADF(ctx context.Context, id string, version int, draft bool) (Page, error) {
+	query := url.Values{"body-format": {"atlas_doc_format"}}
+	if draft {
+		query.Set("get-draft", "true")
+	} else if version > 0 {
+		query.Set("version", strconv.Itoa(version))
+	}
+	return c.either(ctx, id, query)
+}
+
 func (c *Client) either(ctx context.Context, id string, query url.Values) (Page, error) {
 	page, err := c.content(ctx, "page", id, query)
 	if Is(err, KindNotFound) {
@@ -163,7 +180,9 @@ func (c *Client) content(ctx context.Context, kind, id string, query url.Values)
 	if !ValidPageID(id) {
 		return Page{}, &Error{Kind: KindNotFound}
 	}
-	query.Set("body-format", "storage")
+	if !query.Has("body-format") {
+		query.Set("body-format", "storage")
+	}
 	var answer pageJSON
 	if _, err := c.Do(ctx, Request{http.MethodGet, "/api/v2/" + kind + "s/" + id, query, nil}, &answer); err != nil {
 		return Page{}, err
@@ -218,6 +237,7 @@ func (c *Client) titled(ctx context.Context, kind, path string, query url.Values
 type Draft struct {
 	SpaceID, ParentID, Title, Body string
 	Blog                           bool // a blog post, which has no parent
+	Live                           bool // a live doc: a page that has no draft, and changes while it is edited
 	Unpublished                    bool // only its author sees it, until it is published
 	Private                        bool // only its author may see and edit it
 }
@@ -249,6 +269,9 @@ func (c *Client) CreatePage(ctx context.Context, d Draft) (Page, error) {
 	body := map[string]any{"spaceId": d.SpaceID, "status": status(d.Unpublished), "title": d.Title, "body": bodyJSON{"storage", d.Body}}
 	if d.ParentID != "" {
 		body["parentId"] = d.ParentID
+	}
+	if d.Live {
+		body["subtype"] = "live"
 	}
 	var query url.Values
 	if d.Private {

@@ -2,9 +2,7 @@ package confluence_test
 
 import (
 	"fmt"
-	"net/http"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -48,46 +46,6 @@ func TestNextPageFromHeader(t *testing.T) {
 	c, _, _ := client(t, say(200, `{"results":[]}`, "Link", `</wiki/api/v2/spaces?limit=2&cursor=xyz>; rel="next", <https://acme.example/wiki>; rel="base"`))
 	if _, cursor, err := c.Spaces(t.Context(), 2, ""); err != nil || cursor != "xyz" {
 		t.Errorf("%q, %v", cursor, err)
-	}
-}
-
-const searchBody = `{"results":[
- {"content":{"id":"101","type":"page","status":"current","title":"Plan","space":{"key":"OPS","name":"Ops"},"_links":{"webui":"/spaces/OPS/pages/101/Plan"}},
-  "title":"@@@hl@@@Plan@@@endhl@@@","excerpt":"the @@@hl@@@plan@@@endhl@@@ &amp;\n more","url":"/spaces/OPS/pages/101/Plan",
-  "resultGlobalContainer":{"title":"Ops","displayUrl":"/spaces/OPS"},"lastModified":"2026-05-02T10:00:00.000Z","score":1.5},
- {"content":{"id":102,"type":"page","title":"Two spaces","space":{"key":"OPS"}},"resultGlobalContainer":{"displayUrl":"/spaces/LEGAL"}},
- {"content":{"id":"103","type":"page","title":"Only a link","_expandable":{"space":"/rest/api/space/HR"}}},
- {"user":{"accountId":"x"},"title":"Somebody"}],
- "start":0,"limit":2,"size":4,"totalSize":40,"_links":{"base":"https://acme.example/wiki","context":"/wiki","next":"/rest/api/search?next=true&cursor=_f_MjU&limit=2&start=2&cql=space%3DEVIL"}}`
-
-// Traps 2 and 3: search is v1 /search, nothing else of v1 content. Trap 10:
-// v1 links have no /wiki, and the query in them is not believed.
-func TestSearch(t *testing.T) {
-	c, s, _ := client(t, say(200, searchBody))
-	got, err := c.Search(t.Context(), confluence.Search{CQL: `type = page`, Limit: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := confluence.Hits{Total: 40, Cursor: "_f_MjU", Start: 2, Hits: []confluence.Hit{
-		{ID: "101", Type: "page", Status: "current", Title: "Plan", SpaceKey: "OPS", SpaceName: "Ops", Excerpt: "the plan & more",
-			Modified: time.Date(2026, 5, 2, 10, 0, 0, 0, time.UTC), Path: "/spaces/OPS/pages/101/Plan"},
-		{ID: "102", Type: "page", Title: "Two spaces"},
-		{ID: "103", Type: "page", Title: "Only a link", SpaceKey: "HR"},
-		{Title: "Somebody"},
-	}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	if _, err := c.Search(t.Context(), confluence.Search{CQL: `type = page`, Limit: 2, Cursor: got.Cursor, Start: got.Start}); err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range s.seen {
-		if r.URL.Path != "/ex/confluence/cloud-1/wiki/rest/api/search" || r.URL.Query().Get("cql") != "type = page" || r.Method != http.MethodGet {
-			t.Errorf("asked %s", r.URL)
-		}
-	}
-	if q := s.seen[1].URL.Query(); q.Get("cursor") != "_f_MjU" || q.Get("start") != "2" {
-		t.Errorf("second page asked with %v", q)
 	}
 }
 
@@ -178,7 +136,7 @@ func FuzzTinyID(f *testing.F) {
 
 // Answers come from strangers: any bytes give a value or an error.
 func FuzzAnswers(f *testing.F) {
-	for _, seed := range []string{pageBody, searchBody, `{"errors":[{"status":"409","title":"Current Version: [3]"}]}`, "<status><message>x</message></status>", "<html>", "", "null", "[]"} {
+	for _, seed := range []string{pageBody, `{"errors":[{"status":"409","title":"Current Version: [3]"}]}`, "<status><message>x</message></status>", "<html>", "", "null", "[]"} {
 		for _, status := range []int{200, 400, 409} {
 			f.Add(status, seed)
 		}
@@ -191,7 +149,6 @@ func FuzzAnswers(f *testing.F) {
 		if page, err := c.UpdatePage(t.Context(), confluence.Edit{ID: "1", Number: 2}); err == nil && (!confluence.ValidPageID(page.ID) || page.Version.Number < 1) {
 			t.Errorf("%+v", page)
 		}
-		_, _ = c.Search(t.Context(), confluence.Search{CQL: "x", Limit: 1})
 		_, _, _ = c.Spaces(t.Context(), 1, "")
 	})
 }

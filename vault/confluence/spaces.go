@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // Space is a space.
@@ -38,16 +39,23 @@ func (c *Client) Spaces(ctx context.Context, limit int, cursor string) ([]Space,
 	return c.spaces(ctx, query)
 }
 
-// SpaceByKey returns the space with key, or [KindNotFound].
+// SpaceByKey returns the space with key, or [KindNotFound]. Keys are in upper
+// case, so that one that is written otherwise is looked for again in that.
 func (c *Client) SpaceByKey(ctx context.Context, key string) (Space, error) {
-	found, _, err := c.spaces(ctx, url.Values{"keys": {key}, "limit": {"5"}})
-	if err != nil {
-		return Space{}, err
+	names := []string{key}
+	if upper := strings.ToUpper(key); upper != key && !strings.HasPrefix(key, "~") { // personal ones have both
+		names = append(names, upper)
 	}
-	if len(found) != 1 {
-		return Space{}, &Error{Kind: KindNotFound, Status: http.StatusOK}
+	for _, name := range names {
+		found, _, err := c.spaces(ctx, url.Values{"keys": {name}, "limit": {"5"}})
+		if err != nil {
+			return Space{}, err
+		}
+		if len(found) == 1 {
+			return found[0], nil
+		}
 	}
-	return found[0], nil
+	return Space{}, &Error{Kind: KindNotFound, Status: http.StatusOK}
 }
 
 // SpaceByID returns the space with id, or [KindNotFound].

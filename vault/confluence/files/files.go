@@ -23,6 +23,7 @@ type Attachment struct {
 	ID, Status, Name, MediaType, Comment string
 	PageID                               string // "" for a blog post
 	BlogPostID                           string
+	MediaID                              string // under which pictures of pages are named; "" if it is not told
 	Size                                 int64
 	Version                              int
 	Author                               string // account id of who made this version
@@ -38,6 +39,7 @@ type attachmentJSON struct {
 	Comment    string             `json:"comment"`
 	PageID     confluence.ID      `json:"pageId"`
 	BlogPostID confluence.ID      `json:"blogPostId"`
+	FileID     string             `json:"fileId"`
 	FileSize   int64              `json:"fileSize"`
 	WebUILink  string             `json:"webuiLink"`
 	Version    confluence.Version `json:"version"`
@@ -57,7 +59,7 @@ func (a attachmentJSON) attachment() (Attachment, error) {
 	}
 	return Attachment{
 		ID: a.ID, Status: a.Status, Name: a.Title, MediaType: a.MediaType, Comment: a.Comment,
-		PageID: string(a.PageID), BlogPostID: string(a.BlogPostID), Size: a.FileSize,
+		PageID: string(a.PageID), BlogPostID: string(a.BlogPostID), MediaID: a.FileID, Size: a.FileSize,
 		Version: a.Version.Number, Author: a.Version.AuthorID, Created: a.Version.Created, Path: confluence.SitePath(a.WebUILink),
 	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
+	"github.com/coatcheck-mcp/coatcheck/vault/confluence/search"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 )
@@ -34,9 +35,9 @@ func Find(ctx context.Context, w *guard.Wiki, s Query) (Hits, error) {
 	if err != nil {
 		return Hits{}, err
 	}
-	var found confluence.Hits
+	var found search.Hits
 	err = w.Ask(ctx, "The search", scope, func(c *confluence.Client) (err error) {
-		found, err = c.Search(ctx, confluence.Search{CQL: cql, Limit: s.Limit, Cursor: s.Cursor, Start: s.Start})
+		found, err = search.Find(ctx, c, search.Query{CQL: cql, Limit: s.Limit, Cursor: s.Cursor, Start: s.Start})
 		return err
 	})
 	if err != nil {

@@ -1,4 +1,6 @@
-package confluence
+// Package search finds content by CQL. It is v1, which OAuth tokens still reach:
+// v2 has no search.
+package search
 
 import (
 	"context"
@@ -9,11 +11,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 )
 
-// Search is one page of a CQL search. Cursor and Start come from the page
-// before.
-type Search struct {
+// Query is one page of a search. Cursor and Start come from the page before.
+type Query struct {
 	CQL    string
 	Limit  int
 	Cursor string
@@ -39,14 +42,14 @@ type Hit struct {
 	Path                    string // on the site, below /wiki
 }
 
-const searchPath = "/rest/api/search"
+const path = "/rest/api/search"
 
 type hitJSON struct {
 	Content struct {
-		ID     ID     `json:"id"`
-		Type   string `json:"type"`
-		Status string `json:"status"`
-		Title  string `json:"title"`
+		ID     confluence.ID `json:"id"`
+		Type   string        `json:"type"`
+		Status string        `json:"status"`
+		Title  string        `json:"title"`
 		Space  struct {
 			Key  string `json:"key"`
 			Name string `json:"name"`
@@ -57,7 +60,7 @@ type hitJSON struct {
 		Extensions struct {
 			MediaType string `json:"mediaType"`
 		} `json:"extensions"`
-		Links Links `json:"_links"`
+		Links confluence.Links `json:"_links"`
 	} `json:"content"`
 	Title     string `json:"title"`
 	Excerpt   string `json:"excerpt"`
@@ -69,8 +72,8 @@ type hitJSON struct {
 	Modified string `json:"lastModified"`
 }
 
-// Search runs a CQL search. It is v1, which OAuth tokens still reach.
-func (c *Client) Search(ctx context.Context, s Search) (Hits, error) {
+// Find runs a search.
+func Find(ctx context.Context, c *confluence.Client, s Query) (Hits, error) {
 	query := url.Values{
 		"cql": {s.CQL}, "limit": {strconv.Itoa(s.Limit)}, "excerpt": {"highlight"}, "expand": {"content.space"},
 	}
@@ -82,11 +85,11 @@ func (c *Client) Search(ctx context.Context, s Search) (Hits, error) {
 		query.Set("start", strconv.Itoa(s.Start))
 	}
 	var answer struct {
-		Results   []hitJSON `json:"results"`
-		TotalSize *int      `json:"totalSize"`
-		Links     Links     `json:"_links"`
+		Results   []hitJSON        `json:"results"`
+		TotalSize *int             `json:"totalSize"`
+		Links     confluence.Links `json:"_links"`
 	}
-	header, err := c.Do(ctx, Request{http.MethodGet, searchPath, query, nil}, &answer)
+	header, err := c.Do(ctx, confluence.Request{Method: http.MethodGet, Path: path, Query: query}, &answer)
 	if err != nil {
 		return Hits{}, err
 	}
@@ -95,7 +98,7 @@ func (c *Client) Search(ctx context.Context, s Search) (Hits, error) {
 		hits.Total = *answer.TotalSize
 	}
 	// Of the link only the position is kept: the query in it is an echo.
-	next, err := Follow(searchPath, answer.Links.Next, header)
+	next, err := confluence.Follow(path, answer.Links.Next, header)
 	if err != nil {
 		return Hits{}, err
 	}
@@ -108,9 +111,9 @@ func (c *Client) Search(ctx context.Context, s Search) (Hits, error) {
 }
 
 func (r hitJSON) hit() Hit {
-	path := r.Content.Links.WebUI
-	if path == "" {
-		path = r.URL
+	link := r.Content.Links.WebUI
+	if link == "" {
+		link = r.URL
 	}
 	title := r.Content.Title
 	if title == "" {
@@ -122,7 +125,7 @@ func (r hitJSON) hit() Hit {
 	}
 	hit := Hit{
 		ID: string(r.Content.ID), Type: r.Content.Type, Status: r.Content.Status, Title: title, MediaType: r.Content.Extensions.MediaType,
-		SpaceKey: r.spaceKey(), SpaceName: name, Excerpt: plain(r.Excerpt), Path: SitePath(path),
+		SpaceKey: r.spaceKey(), SpaceName: name, Excerpt: plain(r.Excerpt), Path: confluence.SitePath(link),
 	}
 	hit.Modified, _ = time.Parse(time.RFC3339, r.Modified) // absent: zero
 	return hit

@@ -62,6 +62,8 @@ func (r *rig) everyOperation(token string) []wanted {
 		{"POST", v2 + "/users-bulk", map[string]any{"accountIds": []string{ada.AccountID, "nobody"}}, 200},
 		{"POST", v2 + "/pages", map[string]any{"spaceId": got.SpaceID, "status": "current", "title": "Made by a test", "body": storage("<p>x</p>")}, 200},
 		{"POST", v2 + "/pages", map[string]any{"spaceId": got.SpaceID, "status": "current", "title": "Made by a test", "body": storage("<p>x</p>")}, 400},
+		{"POST", v2 + "/pages", map[string]any{"spaceId": got.SpaceID, "status": "current", "title": "A live doc", "subtype": "live", "body": storage("<p>x</p>")}, 200},
+		{"GET", v2 + "/spaces/" + got.SpaceID + "/pages?title=A+live+doc", nil, 200},
 		{"POST", v2 + "/pages", map[string]any{"spaceId": "1", "title": "Nowhere", "body": storage("")}, 404},
 		{"PUT", v2 + "/pages/" + page.ID, map[string]any{"id": page.ID, "status": "current", "title": page.Title, "body": storage("<p>new</p>"), "version": map[string]any{"number": page.Version + 1, "message": "m"}}, 200},
 		{"PUT", v2 + "/pages/" + page.ID, map[string]any{"id": page.ID, "status": "current", "title": page.Title, "body": storage("<p>new</p>"), "version": map[string]any{"number": page.Version + 1}}, 409},

@@ -41,6 +41,7 @@ type pageJSON struct {
 	ParentID    *string            `json:"parentId,omitempty"`
 	SpaceID     string             `json:"spaceId"`
 	LastOwnerID *string            `json:"lastOwnerId"`
+	Subtype     string             `json:"subtype,omitempty"` // in lists only
 	Labels      *embedded[label]   `json:"labels,omitempty"`
 	Links       linksJSON          `json:"_links"`
 }
@@ -217,7 +218,13 @@ func listed(c *call, kind string, space int64) (any, error) {
 	if err := sortPages(found, q.Get("sort")); err != nil {
 		return nil, err
 	}
-	return op.Cut(&c.Call, found, func(p wiki.Page) pageJSON { return c.showPage(p, p.Newest(), body) })
+	return op.Cut(&c.Call, found, func(p wiki.Page) pageJSON {
+		shown := c.showPage(p, p.Newest(), body)
+		if p.Live {
+			shown.Subtype = "live"
+		}
+		return shown
+	})
 }
 
 func sortPages(all []wiki.Page, by string) error {

@@ -14,6 +14,7 @@ type written struct {
 	Status   string      `json:"status"`
 	Title    *string     `json:"title"`
 	ParentID op.Flexible `json:"parentId"`
+	Subtype  string      `json:"subtype"`
 	Body     *struct {
 		op.Body
 		Storage *op.Body `json:"storage"`
@@ -88,6 +89,10 @@ func create(c *call, kind string) (any, error) {
 		Space: space, Parent: parent, Root: c.URL.Query().Get("root-level") == "true",
 		Type: kind, Status: in.Status, Title: *in.Title, Body: in.text(),
 	}
+	if in.Subtype != "" && (in.Subtype != "live" || kind != "page") {
+		return nil, wiki.Bad("Provided value {" + in.Subtype + "} for 'subtype' is not allowed")
+	}
+	draft.Live = in.Subtype == "live"
 	if c.URL.Query().Get("private") == "true" {
 		draft.VisibleTo = []string{c.Who.Name}
 	}

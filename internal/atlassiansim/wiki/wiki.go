@@ -74,6 +74,7 @@ type Page struct {
 	Type              string // "page" or "blogpost"
 	Status            string // current, draft, archived, trashed
 	Position          int
+	Live              bool // a live doc: who edits it changes it at once
 	Labels            []string
 	// VisibleTo names the people to whom this page and all below it is
 	// restricted; nil means no restriction.

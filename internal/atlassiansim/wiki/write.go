@@ -27,6 +27,7 @@ type Draft struct {
 	Message       string
 	Labels        []string
 	VisibleTo     []string
+	Live          bool      // a live doc
 	Created       time.Time // zero: now
 }
 
@@ -81,7 +82,7 @@ func (w *Wiki) create(cloudID string, who directory.Person, d Draft, ask bool) (
 	}
 	p := &Page{
 		ID: w.next, Space: space.ID, Parent: parent, Type: d.Type, Status: d.Status, Position: len(s.kids[parent]),
-		Labels: d.Labels, VisibleTo: d.VisibleTo, Versions: []*Version{v},
+		Labels: d.Labels, VisibleTo: d.VisibleTo, Live: d.Live, Versions: []*Version{v},
 	}
 	if s.taken(p, d.Title) {
 		return Page{}, duplicate()

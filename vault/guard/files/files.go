@@ -37,6 +37,7 @@ type File struct {
 	Author                       string // account id of who made this version
 	Created                      time.Time
 	URL                          string
+	MediaID                      string // under which pictures of pages are named; "" if it is not told
 }
 
 // Query says which files of a page are wanted. What is empty does not narrow.
@@ -82,7 +83,7 @@ func list(ctx context.Context, w *guard.Wiki, page guard.Page, q Query) ([]files
 
 func file(w *guard.Wiki, page guard.Page, a files.Attachment) File {
 	w.Note("attachment", a.ID, page.Space)
-	return File{a.ID, a.Name, a.MediaType, a.Comment, a.Size, a.Version, a.Author, a.Created, w.Link(a.Path)}
+	return File{a.ID, a.Name, a.MediaType, a.Comment, a.Size, a.Version, a.Author, a.Created, w.Link(a.Path), a.MediaID}
 }
 
 // Find returns the file of a page with an id or with exactly this name.

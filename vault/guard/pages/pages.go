@@ -47,11 +47,36 @@ func Named(ctx context.Context, w *guard.Wiki, ref string) (guard.Page, error) {
 	return w.Admit(ctx, "The page "+id, found)
 }
 
+// ADF is the body of a page that was read through w as an Atlassian document, in
+// JSON. older says that it is not the current version.
+func ADF(ctx context.Context, w *guard.Wiki, page guard.Page, older bool) (string, error) {
+	what, version := "The page "+page.ID, 0
+	if older {
+		version = page.Version
+	}
+	var found confluence.Page
+	err := w.Ask(ctx, what, scopeRead, func(c *confluence.Client) (err error) {
+		found, err = c.ADF(ctx, page.ID, version, page.Status == "draft")
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	again, err := w.Admit(ctx, what, found)
+	switch {
+	case err != nil:
+		return "", err
+	case again.ID != page.ID || again.Version != page.Version:
+		return "", usererr.New(usererr.Conflict, what+" was changed while it was read", "Read it again")
+	}
+	return again.Body, nil
+}
+
 // New is a page or blog post to be created. Body is storage format; Parent is an
 // id or address, and without it a page goes below the home page of the space.
 type New struct {
 	Space, Parent, Title, Body string
-	Blog, Draft, Private       bool
+	Blog, Live, Draft, Private bool
 }
 
 // Create creates a page.
@@ -72,7 +97,7 @@ func Create(ctx context.Context, w *guard.Wiki, n New) (guard.Page, error) {
 	var page confluence.Page
 	err = w.Send(ctx, "The space "+space.Key, scopeWrite, func(c *confluence.Client) (err error) {
 		page, err = c.CreatePage(ctx, confluence.Draft{
-			SpaceID: space.ID, ParentID: parent.ID, Title: n.Title, Body: n.Body, Blog: n.Blog, Unpublished: n.Draft, Private: n.Private,
+			SpaceID: space.ID, ParentID: parent.ID, Title: n.Title, Body: n.Body, Blog: n.Blog, Live: n.Live, Unpublished: n.Draft, Private: n.Private,
 		})
 		return err
 	})

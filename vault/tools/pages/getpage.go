@@ -28,15 +28,15 @@ import (
 )
 
 type getPageIn struct {
-	Page      arguments.Ref `json:"page,omitempty" jsonschema:"id, URL or short link"`
+	Page      arguments.Ref `json:"page,omitempty" jsonschema:"id, URL, short link"`
 	Space     string        `json:"space,omitempty" jsonschema:"key, with title instead of page"`
 	Title     string        `json:"title,omitempty" jsonschema:"exact, with space"`
-	View      string        `json:"view,omitempty" jsonschema:"full (default), outline, section, chunk or search"`
+	View      string        `json:"view,omitempty" jsonschema:"full (default), outline, section, chunk, search, storage, adf"`
 	Section   string        `json:"section,omitempty" jsonschema:"id from the outline"`
 	Search    string        `json:"search,omitempty" jsonschema:"text to find on the page"`
 	Version   int           `json:"version,omitempty" jsonschema:"an older version"`
-	MaxChars  int           `json:"max_chars,omitempty" jsonschema:"1000 to 100000, default 20000"`
-	MaxTokens int           `json:"max_tokens,omitempty" jsonschema:"250 to 50000"`
+	MaxChars  int           `json:"max_chars,omitempty" jsonschema:"1000-100000, default 20000"`
+	MaxTokens int           `json:"max_tokens,omitempty" jsonschema:"250-50000"`
 	Cursor    string        `json:"cursor,omitempty" jsonschema:"next_cursor before"`
 	Site      string        `json:"site,omitempty"`
 }
@@ -57,7 +57,8 @@ type getPageOut struct {
 	Author     string   `json:"author_id,omitempty"`
 	Labels     []string `json:"labels,omitempty"`
 	Restricted string   `json:"restricted,omitempty"`
-	Markdown   string   `json:"markdown"`
+	Markdown   string   `json:"markdown,omitempty"`
+	Source     string   `json:"source,omitempty"` // in views storage and adf
 	Lost       []string `json:"lost,omitempty" jsonschema:"not in the Markdown; kept where the text stays"`
 	Part       string   `json:"part,omitempty"`
 	NextCursor string   `json:"next_cursor,omitempty"`
@@ -77,7 +78,7 @@ const getPage = "confluence_get_page"
 
 var getPageTool = tool.Spec[getPageIn, getPageOut]{
 	Name: getPage, Title: "Read a Confluence page",
-	Description: "Read a page as Markdown. Large pages: view outline first, then section by id, or search. What does not fit comes with next_cursor.",
+	Description: "Read a page as Markdown. Large pages: view outline first, then section by id, or search. The rest comes with next_cursor.",
 	Run:         readPage,
 }
 
@@ -156,12 +157,19 @@ func part(ctx context.Context, t *tool.Set, w *guard.Wiki, in getPageIn, at page
 		return getPageOut{}, usererr.New(usererr.Conflict, "The page cannot be read on from there", "Read it again without cursor")
 	}
 	left := at.Again + text[at.Offset:]
-	head, rest := markup.Split(left, budget(left, at.Chars, at.Tokens))
+	split := markup.Split
+	if raw(at.View) {
+		split = splitRaw
+	}
+	head, rest := split(left, budget(left, at.Chars, at.Tokens))
 	end, again := whereIs(rest, text)
 	out := getPageOut{
 		Notice: tool.Notice, ID: page.ID, Title: page.Title, Type: page.Type, Space: page.Space, Site: w.Site(), Version: page.Version, URL: page.URL,
 		ParentID: page.ParentID, Status: page.Status, Created: tool.Stamp(page.Created), Updated: tool.Stamp(page.Updated), Author: page.Author,
 		Markdown: head, Labels: page.Labels,
+	}
+	if raw(at.View) {
+		out.Markdown, out.Source = "", head
 	}
 	if at.Offset == 0 {
 		out.Lost = change.Some(shown.lost)
@@ -281,6 +289,6 @@ func pageText(out getPageOut) string {
 	}
 	// Before the content, so that nobody else can have written it.
 	tool.More(&b, out.NextCursor)
-	b.WriteString("\n" + tool.Notice + "\n\n" + out.Markdown)
+	b.WriteString("\n" + tool.Notice + "\n\n" + out.Markdown + out.Source)
 	return b.String()
 }

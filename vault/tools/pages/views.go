@@ -8,6 +8,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/people"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup"
 	"github.com/coatcheck-mcp/coatcheck/vault/markup/section"
@@ -35,7 +36,7 @@ func viewOf(in getPageIn) (string, error) {
 	case view == "" && in.Search != "":
 		view = "search"
 	}
-	view, err := arguments.OneOf("view", view, "full", "outline", "section", "chunk", "search")
+	view, err := arguments.OneOf("view", view, "full", "outline", "section", "chunk", "search", "storage", "adf")
 	switch {
 	case err != nil:
 		return "", err
@@ -45,6 +46,20 @@ func viewOf(in getPageIn) (string, error) {
 		return "", usererr.New(usererr.BadInput, "The arguments view and search do not fit", "Give search (a text) with view search, and nowhere else")
 	}
 	return view, nil
+}
+
+// raw reports whether a view shows what Confluence keeps, as it is.
+func raw(view string) bool { return view == "storage" || view == "adf" }
+
+// splitRaw cuts a text after some characters and nowhere else.
+func splitRaw(text string, chars int) (head, rest string) {
+	for at := range text {
+		if chars == 0 {
+			return text[:at], text[at:]
+		}
+		chars--
+	}
+	return text, ""
 }
 
 // looked is a view of a page.
@@ -66,6 +81,13 @@ func look(ctx context.Context, w *guard.Wiki, page guard.Page, at pageCursor) (l
 			return looked{}, unreadable(err)
 		}
 		return looked{text: doc.Markdown, lost: lossy(doc)}, nil
+	}
+	switch at.View {
+	case "storage":
+		return looked{text: page.Body, said: "In storage format, as Confluence keeps it."}, nil
+	case "adf":
+		text, err := pages.ADF(ctx, w, page, at.Version != 0)
+		return looked{text: text, said: "As an Atlassian document in JSON."}, err
 	}
 	o, err := section.Read(page.Body)
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package social has the tools for what people do with pages beside writing:
-// likes, watches, views, and the status, emoji and width of a page.
+// likes, watches, views, and the status, emoji, cover and width of a page.
 package social
 
 import (
@@ -33,7 +33,7 @@ const activityName = "confluence_get_activity"
 type activityIn struct {
 	Page    arguments.Ref `json:"page,omitempty" jsonschema:"id or URL"`
 	Comment arguments.Ref `json:"comment,omitempty" jsonschema:"id of a comment instead of page: its likes"`
-	Include []string      `json:"include,omitempty" jsonschema:"of likes, watches, views, look (status, emoji, width); default: all"`
+	Include []string      `json:"include,omitempty" jsonschema:"of likes, watches, views, look (status, emoji, cover, width); default: all"`
 	From    string        `json:"from,omitempty" jsonschema:"views since this date, e.g. 2026-05-01; default: ever"`
 	Site    string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
 }
@@ -51,6 +51,7 @@ type activityOut struct {
 	Status   string   `json:"status,omitempty" jsonschema:"such as In progress"`
 	Emoji    string   `json:"emoji,omitempty"`
 	Width    string   `json:"width,omitempty"`
+	Cover    string   `json:"cover,omitempty"`
 	Missing  []string `json:"missing,omitempty" jsonschema:"what could not be told, and why"`
 }
 
@@ -61,7 +62,7 @@ type person struct {
 
 var activityTool = tool.Spec[activityIn, activityOut]{
 	Name: activityName, Title: "See what happens around a Confluence page",
-	Description: "Likes of a Confluence page or comment, who watches the page, how often it was viewed and by how many (since a date), and its status, emoji and width.",
+	Description: "Likes of a Confluence page or comment, who watches the page, how often it was viewed and by how many (since a date), and its status, emoji, cover and width.",
 	Toolset:     toolset,
 	Run:         activity,
 }
@@ -220,7 +221,8 @@ func (r *report) look(ctx context.Context) error {
 		*of.into = value
 	}
 	r.out.Emoji = fromHex(r.out.Emoji)
-	return nil
+	r.out.Cover, err = cover(ctx, r.w, r.page)
+	return err
 }
 
 func activityText(out activityOut) string {
@@ -244,7 +246,7 @@ func activityText(out activityOut) string {
 	list("Watched by", out.Watchers)
 	number("Views", out.Views)
 	number("Viewers", out.Viewers)
-	for _, of := range [][2]string{{"Status", out.Status}, {"Emoji", out.Emoji}, {"Width", out.Width}} {
+	for _, of := range [][2]string{{"Status", out.Status}, {"Emoji", out.Emoji}, {"Width", out.Width}, {"Cover", out.Cover}} {
 		if of[1] != "" {
 			fmt.Fprintf(&b, "- %s: %s\n", of[0], of[1])
 		}

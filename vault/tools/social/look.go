@@ -3,6 +3,7 @@ package social
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,13 +11,16 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/plaintext"
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/files"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/properties"
 )
 
-// Confluence keeps the emoji and the width of a page as properties of it.
+// Confluence keeps the emoji, the width and the cover of a page as properties of
+// it.
 const (
 	emojiKey  = "emoji-title-published"
 	widthKey  = "content-appearance-published"
+	coverKey  = "cover-picture-id-published"
 	fullWidth = "full-width"
 	fixed     = "fixed-width"
 )
@@ -32,6 +36,56 @@ func text(ctx context.Context, w *guard.Wiki, page guard.Page, key string) (stri
 		return "", nil // of another form: nothing that we know
 	}
 	return plaintext.Line(value, 50), nil
+}
+
+// picture is what the property of a cover says, which is JSON inside of a text.
+type picture struct {
+	ID       string `json:"id"`       // of the media, or an address elsewhere
+	Position int    `json:"position"` // in percent from the top
+}
+
+// middle is where covers are put.
+const middle = 50
+
+// cover finds the picture above a page: the name of a file of it, or what
+// Confluence calls it. It is "" for none.
+func cover(ctx context.Context, w *guard.Wiki, page guard.Page) (string, error) {
+	found, has, err := properties.Find(ctx, w, page, coverKey)
+	if err != nil || !has {
+		return "", err
+	}
+	var value string
+	var p picture
+	if json.Unmarshal(found.Value, &value) != nil || json.Unmarshal([]byte(value), &p) != nil || p.ID == "" {
+		return "", nil // of another form: nothing that we know
+	}
+	of, _, err := files.List(ctx, w, page, files.Query{Limit: 100})
+	if err != nil {
+		return plaintext.Line(p.ID, maxCover), nil //nolint:nilerr // the name says more, but it may be kept from us
+	}
+	for _, f := range of {
+		if f.MediaID == p.ID {
+			return plaintext.Line(f.Name, maxCover), nil
+		}
+	}
+	return plaintext.Line(p.ID, maxCover), nil
+}
+
+const maxCover = 200 // characters that are shown
+
+// asCover is the value of the property for a picture among the files of the
+// page. Pictures elsewhere are not taken: everybody who reads the page would
+// call there.
+func asCover(ctx context.Context, w *guard.Wiki, page guard.Page, ref string) (string, error) {
+	f, err := files.Find(ctx, w, page, ref)
+	if err != nil {
+		return "", errors.Join(guard.ErrRefused, err)
+	}
+	if !strings.HasPrefix(f.MediaType, "image/") || f.MediaID == "" {
+		return "", usererr.Wrap(guard.ErrRefused, usererr.BadInput, "The file "+plaintext.Line(f.Name, 80)+" is no picture that Confluence can show", "Attach a PNG or JPEG file to the page and name that")
+	}
+	data, err := json.Marshal(picture{f.MediaID, middle})
+	return string(data), err
 }
 
 // maxEmoji is how many code points an emoji may have; families have seven.

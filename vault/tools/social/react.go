@@ -20,11 +20,11 @@ import (
 const reactName = "confluence_react"
 
 type reactIn struct {
-	Action string        `json:"action" jsonschema:"watch, unwatch (page, space or label); star, unstar; status, clear_status; emoji, clear_emoji; full_width, fixed_width (page)"`
+	Action string        `json:"action" jsonschema:"watch, unwatch (page, space or label); star, unstar; status, clear_status; emoji, clear_emoji; cover, clear_cover; full_width, fixed_width (page)"`
 	Page   arguments.Ref `json:"page,omitempty" jsonschema:"id or URL"`
 	Space  string        `json:"space,omitempty" jsonschema:"watch: key of a space instead of page"`
 	Label  string        `json:"label,omitempty" jsonschema:"watch: a label instead of page"`
-	Value  string        `json:"value,omitempty" jsonschema:"status: its name, such as In progress; emoji: the character"`
+	Value  string        `json:"value,omitempty" jsonschema:"status: its name, such as In progress; emoji: the character; cover: name of a picture attached to the page"`
 	Color  string        `json:"color,omitempty" jsonschema:"status: of one that does not exist yet, such as #2684FF"`
 	Site   string        `json:"site,omitempty" jsonschema:"site name, if the person has several"`
 }
@@ -37,7 +37,7 @@ type reactOut struct {
 
 var reactTool = tool.Spec[reactIn, reactOut]{
 	Name: reactName, Title: "Watch, star or mark a Confluence page",
-	Description: "Watch or unwatch a Confluence page, space or label; star a page; set its status, emoji or width. Likes cannot be given: Atlassian has no API for that.",
+	Description: "Watch or unwatch a Confluence page, space or label; star a page; set its status, emoji, cover or width. Likes cannot be given: Atlassian has no API for that.",
 	Toolset:     toolset, Write: true,
 	Run: react,
 }
@@ -49,7 +49,7 @@ type reaction struct {
 }
 
 func actions() []string {
-	return []string{"watch", "unwatch", "star", "unstar", "status", "clear_status", "emoji", "clear_emoji", "full_width", "fixed_width", "like", "unlike"}
+	return []string{"watch", "unwatch", "star", "unstar", "status", "clear_status", "emoji", "clear_emoji", "cover", "clear_cover", "full_width", "fixed_width", "like", "unlike"}
 }
 
 const maxLabel = 255 // characters
@@ -79,7 +79,7 @@ func (r *reaction) check() error {
 	bad := func(message, hint string) error { return usererr.New(usererr.BadInput, message, hint) }
 	var err error
 	if r.in.Action == "" {
-		return bad(`The argument "action" is missing`, "It may be: "+strings.Join(actions()[:10], ", "))
+		return bad(`The argument "action" is missing`, "It may be: "+strings.Join(actions()[:12], ", "))
 	}
 	if r.in.Action, err = arguments.OneOf("action", r.in.Action, actions()...); err != nil {
 		return err
@@ -102,8 +102,10 @@ func (r *reaction) check() error {
 		return bad(`The argument "value" must be the name of a status, of at most 20 characters`, "Such as In progress")
 	case r.in.Color != "" && (r.in.Action != "status" || !color.MatchString(r.in.Color)):
 		return bad(`The argument "color" must be like #2684FF, and belongs to a status`, "")
-	case r.in.Value != "" && r.in.Action != "status" && r.in.Action != "emoji":
-		return bad(`The argument "value" belongs to status and emoji`, "")
+	case r.in.Value != "" && r.in.Action != "status" && r.in.Action != "emoji" && r.in.Action != "cover":
+		return bad(`The argument "value" belongs to status, emoji and cover`, "")
+	case r.in.Value == "" && r.in.Action == "cover":
+		return bad(`The argument "value" must name a picture that is attached to the page`, "confluence_get_attachment lists its files")
 	case r.in.Action == "emoji":
 		r.emoji, err = toHex(r.in.Value)
 		return err
@@ -143,6 +145,14 @@ func (r *reaction) run(ctx context.Context, w *guard.Wiki) (reactOut, error) {
 		return r.property(ctx, w, page, emojiKey, r.emoji)
 	case "clear_emoji":
 		return r.property(ctx, w, page, emojiKey, "")
+	case "cover":
+		value, err := asCover(ctx, w, page, r.in.Value)
+		if err != nil {
+			return reactOut{}, err
+		}
+		return r.property(ctx, w, page, coverKey, value)
+	case "clear_cover":
+		return r.property(ctx, w, page, coverKey, "")
 	case "full_width":
 		return r.property(ctx, w, page, widthKey, fullWidth)
 	}

@@ -43,7 +43,7 @@ type manageIn struct {
 
 var manageTool = tool.Spec[manageIn, change.Out]{
 	Name: manage, Title: "Arrange Confluence pages",
-	Description: "Move, copy, rename, publish, archive, delete or restore a page; rename or delete a file of it. What deletes asks for a confirmation first.",
+	Description: "Move, copy, rename, publish, archive, delete or restore a page; rename or delete a file of it. Deleting asks for a confirmation first.",
 	Write:       true, Destructive: true,
 	Run: run,
 }

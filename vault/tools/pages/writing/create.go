@@ -37,7 +37,7 @@ type createIn struct {
 	Title     string        `json:"title" jsonschema:"must be new in the space"`
 	Body      string        `json:"body,omitempty" jsonschema:"Markdown; with a template it comes after that"`
 	Parent    arguments.Ref `json:"parent,omitempty" jsonschema:"id or URL of a page or folder; default: the space's home page"`
-	Type      string        `json:"type,omitempty" jsonschema:"page (default) or blogpost"`
+	Type      string        `json:"type,omitempty" jsonschema:"page (default), blogpost or live (live doc)"`
 	Draft     bool          `json:"draft,omitempty" jsonschema:"do not publish yet"`
 	Private   bool          `json:"private,omitempty" jsonschema:"only the person may see it"`
 	Template  arguments.Ref `json:"template,omitempty" jsonschema:"id or name of a template"`
@@ -56,13 +56,17 @@ var createPageTool = tool.Spec[createIn, change.Out]{
 
 func create(ctx context.Context, t *tool.Set, in createIn) (change.Out, string, error) {
 	in.Title = strings.TrimSpace(in.Title)
-	kind, err := arguments.OneOf("type", in.Type, "page", "blogpost")
+	kind, err := arguments.OneOf("type", in.Type, "page", "blogpost", "live")
 	err = errors.Join(err, arguments.OneLine("title", in.Title, change.MaxTitle))
 	switch {
 	case err != nil:
 		return change.Out{}, "", err
 	case kind == "blogpost" && in.Parent != "":
 		return change.Out{}, "", usererr.New(usererr.BadInput, "A blog post has no parent", "Leave out parent")
+	case kind == "live" && in.Draft:
+		return change.Out{}, "", usererr.New(usererr.BadInput, "A live doc has no draft: it is there as soon as it is created", "Leave out draft, or make it private")
+	case kind == "live" && files.Any(in.Body):
+		return change.Out{}, "", usererr.New(usererr.BadInput, "A live doc is there at once, so its images cannot come before it", "Create it without the images, then add them with confluence_edit_page")
 	case in.Body == "" && in.Template == "":
 		return change.Out{}, "", usererr.New(usererr.BadInput, `The argument "body" is missing`, "Give body, template or both")
 	case len(in.Variables) > 0 && in.Template == "":
@@ -212,7 +216,7 @@ func (c *creation) put(ctx context.Context, w *guard.Wiki) (change.Out, error) {
 	page := c.left
 	if page.ID == "" {
 		page, err = pages.Create(ctx, w, pages.New{
-			Space: c.in.Space, Parent: string(c.in.Parent), Title: c.in.Title, Body: body, Blog: c.blog(), Private: c.in.Private,
+			Space: c.in.Space, Parent: string(c.in.Parent), Title: c.in.Title, Body: body, Blog: c.blog(), Live: c.in.Type == "live", Private: c.in.Private,
 			Draft: c.in.Draft || c.images.Any(),
 		})
 	}
@@ -240,10 +244,7 @@ func (c *creation) illustrated(ctx context.Context, w *guard.Wiki, page guard.Pa
 }
 
 func (c *creation) created(w *guard.Wiki, page guard.Page) change.Out {
-	said := "page"
-	if c.blog() {
-		said = "blog post"
-	}
+	said := map[string]string{"page": "page", "blogpost": "blog post", "live": "live doc"}[c.in.Type]
 	if page.Status == "draft" {
 		return change.Answered(w, page, "The draft of a "+said+" was created. confluence_manage_page publishes it.")
 	}

@@ -81,6 +81,9 @@ func (b *batchConn) Write(p []byte) (int, error) {
 		}
 		return b.Conn.Write(p)
 	}
+	if len(p) >= ownWrite {
+		return b.through(p, deadline)
+	}
 	if b.held == nil {
 		b.held, _ = shared.batches.Get().(*[]byte)
 	}
@@ -89,6 +92,26 @@ func (b *batchConn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return len(p), b.flush()
+}
+
+// through writes what is held, and p behind it; the caller has the turn.
+func (b *batchConn) through(p []byte, deadline time.Time) (int, error) {
+	if b.held == nil {
+		if err := b.Conn.SetWriteDeadline(deadline); err != nil {
+			return 0, err
+		}
+		return b.Conn.Write(p)
+	}
+	held := b.held
+	b.held = nil
+	defer b.giveBack(held)
+	err := b.Conn.SetWriteDeadline(deadline)
+	if err != nil {
+		return 0, err
+	}
+	both := net.Buffers{*held, p}
+	n, err := both.WriteTo(b.Conn)
+	return max(int(n)-len(*held), 0), err
 }
 
 // await takes the turn, until deadline if there is one.
@@ -131,9 +154,13 @@ func (b *batchConn) flush() error {
 	if err == nil {
 		_, err = b.Conn.Write(*held)
 	}
+	b.giveBack(held)
+	return err
+}
+
+func (b *batchConn) giveBack(held *[]byte) {
 	if cap(*held) <= 2*batchBuffer {
 		*held = (*held)[:0]
 		shared.batches.Put(held)
 	}
-	return err
 }

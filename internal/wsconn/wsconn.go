@@ -51,6 +51,7 @@ const (
 	writeBuffer = 4 << 10
 	keepBuffer  = 1 << 20 // larger message buffers are left to the collector
 	batchBuffer = 128 << 10
+	ownWrite    = 64 << 10 // what is not copied to wait for more
 	closeWait   = 250 * time.Millisecond
 )
 
@@ -210,7 +211,21 @@ func (c *Conn) write(kind int, data []byte) error {
 	}
 	<-c.writing
 	defer func() { c.writing <- struct{}{} }()
-	return c.writeLocked(kind, data)
+	if len(data) <= writeBuffer {
+		return c.writeLocked(kind, data)
+	}
+	// gorilla writes what is larger in pieces, and TLS in records.
+	return c.together(func() error { return c.writeLocked(kind, data) })
+}
+
+// together has what write writes leave in as few system calls as its size allows.
+func (c *Conn) together(write func() error) error {
+	c.batch.hold()
+	err := write()
+	if late := c.batch.release(); err == nil && late != nil {
+		return fmt.Errorf("writing websocket: %w", late)
+	}
+	return err
 }
 
 func (c *Conn) writeLocked(kind int, data []byte) error {
@@ -239,20 +254,17 @@ func (c *Conn) WriteTexts(messages [][]byte) error {
 	}
 	<-c.writing
 	defer func() { c.writing <- struct{}{} }()
-	if len(messages) == 1 {
+	if len(messages) == 1 && len(messages[0]) <= writeBuffer {
 		return c.writeLocked(websocket.TextMessage, messages[0])
 	}
-	c.batch.hold()
-	var err error
-	for _, data := range messages {
-		if err = c.writeLocked(websocket.TextMessage, data); err != nil {
-			break
+	return c.together(func() error {
+		for _, data := range messages {
+			if err := c.writeLocked(websocket.TextMessage, data); err != nil {
+				return err
+			}
 		}
-	}
-	if late := c.batch.release(); err == nil && late != nil {
-		return fmt.Errorf("writing websocket: %w", late)
-	}
-	return err
+		return nil
+	})
 }
 
 // Ping asks the peer for a sign of life, which moves the deadline of Read.

@@ -16,6 +16,7 @@ import (
 const (
 	partPrefix = "~coatcheck-" // of files that are not complete
 	partSuffix = ".part"
+	beginEach  = 8 << 20        // bytes that are written to the disk while the next arrive
 	partLife   = 24 * time.Hour // after which one that was left behind is removed
 )
 
@@ -29,6 +30,7 @@ type sink struct {
 	overwrite bool
 	expected  int64           // 0 if it is not known
 	written   int64           // all bytes up to here are there
+	begun     int64           // … and the disk was told of them up to here
 	ahead     map[int64]int64 // … and these, from and to: a piece was lost and comes again
 	failure   error           // the first; the rest is not tried
 	over      bool
@@ -130,6 +132,10 @@ func (s *sink) write(data []byte, offset int64) error {
 	for end, there := s.ahead[s.written]; there; end, there = s.ahead[s.written] {
 		delete(s.ahead, s.written)
 		s.written = end
+	}
+	if s.written-s.begun >= beginEach {
+		begin(s.file, s.begun, s.written-s.begun)
+		s.begun = s.written
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ type request struct {
 	frame []byte
 	into  []byte // where bytes of a file go; nil for other answers
 
-	sending sync.Mutex // held while frame is sent again
+	sending sync.Mutex // held while frame is sent aside, or again
 
 	// Before done is closed, what follows is guarded by the desk's mu.
 	n      int // bytes in into
@@ -64,16 +64,41 @@ func (d *Desk) number() uint64 {
 
 // ask sends a request; the answer is waited for with [Desk.wait].
 func (d *Desk) ask(r *request) {
+	if d.enter(r) {
+		d.send(r.frame)
+	}
+}
+
+// enter has an answer to r taken. It returns false for a desk that is closed,
+// which is the answer.
+func (d *Desk) enter(r *request) bool {
 	r.done = make(chan struct{})
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	if r.failed = d.closed; r.failed != nil {
 		close(r.done)
-		d.mu.Unlock()
-		return
+		return false
 	}
 	d.waits[r.id] = r
-	d.mu.Unlock()
-	d.send(r.frame)
+	return true
+}
+
+// aside is ask in a goroutine of its own, which takes turn: those of one turn
+// are sent in their order. It waits for the one before.
+func (d *Desk) aside(r *request, turn chan struct{}) {
+	r.sending.Lock()
+	if !d.enter(r) {
+		r.sending.Unlock()
+		return
+	}
+	turn <- struct{}{}
+	go func() { // ends when the frame is sent, or the link lost
+		defer func() {
+			r.sending.Unlock()
+			<-turn
+		}()
+		d.send(r.frame)
+	}()
 }
 
 // wait waits for the answer to r. After an error nobody writes into r any more.

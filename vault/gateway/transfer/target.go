@@ -17,10 +17,11 @@ type Target struct {
 	handle  uint64
 	written int64
 
-	frame   []byte     // with the bytes that are collected; nil for none
-	head    int        // where they begin
-	id      uint64     // of the request that the frame becomes
-	waiting []*request // in their order
+	frame   []byte        // with the bytes that are collected; nil for none
+	head    int           // where they begin
+	id      uint64        // of the request that the frame becomes
+	turn    chan struct{} // full while a frame is sent: the next bytes are read meanwhile
+	waiting []*request    // in their order
 	free    [][]byte
 	failed  error
 	over    bool
@@ -30,7 +31,7 @@ type Target struct {
 // how long it will be, 0 if that is not known. ctx bounds all that is done with
 // it.
 func (d *Desk) Create(ctx context.Context, call string, file wire.FileOpen) (*Target, error) {
-	t := &Target{desk: d, ctx: ctx, handle: d.number()}
+	t := &Target{desk: d, ctx: ctx, handle: d.number(), turn: make(chan struct{}, 1)}
 	file.ID, file.Handle, file.Call, file.Mode = d.number(), t.handle, call, wire.FileWrite
 	if _, err := d.begin(ctx, file); err != nil {
 		return nil, err
@@ -116,7 +117,7 @@ func (t *Target) flush() error {
 	r := &request{id: t.id, frame: t.frame}
 	t.frame = nil
 	t.waiting = append(t.waiting, r)
-	t.desk.ask(r)
+	t.desk.aside(r, t.turn)
 	return nil
 }
 

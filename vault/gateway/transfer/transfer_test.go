@@ -339,6 +339,7 @@ func TestWhatIsGivenUpIsForgotten(t *testing.T) {
 		}
 		_ = source.Close()
 		target.Drop()
+		synctest.Wait() // for the frame that was being sent
 		frames = 0
 		s.desk.Again()
 		if frames != 0 {

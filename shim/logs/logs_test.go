@@ -95,8 +95,10 @@ func TestTheFileStaysSmall(t *testing.T) {
 	l := logs.Open(logs.Config{Dir: dir, MaxSize: 1 << 10})
 	for i := range 200 {
 		l.Logger().Info("a line of some length", "n", i)
-		if i%50 == 49 {
-			time.Sleep(20 * time.Millisecond) // the queue holds less than all
+		for late := time.Now().Add(10 * time.Second); i%50 == 49; time.Sleep(5 * time.Millisecond) { // the queue holds less than all
+			if strings.Contains(read(t, dir), fmt.Sprintf("n=%d\n", i)) || time.Now().After(late) {
+				break
+			}
 		}
 	}
 	l.Close()

@@ -11,9 +11,12 @@ import (
 )
 
 // batchConn is a net.Conn that reads early where it can, and that can hold
-// writes back, so that several frames leave in one system call. Its bytes leave strictly in the order of the
-// writes, whoever makes them: below TLS anything else would break the stream.
-// Each write has the deadline that was set for it, and no other.
+// writes back, so that several frames leave in one system call. Its bytes leave
+// strictly in the order of the writes, whoever makes them: below TLS anything
+// else would break the stream.
+// Each write has the deadline that was set for it, or that of one that leaves
+// with it, and no other. After a write that failed there is none: what follows
+// half a frame would be taken for the rest of it.
 type batchConn struct {
 	net.Conn
 	early *early // nil where reading is left to Conn
@@ -25,7 +28,9 @@ type batchConn struct {
 	turn chan struct{} // one token; whoever has it may use what follows and write
 
 	holding bool
-	held    *[]byte // nil while empty
+	held    *[]byte   // nil while empty
+	due     time.Time // the latest deadline of what is held
+	failed  error     // of the first write that failed
 }
 
 func newBatchConn(conn net.Conn) *batchConn {
@@ -75,19 +80,19 @@ func (b *batchConn) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	defer func() { b.turn <- struct{}{} }()
-	if !b.holding {
-		if err := b.Conn.SetWriteDeadline(deadline); err != nil {
-			return 0, err
-		}
-		return b.Conn.Write(p)
-	}
-	if len(p) >= ownWrite {
+	switch {
+	case b.failed != nil:
+		return 0, b.failed
+	case !b.holding || len(p) >= ownWrite:
 		return b.through(p, deadline)
-	}
-	if b.held == nil {
+	case b.held == nil:
 		b.held, _ = shared.batches.Get().(*[]byte)
+		b.due = time.Time{}
 	}
 	*b.held = append(*b.held, p...)
+	if deadline.After(b.due) {
+		b.due = deadline
+	}
 	if len(*b.held) < batchBuffer {
 		return len(p), nil
 	}
@@ -95,23 +100,20 @@ func (b *batchConn) Write(p []byte) (int, error) {
 }
 
 // through writes what is held, and p behind it; the caller has the turn.
-func (b *batchConn) through(p []byte, deadline time.Time) (int, error) {
-	if b.held == nil {
-		if err := b.Conn.SetWriteDeadline(deadline); err != nil {
-			return 0, err
-		}
-		return b.Conn.Write(p)
-	}
-	held := b.held
-	b.held = nil
-	defer b.giveBack(held)
-	err := b.Conn.SetWriteDeadline(deadline)
-	if err != nil {
+func (b *batchConn) through(p []byte, deadline time.Time) (n int, err error) {
+	defer func() { b.failed = err }()
+	if err := b.Conn.SetWriteDeadline(deadline); err != nil {
 		return 0, err
 	}
+	held := b.held
+	if held == nil {
+		return b.Conn.Write(p)
+	}
+	b.held = nil
+	defer b.giveBack(held)
 	both := net.Buffers{*held, p}
-	n, err := both.WriteTo(b.Conn)
-	return max(int(n)-len(*held), 0), err
+	all, err := both.WriteTo(b.Conn)
+	return max(int(all)-len(*held), 0), err
 }
 
 // await takes the turn, until deadline if there is one.
@@ -143,19 +145,33 @@ func (b *batchConn) release() error {
 	return b.flush()
 }
 
+// last is release for a connection that is about to be closed, and waits no
+// longer than wait.
+func (b *batchConn) last(wait time.Duration) {
+	until := time.Now().Add(wait)
+	if b.await(until) != nil {
+		return
+	}
+	defer func() { b.turn <- struct{}{} }()
+	b.holding, b.due = false, until
+	_ = b.flush() // the other side has gone, or will wonder
+}
+
 // flush writes what is held; the caller has the turn.
 func (b *batchConn) flush() error {
 	held := b.held
-	if held == nil {
-		return nil
+	if held == nil || b.failed != nil {
+		return b.failed
 	}
 	b.held = nil
-	err := b.Conn.SetWriteDeadline(time.Now().Add(wire.WriteTimeout))
-	if err == nil {
-		_, err = b.Conn.Write(*held)
+	defer b.giveBack(held)
+	if b.due.IsZero() {
+		b.due = time.Now().Add(wire.WriteTimeout)
 	}
-	b.giveBack(held)
-	return err
+	if b.failed = b.Conn.SetWriteDeadline(b.due); b.failed == nil {
+		_, b.failed = b.Conn.Write(*held)
+	}
+	return b.failed
 }
 
 func (b *batchConn) giveBack(held *[]byte) {

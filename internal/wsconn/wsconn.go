@@ -222,10 +222,14 @@ func (c *Conn) write(kind int, data []byte) error {
 func (c *Conn) together(write func() error) error {
 	c.batch.hold()
 	err := write()
-	if late := c.batch.release(); err == nil && late != nil {
-		return fmt.Errorf("writing websocket: %w", late)
+	late := c.batch.release()
+	switch {
+	case err != nil || late == nil:
+		return err
+	case c.closed.Load():
+		return ErrClosed
 	}
-	return err
+	return fmt.Errorf("writing websocket: %w", late)
 }
 
 func (c *Conn) writeLocked(kind int, data []byte) error {
@@ -286,6 +290,7 @@ func (c *Conn) Close(code int, reason string) error {
 		}
 		message := websocket.FormatCloseMessage(code, reason)
 		_ = c.ws.WriteControl(websocket.CloseMessage, message, time.Now().Add(closeWait))
+		c.batch.last(closeWait)
 		err = c.ws.Close()
 	})
 	return err

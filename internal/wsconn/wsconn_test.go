@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -647,6 +648,60 @@ func TestABatchIsOneWrite(t *testing.T) {
 // FuzzServer feeds bytes to upgraded connections, a pipe and a socket: whatever
 // they are, reading ends, nothing over the limit comes out, and both ways of
 // reading understand the same.
+// cut is a connection that fails in the middle of a large write, once.
+type cut struct {
+	net.Conn
+	after  atomic.Int64 // bytes that come first; 0 for one that does not fail
+	failed atomic.Bool
+	later  atomic.Int64 // bytes that were written behind what was cut off
+}
+
+func (c *cut) Write(p []byte) (int, error) {
+	if c.failed.Load() {
+		c.later.Add(int64(len(p)))
+	}
+	if most := int(c.after.Load()); most > 0 && len(p) > most && !c.failed.Swap(true) {
+		n, _ := c.Conn.Write(p[:most])
+		return n, os.ErrDeadlineExceeded
+	}
+	return c.Conn.Write(p)
+}
+
+// What is written behind half a frame would be taken for the rest of it.
+func TestNothingFollowsHalfAFrame(t *testing.T) {
+	for name, write := range map[string]func(*wsconn.Conn) error{
+		"held":  func(c *wsconn.Conn) error { return c.WriteBinary(make([]byte, 9<<10)) },
+		"large": func(c *wsconn.Conn) error { return c.WriteBinary(make([]byte, 300<<10)) },
+		"batch": func(c *wsconn.Conn) error { return c.WriteTexts([][]byte{make([]byte, 3<<10), make([]byte, 3<<10)}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVault(t, wsconn.Options{})
+			conn := new(cut)
+			shim, _, err := wsconn.Dial(t.Context(), "ws://vault/", wsconn.DialOptions{NetDial: func(ctx context.Context, n, a string) (net.Conn, error) {
+				conn.Conn, _ = v.dial(ctx, n, a)
+				return conn, nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			vault := <-v.arrived
+			defer vault.Close(wsconn.CodeNormal, "")
+			go func() { _, _, _ = vault.Read() }() // ends when the connection does
+			conn.after.Store(1 << 10)
+			if err := write(shim); err == nil {
+				t.Error("the write did not fail")
+			}
+			if err := errors.Join(shim.WriteBinary([]byte("next")), shim.Ping()); err == nil {
+				t.Error("the next write did not fail")
+			}
+			_ = shim.Close(wsconn.CodeNormal, "")
+			if n := conn.later.Load(); n > 0 {
+				t.Errorf("%d bytes came behind half a frame", n)
+			}
+		})
+	}
+}
+
 func FuzzServer(f *testing.F) {
 	pong := frame(0x8a, []byte("pong"))
 	f.Add(frame(0x81, []byte("hello")))

@@ -119,6 +119,21 @@ func Find(ctx context.Context, w *guard.Wiki, page guard.Page, ref string) (File
 	return File{}, lost(usererr.New(usererr.NotFound, "The page has no file "+plaintext.Line(ref, 80), ""), page)
 }
 
+// OfMedia returns the file of a page with a media id, among the first hundred.
+func OfMedia(ctx context.Context, w *guard.Wiki, page guard.Page, id string) (File, error) {
+	found, _, err := list(ctx, w, page, Query{Limit: 100})
+	if err != nil {
+		return File{}, err
+	}
+	for _, a := range found {
+		if a.MediaID == id {
+			f := file(w, page, a)
+			return f, admitted(w, page, f)
+		}
+	}
+	return File{}, lost(usererr.New(usererr.NotFound, "The page has no such file", ""), page)
+}
+
 // lost says where the names of files are.
 func lost(err error, page guard.Page) error {
 	if usererr.CodeOf(err) != usererr.NotFound {

@@ -3,7 +3,6 @@ package social
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -59,14 +58,8 @@ func cover(ctx context.Context, w *guard.Wiki, page guard.Page) (string, error) 
 	if json.Unmarshal(found.Value, &value) != nil || json.Unmarshal([]byte(value), &p) != nil || p.ID == "" {
 		return "", nil // of another form: nothing that we know
 	}
-	of, _, err := files.List(ctx, w, page, files.Query{Limit: 100})
-	if err != nil {
-		return plaintext.Line(p.ID, maxCover), nil //nolint:nilerr // the name says more, but it may be kept from us
-	}
-	for _, f := range of {
-		if f.MediaID == p.ID {
-			return plaintext.Line(f.Name, maxCover), nil
-		}
+	if f, err := files.OfMedia(ctx, w, page, p.ID); err == nil { // else the name is kept from us, or it is elsewhere
+		return plaintext.Line(f.Name, maxCover), nil
 	}
 	return plaintext.Line(p.ID, maxCover), nil
 }
@@ -79,10 +72,10 @@ const maxCover = 200 // characters that are shown
 func asCover(ctx context.Context, w *guard.Wiki, page guard.Page, ref string) (string, error) {
 	f, err := files.Find(ctx, w, page, ref)
 	if err != nil {
-		return "", errors.Join(guard.ErrRefused, err)
+		return "", err
 	}
 	if !strings.HasPrefix(f.MediaType, "image/") || f.MediaID == "" {
-		return "", usererr.Wrap(guard.ErrRefused, usererr.BadInput, "The file "+plaintext.Line(f.Name, 80)+" is no picture that Confluence can show", "Attach a PNG or JPEG file to the page and name that")
+		return "", usererr.New(usererr.BadInput, "The file "+plaintext.Line(f.Name, 80)+" is no picture that Confluence can show", "Attach a PNG or JPEG file to the page and name that")
 	}
 	data, err := json.Marshal(picture{f.MediaID, middle})
 	return string(data), err

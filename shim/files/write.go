@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	partPrefix = "~coatcheck-" // of files that are not complete
-	partSuffix = ".part"
-	beginEach  = 8 << 20        // bytes that are written to the disk while the next arrive
-	partLife   = 24 * time.Hour // after which one that was left behind is removed
+	partPrefix    = "~coatcheck-" // of files that are not complete
+	partSuffix    = ".part"
+	writebackEach = 8 << 20        // bytes that are written to the disk while the next arrive
+	partLife      = 24 * time.Hour // after which one that was left behind is removed
 )
 
 // target of a download: a part beside the name that it gets when it is whole.
@@ -133,8 +133,8 @@ func (s *sink) write(data []byte, offset int64) error {
 		delete(s.ahead, s.written)
 		s.written = end
 	}
-	if s.written-s.begun >= beginEach {
-		begin(s.file, s.begun, s.written-s.begun)
+	if s.written-s.begun >= writebackEach {
+		startWriteback(s.file, s.begun, s.written-s.begun)
 		s.begun = s.written
 	}
 	return nil

@@ -11,10 +11,10 @@ import (
 // sync_file_range(2)).
 const writeOnly = 2
 
-// begin has the system write a part of a file now, without waiting for it. Else
+// startWriteback has the system write a part of a file now, without waiting for it. Else
 // it would keep a large file in memory to its end, and the end would take as
 // long as all of the disk's work. What goes wrong is told when the file is synced.
-func begin(file *os.File, offset, length int64) {
+func startWriteback(file *os.File, offset, length int64) {
 	if raw, err := file.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { _ = syscall.SyncFileRange(int(fd), offset, length, writeOnly) })
 	}

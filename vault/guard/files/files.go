@@ -110,13 +110,7 @@ func Find(ctx context.Context, w *guard.Wiki, page guard.Page, ref string) (File
 	if err != nil {
 		return File{}, err
 	}
-	for _, a := range found {
-		if a.Name == ref {
-			f := file(w, page, a)
-			return f, admitted(w, page, f)
-		}
-	}
-	return File{}, lost(usererr.New(usererr.NotFound, "The page has no file "+plaintext.Line(ref, 80), ""), page)
+	return one(w, page, found, "The page has no file "+plaintext.Line(ref, 80), func(a files.Attachment) bool { return a.Name == ref })
 }
 
 // OfMedia returns the file of a page with a media id, among the first hundred.
@@ -125,13 +119,17 @@ func OfMedia(ctx context.Context, w *guard.Wiki, page guard.Page, id string) (Fi
 	if err != nil {
 		return File{}, err
 	}
-	for _, a := range found {
-		if a.MediaID == id {
-			f := file(w, page, a)
-			return f, admitted(w, page, f)
-		}
+	return one(w, page, found, "The page has no such file", func(a files.Attachment) bool { return a.MediaID == id })
+}
+
+// one is the file that is meant, if policy allows it.
+func one(w *guard.Wiki, page guard.Page, found []files.Attachment, none string, meant func(files.Attachment) bool) (File, error) {
+	i := slices.IndexFunc(found, meant)
+	if i < 0 {
+		return File{}, lost(usererr.New(usererr.NotFound, none, ""), page)
 	}
-	return File{}, lost(usererr.New(usererr.NotFound, "The page has no such file", ""), page)
+	f := file(w, page, found[i])
+	return f, admitted(w, page, f)
 }
 
 // lost says where the names of files are.

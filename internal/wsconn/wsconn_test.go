@@ -678,8 +678,9 @@ func TestNothingFollowsHalfAFrame(t *testing.T) {
 			v := newVault(t, wsconn.Options{})
 			conn := new(cut)
 			shim, _, err := wsconn.Dial(t.Context(), "ws://vault/", wsconn.DialOptions{NetDial: func(ctx context.Context, n, a string) (net.Conn, error) {
-				conn.Conn, _ = v.dial(ctx, n, a)
-				return conn, nil
+				near, err := v.dial(ctx, n, a)
+				conn.Conn = near
+				return conn, err
 			}})
 			if err != nil {
 				t.Fatal(err)

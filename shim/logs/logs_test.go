@@ -92,15 +92,23 @@ func TestAPersonSeesMore(t *testing.T) {
 	}
 }
 
+// awaitLine waits until a line is in a file, which another goroutine writes.
+func awaitLine(t *testing.T, dir, line string) {
+	t.Helper()
+	for late := time.Now().Add(10 * time.Second); !strings.Contains(read(t, dir), line); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatalf("the line %q was not written", line)
+		}
+	}
+}
+
 func TestTheFileStaysSmall(t *testing.T) {
 	dir := t.TempDir()
 	l := logs.Open(logs.Config{Dir: dir, MaxSize: 1 << 10})
 	for i := range 200 {
 		l.Logger().Info("a line of some length", "n", i)
-		for late := time.Now().Add(10 * time.Second); i%50 == 49; time.Sleep(5 * time.Millisecond) { // the queue holds less than all
-			if strings.Contains(read(t, dir), fmt.Sprintf("n=%d\n", i)) || time.Now().After(late) {
-				break
-			}
+		if i%50 == 49 { // the queue holds less than all
+			awaitLine(t, dir, fmt.Sprintf("n=%d\n", i))
 		}
 	}
 	l.Close()

@@ -153,8 +153,8 @@ func part(ctx context.Context, t *tool.Set, w *guard.Wiki, in getPageIn, at page
 		return getPageOut{}, err
 	}
 	text := shown.text
-	same := at.View == "adf" // which Confluence makes anew each time, with other ids
-	if at.Offset > len(text) || !same && sum(text[:at.Offset]) != at.Sum {
+	anew := at.View == "adf" // which Confluence makes for each request, with other ids
+	if at.Offset > len(text) || !anew && sum(text[:at.Offset]) != at.Sum {
 		return getPageOut{}, usererr.New(usererr.Conflict, "The page cannot be read on from there", "Read it again without cursor")
 	}
 	left := at.Again + text[at.Offset:]

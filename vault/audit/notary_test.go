@@ -271,6 +271,10 @@ func (s *still) AuditRead(_ context.Context, _ identity.TenantID, after int64, l
 	return s.list[from:min(from+int64(limit), int64(len(s.list)))], nil
 }
 
+func (*still) AuditSegments(context.Context, identity.TenantID) ([]audit.Segment, error) {
+	return nil, nil
+}
+
 func (s *still) AuditHead(context.Context, identity.TenantID) (audit.Head, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

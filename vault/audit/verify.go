@@ -5,13 +5,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/vault/audit/flat"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
 
@@ -319,10 +319,10 @@ func (c *checker) plain(r *Record) bool {
 	}
 	c.start = append(c.start[:0], `","tenant":`...)
 	if r.Tenant == "" {
-		return !bytes.HasPrefix(rest[end:], c.start) && json.Valid(r.Body)
+		return !bytes.HasPrefix(rest[end:], c.start) && flat.Valid(r.Body)
 	}
 	c.start = append(append(append(c.start, '"'), r.Tenant...), '"')
-	return bytes.HasPrefix(rest[end:], c.start) && json.Valid(r.Body)
+	return bytes.HasPrefix(rest[end:], c.start) && flat.Valid(r.Body)
 }
 
 // simple reports whether text stands in JSON as it is.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/chain"
 )
 
 var _ audit.Sink = (*DB)(nil)
@@ -80,22 +81,7 @@ func (db *DB) AuditHeads(ctx context.Context) (map[identity.TenantID]audit.Head,
 
 // AuditRead implements [audit.Sink].
 func (db *DB) AuditRead(ctx context.Context, tenant identity.TenantID, after int64, limit int) ([]audit.Record, error) {
-	rows, err := db.read().QueryContext(ctx, "SELECT seq, at, event, body, prev, hash FROM audit WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT $3", tenant, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	all := make([]audit.Record, 0, limit)
-	for rows.Next() {
-		r := audit.Record{Tenant: tenant}
-		var at int64
-		if err := rows.Scan(&r.Seq, &at, &r.Event, &r.Body, &r.Prev, &r.Hash); err != nil {
-			return nil, err
-		}
-		r.Time = moment(at)
-		all = append(all, r)
-	}
-	return all, rows.Err()
+	return chain.Read(ctx, db.read(), tenant, after, limit)
 }
 
 // AuditTenants implements [audit.Sink]. A chain whose records are gone is one

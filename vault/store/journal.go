@@ -14,6 +14,7 @@ var _ guard.Journal = (*DB)(nil)
 const (
 	journalFind   = "SELECT person, tenant, tool, print, started, result FROM journal WHERE device = $1 AND stream = $2 AND call = $3"
 	journalInsert = "INSERT INTO journal (device, stream, call, person, tenant, tool, print, started, result) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	journalBegin  = journalInsert + " ON CONFLICT (device, stream, call) DO NOTHING"
 	journalDrop   = "DELETE FROM journal WHERE device = $1 AND stream = $2 AND call = $3"
 	journalFinish = "UPDATE journal SET result = $5 WHERE device = $1 AND stream = $2 AND call = $3 AND started = $4"
 )
@@ -22,9 +23,17 @@ var errNotInJournal = errors.New("the write is not in the journal any more")
 
 // JournalStart implements [guard.Journal].
 func (db *DB) JournalStart(ctx context.Context, e guard.JournalEntry, replace bool) (guard.JournalEntry, bool, error) {
+	row := []any{e.Device, e.Stream, e.Call, e.Person, e.Tenant, e.Tool, notNull(e.Print), millis(e.Started), e.Result}
+	n, err := db.engine.Single(ctx, journalBegin, row...)
+	switch {
+	case err != nil:
+		return guard.JournalEntry{}, false, err
+	case n > 0: // as nearly always: the key was free
+		return e, true, nil
+	}
 	var stands guard.JournalEntry
 	var fresh bool
-	err := db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err = db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		found := guard.JournalEntry{JournalKey: e.JournalKey}
 		var started int64
 		err := db.engine.Hot(ctx, tx, journalFind).QueryRowContext(ctx, e.Device, e.Stream, e.Call).
@@ -38,12 +47,11 @@ func (db *DB) JournalStart(ctx context.Context, e guard.JournalEntry, replace bo
 			if _, err := tx.ExecContext(ctx, journalDrop, e.Device, e.Stream, e.Call); err != nil {
 				return err
 			}
-		case !errors.Is(err, sql.ErrNoRows):
+		case !errors.Is(err, sql.ErrNoRows): // where there is none any more, it has been dropped meanwhile
 			return err
 		}
 		stands, fresh = e, true
-		_, err = db.engine.Hot(ctx, tx, journalInsert).ExecContext(ctx,
-			e.Device, e.Stream, e.Call, e.Person, e.Tenant, e.Tool, notNull(e.Print), millis(e.Started), e.Result)
+		_, err = db.engine.Hot(ctx, tx, journalInsert).ExecContext(ctx, row...)
 		return err
 	})
 	if err != nil {
@@ -55,16 +63,11 @@ func (db *DB) JournalStart(ctx context.Context, e guard.JournalEntry, replace bo
 // JournalFinish implements [guard.Journal]. It fails if the entry has gone or
 // given way to another.
 func (db *DB) JournalFinish(ctx context.Context, key guard.JournalKey, started time.Time, result []byte) error {
-	return db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		done, err := db.engine.Hot(ctx, tx, journalFinish).ExecContext(ctx, key.Device, key.Stream, key.Call, millis(started), notNull(result))
-		if err != nil {
-			return err
-		}
-		if n, err := done.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, errNotInJournal)
-		}
-		return nil
-	})
+	n, err := db.engine.Single(ctx, journalFinish, key.Device, key.Stream, key.Call, millis(started), notNull(result))
+	if err == nil && n == 0 {
+		return errNotInJournal
+	}
+	return err
 }
 
 // JournalDrop implements [guard.Journal]. An entry that has gone, has a result

@@ -55,15 +55,23 @@ var (
 // other writes wait for it.
 const cleanAtOnce = 5000
 
-// database is an engine.
-type database interface {
-	// Read is for statements that change nothing. Close rows before any write.
-	Read() *sql.DB
+// writer is how an engine writes.
+type writer interface {
 	// Write runs op in a transaction as if there were no others, perhaps more
 	// than once, and returns once it is durable.
 	Write(ctx context.Context, op func(ctx context.Context, tx *sql.Tx) error) error
+	// Single is Write for one statement of hot that is whole in itself. It
+	// returns how many rows that changed.
+	Single(ctx context.Context, query string, args ...any) (rows int64, err error)
 	// Hot returns a statement of hot for tx, or of hotReads without one.
 	Hot(ctx context.Context, tx *sql.Tx, query string) engine.Prepared
+}
+
+// database is an engine.
+type database interface {
+	writer
+	// Read is for statements that change nothing. Close rows before any write.
+	Read() *sql.DB
 	Ready(ctx context.Context) error
 	// Scrub sees to it that overwritten bytes do not stay on the disk.
 	Scrub()
@@ -183,7 +191,7 @@ func (db *DB) read() *sql.DB { return db.engine.Read() }
 // hot lists the statements that are worth keeping compiled; a write gets them
 // with db.engine.Hot.
 func hot() []string {
-	return []string{auditHead, auditInsert, auditMove, journalFind, journalInsert, journalFinish, proofInsert}
+	return []string{auditHead, auditInsert, auditMove, journalBegin, journalFind, journalInsert, journalFinish, proofInsert}
 }
 
 // hotReads is the same for reads, with db.engine.Hot and no transaction.

@@ -1,6 +1,7 @@
-// Package chain appends to audit chains that other replicas append to as well.
-// All records that wait for a chain go in one statement, and nothing is locked
-// between statements, so that a far server costs a call one round trip.
+// Package chain reads audit chains, and appends to those that other replicas
+// append to as well. All records that wait for a chain go in one statement, and
+// nothing is locked between statements, so that a far server costs a call one
+// round trip.
 package chain
 
 import (

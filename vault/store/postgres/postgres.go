@@ -137,6 +137,27 @@ func (db *DB) Read() *sql.DB { return db.pool }
 // [engine.ErrDown], after which the write may have happened, [engine.ErrFull],
 // [engine.ErrReadOnly], [engine.ErrClosed].
 func (db *DB) Write(ctx context.Context, op func(ctx context.Context, tx *sql.Tx) error) error {
+	return db.bring(ctx, func(ctx context.Context) error { return db.transact(ctx, op) })
+}
+
+// Single runs one statement that is whole in itself, such as adding a row
+// unless its key is there, and returns how many rows it changed once that is
+// durable. It costs one round trip where a transaction costs three more. For
+// the rest it is like Write.
+func (db *DB) Single(ctx context.Context, query string, args ...any) (rows int64, err error) {
+	err = db.bring(ctx, func(ctx context.Context) error {
+		done, err := db.pool.ExecContext(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		rows, err = done.RowsAffected()
+		return err
+	})
+	return rows, err
+}
+
+// bring does what writes, however often others come first.
+func (db *DB) bring(ctx context.Context, once func(ctx context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -147,7 +168,7 @@ func (db *DB) Write(ctx context.Context, op func(ctx context.Context, tx *sql.Tx
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	for try := 0; ; try++ {
-		err := db.transact(ctx, op)
+		err := once(ctx)
 		if err == nil || !Again(err, try) {
 			return db.translate(err)
 		}

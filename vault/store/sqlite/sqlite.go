@@ -250,6 +250,20 @@ func (db *DB) Write(ctx context.Context, op func(ctx context.Context, tx *sql.Tx
 	return db.write.do(ctx, op)
 }
 
+// Single is Write for one of the statements of [Config.Hot]. It returns how
+// many rows that changed.
+func (db *DB) Single(ctx context.Context, query string, args ...any) (rows int64, err error) {
+	err = db.Write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		done, err := db.Hot(ctx, tx, query).ExecContext(ctx, args...)
+		if err != nil {
+			return err
+		}
+		rows, err = done.RowsAffected()
+		return err
+	})
+	return rows, err
+}
+
 // Hot returns one of the statements of [Config.Hot], compiled, for use in tx,
 // or of [Config.HotReads] if that is nil.
 func (db *DB) Hot(ctx context.Context, tx *sql.Tx, query string) engine.Prepared {

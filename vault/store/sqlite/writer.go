@@ -178,9 +178,13 @@ func (w *writer) transact(group []*operation) error {
 	if err != nil {
 		return fmt.Errorf("beginning a transaction: %w", translate(err))
 	}
+	run := w.perform
+	if len(group) == 1 {
+		run = w.alone
+	}
 	ran := 0
 	for _, op := range group {
-		op.err = w.perform(op, tx)
+		op.err = run(op, tx)
 		if errors.Is(op.err, errAborted) {
 			_ = tx.Rollback() // there may be nothing left to roll back
 			return op.err
@@ -197,6 +201,17 @@ func (w *writer) transact(group []*operation) error {
 		return fmt.Errorf("%w: committing: %w", errAborted, translate(err))
 	}
 	return nil
+}
+
+// alone runs the only operation of a transaction, which needs no savepoint:
+// what it did goes with the transaction if it fails.
+func (w *writer) alone(op *operation, tx *sql.Tx) error {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	if op.left {
+		return context.Canceled // nobody hears this
+	}
+	return translate(call(op, tx))
 }
 
 // perform runs one operation in its savepoint.

@@ -1,0 +1,88 @@
+package chain
+
+import (
+	"context"
+	"database/sql"
+	"math"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/rows"
+)
+
+const (
+	usual = 512 // bytes of a record
+
+	columns = "SELECT seq, at, event, body, prev, hash FROM audit WHERE tenant = $1 AND seq > $2"
+	stretch = columns + " AND seq <= $3 ORDER BY seq"
+	further = columns + " ORDER BY seq LIMIT $3"
+)
+
+// Read returns at most limit records of tenant's chain after a number, in
+// order.
+func Read(ctx context.Context, db *sql.DB, tenant identity.TenantID, after int64, limit int) ([]audit.Record, error) {
+	t := transcript{tenant: tenant, all: make([]audit.Record, 0, limit), piece: usual * min(limit, 128)}
+	if after >= 0 && limit > 1 {
+		// Numbers follow each other, so this is all, nearly always. A server
+		// without statistics, as after a dump was read back, would otherwise
+		// sort the whole rest of the chain for each page.
+		if err := t.read(ctx, db, stretch, after, after+min(int64(limit), math.MaxInt64-after)); err != nil {
+			return nil, err
+		}
+	}
+	missing := limit - len(t.all)
+	if missing <= 0 {
+		return t.all, nil
+	}
+	if n := len(t.all); n > 0 {
+		after = t.all[n-1].Seq
+	}
+	if err := t.read(ctx, db, further, after, missing); err != nil {
+		return nil, err
+	}
+	return t.all, nil
+}
+
+// transcript is a part of a chain that was read. It keeps the bytes of many
+// records in few pieces of memory: who reads a whole chain would spend a good
+// part of the time on pieces of their own.
+type transcript struct {
+	tenant identity.TenantID
+	all    []audit.Record
+	piece  int    // bytes of memory that are taken at a time
+	room   []byte // the latest piece, as far as it is used
+	event  string // of the last record
+}
+
+func (t *transcript) read(ctx context.Context, db *sql.DB, query string, after int64, bound any) error {
+	found, err := db.QueryContext(ctx, query, t.tenant, after, bound)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = found.Close() }()
+	var seq, at int64
+	var event, body, prev, hash sql.RawBytes // until the next row
+	into := []any{&seq, &at, &event, &body, &prev, &hash}
+	for found.Next() {
+		if err := found.Scan(into...); err != nil {
+			return err
+		}
+		if string(event) != t.event { // most are as the one before
+			t.event = string(event)
+		}
+		t.all = append(t.all, audit.Record{
+			Tenant: t.tenant, Head: audit.Head{Seq: seq, Hash: t.keep(hash)}, Prev: t.keep(prev),
+			Time: rows.Moment(at), Event: t.event, Body: t.keep(body),
+		})
+	}
+	return found.Err()
+}
+
+func (t *transcript) keep(b []byte) []byte {
+	if len(b) > cap(t.room)-len(t.room) {
+		t.room = make([]byte, 0, max(len(b), t.piece))
+	}
+	n := len(t.room)
+	t.room = append(t.room, b...)
+	return t.room[n:len(t.room):len(t.room)]
+}

@@ -35,9 +35,9 @@ func newReplicas(t *testing.T, server *testenv.Server, opt stage.Options) *world
 	return w
 }
 
-func newPostgres(t *testing.T) *testenv.Server {
+func newPostgres(t *testing.T, settings ...string) *testenv.Server {
 	t.Helper()
-	server := testenv.NewPostgres(t, 0)
+	server := testenv.NewPostgres(t, 0, settings...)
 	t.Cleanup(func() { _ = server.Remove() })
 	return server
 }

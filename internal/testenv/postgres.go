@@ -23,6 +23,7 @@ type Server struct {
 	dir  string
 	bin  string
 	port int // 0 for the socket alone
+	more []string
 
 	mu   sync.Mutex
 	stop func(os.Signal) // guarded by mu; nil while it does not run
@@ -58,11 +59,16 @@ func whole(dir string) bool {
 	return true
 }
 
+// Durable are the settings of a server that keeps what it has committed, as one
+// is set up unless somebody wants otherwise.
+func Durable() []string { return []string{"fsync=on", "synchronous_commit=on", "full_page_writes=on"} }
+
 // NewPostgres makes a server and starts it. port is for those who stop it and
-// start it again behind an address; 0 is none.
-func NewPostgres(t testing.TB, port int) *Server {
+// start it again behind an address; 0 is none. It does not wait for the disk,
+// unless settings ("fsync=on") say so; see [Durable].
+func NewPostgres(t testing.TB, port int, settings ...string) *Server {
 	t.Helper()
-	s := &Server{bin: postgresBin(t), port: port, next: 1}
+	s := &Server{bin: postgresBin(t), port: port, next: 1, more: settings}
 	var err error
 	// The name of a socket is at most some 100 bytes long.
 	if s.dir, err = os.MkdirTemp("", "pg"); err != nil {
@@ -92,6 +98,9 @@ func (s *Server) Start(t testing.TB) {
 		args = append(args, "-c", "listen_addresses=")
 	} else {
 		args = append(args, "-c", "listen_addresses=127.0.0.1", "-c", "port="+strconv.Itoa(s.port))
+	}
+	for _, setting := range s.more { // what comes later counts
+		args = append(args, "-c", setting)
 	}
 	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

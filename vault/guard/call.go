@@ -27,7 +27,8 @@ type Op[T any] struct {
 	Page string
 	// Input are the arguments of a write: sent again, it must have the same.
 	Input any
-	// Run acts. It runs once.
+	// Run acts. It runs at most once. A write may have read in vain when it turns
+	// out that it was begun before.
 	Run func(ctx context.Context, w *Wiki) (T, error)
 	// Settle makes the call a write. It is asked when a write was begun at
 	// started and nobody knows whether it happened: it finds out, completes

@@ -20,6 +20,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/flight"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/journal"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/remember"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
@@ -59,7 +60,7 @@ type Config struct {
 	Policy  func() *policy.Policy
 	Grants  Grants
 	Audit   Auditor
-	Journal Journal
+	Journal journal.Journal
 	// JournalBox seals results in the journal, CursorBox cursors that models
 	// hand back (purposes "journal" and "cursor").
 	JournalBox, CursorBox Sealer
@@ -88,7 +89,7 @@ type Door struct {
 	spaces  remember.Cache[place, confluence.Space]
 	me      remember.Cache[place, Account]
 	facts   remember.Cache[place, string]
-	flights flight.Group[JournalKey, landed]
+	flights flight.Group[journal.Key, landed]
 
 	mu      sync.Mutex
 	quotas  map[identity.TenantID]*confluence.Quota // guarded by mu; as many as tenants

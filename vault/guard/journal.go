@@ -3,8 +3,6 @@ package guard
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"time"
@@ -13,49 +11,8 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/flight"
-	"github.com/coatcheck-mcp/coatcheck/vault/identity"
-	"github.com/coatcheck-mcp/coatcheck/vault/seal"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/journal"
 )
-
-// JournalLife is how long the journal remembers a write: longer than any
-// shim resends a call.
-const JournalLife = 15 * time.Minute
-
-// JournalKey names a call over restarts of the vault.
-type JournalKey struct {
-	Device identity.DeviceID
-	Stream identity.StreamID
-	Call   string
-}
-
-// JournalEntry is a write that was begun. Result is sealed, and nil until the
-// write has finished.
-type JournalEntry struct {
-	JournalKey
-	Person  identity.PersonID
-	Tenant  identity.TenantID
-	Tool    string
-	Print   []byte    // fingerprint of tool, arguments and person
-	Started time.Time // whole milliseconds; fences Finish and Drop
-	Result  []byte
-}
-
-// Journal remembers writes, so that none is made twice. All methods are
-// atomic and durable when they return.
-type Journal interface {
-	// JournalStart inserts e unless its key is there. It returns the entry
-	// that stands and whether it is e. With replace, an entry of that key that
-	// was begun before e gives way to e; one that was not has come later, to a
-	// vault that took over the call.
-	JournalStart(ctx context.Context, e JournalEntry, replace bool) (JournalEntry, bool, error)
-	// JournalFinish stores the sealed result of the write begun at started.
-	JournalFinish(ctx context.Context, key JournalKey, started time.Time, result []byte) error
-	// JournalDrop forgets a write that certainly did not happen. One that has
-	// a result stays: another process has settled it meanwhile.
-	JournalDrop(ctx context.Context, key JournalKey, started time.Time) error
-	// JournalClean forgets what was begun before.
-	JournalClean(ctx context.Context, before time.Time) (int64, error)
-}
 
 // finished is what a sealed result holds. Spaces are checked against policy
 // again before the result is answered a second time.
@@ -78,16 +35,16 @@ type landed struct {
 func (d *Door) write(ctx context.Context, rec *record, a action) (any, error) {
 	ctx, cancel := a.patient(ctx)
 	defer cancel()
-	key := JournalKey{rec.caller.Device, rec.caller.Stream, callName(rec.caller.Call)}
-	print := fingerprint(rec.caller, a)
+	key := journal.Key{Device: rec.caller.Device, Stream: rec.caller.Stream, Call: journal.Name(rec.caller.Call)}
+	print := journal.Print(rec.caller.Tenant, rec.caller.Person, a.tool, a.input)
 	f, first := d.flights.Join(key, string(print))
 	if !first {
 		return d.wait(ctx, rec, f, print)
 	}
 	end := landed{err: unknown(errors.New("the write came to no end"), a)} // if what follows panics
 	defer func() { d.flights.Land(key, f, end) }()
-	out, err := d.begun(ctx, rec, a, JournalEntry{
-		JournalKey: key, Person: rec.caller.Person, Tenant: rec.caller.Tenant, Tool: a.tool, Print: print,
+	out, err := d.begun(ctx, rec, a, journal.Entry{
+		Key: key, Person: rec.caller.Person, Tenant: rec.caller.Tenant, Tool: a.tool, Print: print,
 		Started: time.Now().Truncate(time.Millisecond),
 	})
 	end = landed{out, err, rec.objects}
@@ -107,71 +64,118 @@ func (d *Door) wait(ctx context.Context, rec *record, f *flight.Flight[landed], 
 	return end.out, end.err
 }
 
-// callName is the id of a call for the journal; a long one is shortened
-// without becoming another's.
-func callName(id string) string {
-	if len(id) <= 100 {
-		return id
-	}
-	sum := sha256.Sum256([]byte(id))
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-func fingerprint(caller identity.Caller, a action) []byte {
-	h := sha256.New()
-	for _, part := range []string{string(caller.Tenant), string(caller.Person), a.tool, string(a.input)} {
-		sum := sha256.Sum256([]byte(part)) // fixed length keeps the parts apart
-		h.Write(sum[:])
-	}
-	return h.Sum(nil)
-}
-
-// begun decides between a new write, one that is finished and one to settle.
-func (d *Door) begun(ctx context.Context, rec *record, a action, e JournalEntry) (any, error) {
+// begun makes a new write, once it is noted, or brings one to an end that was
+// begun when the call came before.
+func (d *Door) begun(ctx context.Context, rec *record, a action, e journal.Entry) (any, error) {
 	d.Clean(ctx)
 	w, err := d.enter(ctx, rec, a)
 	if err != nil {
 		return nil, err
 	}
-	stands, fresh, err := d.cfg.Journal.JournalStart(ctx, e, !rec.caller.Replayed)
+	n := d.note(ctx, e, !rec.caller.Replayed)
+	if out, made, err := d.make(ctx, w, a, n); made {
+		return out, err
+	}
 	switch {
-	case err != nil && rec.begun:
-		return nil, unknown(err, a)
-	case err != nil:
-		return nil, usererr.Wrap(err, usererr.Unavailable, "The vault cannot note the change before making it", "Nothing was changed; try again in a minute")
+	case n.err != nil && rec.begun:
+		return nil, unknown(n.err, a)
+	case n.err != nil:
+		return nil, unnoted(n.err)
 	}
 	rec.begun = true
 	switch {
-	case fresh:
-		failpoint.Reach(failpoint.WriteNoted)
-		return d.make(ctx, w, a, e)
-	case !bytes.Equal(stands.Print, e.Print):
+	case !bytes.Equal(n.stands.Print, e.Print):
 		return nil, usererr.New(usererr.Unknown, "This call was begun earlier by another sign-in or with other arguments", a.check)
-	case stands.Result != nil:
+	case n.stands.Result != nil:
 		rec.details = append(rec.details, "sent again: the stored result")
-		return d.stored(rec, a, stands)
+		return d.stored(rec, a, n.stands)
 	}
 	rec.details = append(rec.details, "sent again: settled")
-	return d.settle(ctx, w, a, stands)
+	return d.settle(ctx, w, a, n.stands)
 }
 
-// make sends the write. Three eighths of the time are kept for finding out
-// what became of it.
-func (d *Door) make(ctx context.Context, w *Wiki, a action, e JournalEntry) (any, error) {
+// noting is a write on its way into the journal.
+type noting struct {
+	done   chan struct{} // closed when the rest is known
+	stands journal.Entry
+	fresh  bool
+	err    error
+	broken any // what it panicked with
+}
+
+// note begins to note a write.
+func (d *Door) note(ctx context.Context, e journal.Entry, replace bool) *noting {
+	n := &noting{done: make(chan struct{})}
+	go func() { // ends with ctx
+		defer close(n.done)
+		defer func() { n.broken = recover() }()
+		n.stands, n.fresh, n.err = d.cfg.Journal.JournalStart(ctx, e, replace)
+	}()
+	return n
+}
+
+// free reports whether the write is noted and may be made, once that is known.
+// A panic of the journal is the caller's.
+func (n *noting) free() bool {
+	if <-n.done; n.broken != nil {
+		panic(n.broken)
+	}
+	return n.err == nil && n.fresh
+}
+
+// make makes the write if it is a new one. What it reads before, it reads while
+// the write is noted; nothing is sent until that is done. Three eighths of the
+// time are kept for finding out what became of it.
+func (d *Door) make(ctx context.Context, w *Wiki, a action, n *noting) (out any, made bool, err error) {
+	if w.rec.caller.Replayed && !n.free() {
+		return nil, false, nil
+	}
+	before := *w.rec
+	w.noting = n
 	sending, cancel := a.sending(ctx)
-	out, err := a.run(sending, w)
+	out, err = a.run(sending, w)
 	failpoint.Reach(failpoint.WriteMade)
 	late := sending.Err() != nil && w.wrote && !errors.Is(err, ErrRefused)
 	cancel()
+	w.noting = nil
+	if !n.free() {
+		*w.rec, w.seen = before, nil // it has only read
+		return nil, false, nil
+	}
+	w.rec.begun = true
 	if err != nil && (late || confluence.Unsure(err)) {
 		w.rec.details = append(w.rec.details, "outcome unclear: settled")
-		return d.settle(ctx, w, a, e)
+		out, err = d.settle(ctx, w, a, n.stands)
+		return out, true, err
 	}
-	return d.finish(ctx, w, e, out, err)
+	out, err = d.finish(ctx, w, n.stands, out, err)
+	return out, true, err
+}
+
+// noted returns once the write of this call is noted, or why nothing may be
+// sent.
+func (w *Wiki) noted(ctx context.Context) error {
+	if w.noting == nil {
+		return nil
+	}
+	select {
+	case <-w.noting.done:
+		if w.noting.free() {
+			failpoint.Reach(failpoint.WriteNoted)
+			w.noting = nil
+			return nil
+		}
+	case <-ctx.Done():
+	}
+	return errors.Join(ErrRefused, unnoted(ctx.Err()))
+}
+
+func unnoted(err error) error {
+	return usererr.Wrap(err, usererr.Unavailable, "The vault cannot note the change before making it", "Nothing was changed; try again in a minute")
 }
 
 // settle finds out what became of the write e.
-func (d *Door) settle(ctx context.Context, w *Wiki, a action, e JournalEntry) (any, error) {
+func (d *Door) settle(ctx context.Context, w *Wiki, a action, e journal.Entry) (any, error) {
 	out, err := a.settle(ctx, w, e.Started)
 	switch code := usererr.CodeOf(err); {
 	case code == usererr.SignIn || code == usererr.Revoked:
@@ -194,12 +198,12 @@ func unknown(err error, a action) error {
 // finish has a result stored, or forgets a write that certainly did not happen.
 // A result is stored by [Door.answer] at the same time as the call's record, as
 // the store commits the two together.
-func (d *Door) finish(ctx context.Context, w *Wiki, e JournalEntry, out any, failure error) (any, error) {
+func (d *Door) finish(ctx context.Context, w *Wiki, e journal.Entry, out any, failure error) (any, error) {
 	if failure != nil {
 		// This must not fail because the write took all the time.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
 		defer cancel()
-		if err := d.cfg.Journal.JournalDrop(ctx, e.JournalKey, e.Started); err != nil {
+		if err := d.cfg.Journal.JournalDrop(ctx, e.Key, e.Started); err != nil {
 			d.cfg.Log.Warn("a write that did not happen stays in the journal", "err", err, "call", e.Call)
 		}
 		return nil, failure
@@ -212,10 +216,10 @@ func (d *Door) finish(ctx context.Context, w *Wiki, e JournalEntry, out any, fai
 	if err != nil {
 		return nil, errors.Join(errors.New("encoding a journal entry"), err)
 	}
-	sealed, err := d.cfg.JournalBox.Seal(plain, journalAAD(e))
+	sealed, err := d.cfg.JournalBox.Seal(plain, e.Place())
 	w.rec.store = func(ctx context.Context) {
 		if err == nil {
-			err = d.cfg.Journal.JournalFinish(ctx, e.JournalKey, e.Started, sealed)
+			err = d.cfg.Journal.JournalFinish(ctx, e.Key, e.Started, sealed)
 		}
 		if err != nil {
 			// The change is made. Settling finds it if the call comes again.
@@ -226,9 +230,9 @@ func (d *Door) finish(ctx context.Context, w *Wiki, e JournalEntry, out any, fai
 	return out, nil
 }
 
-func (d *Door) stored(rec *record, a action, e JournalEntry) (any, error) {
+func (d *Door) stored(rec *record, a action, e journal.Entry) (any, error) {
 	unreadable := usererr.New(usererr.Unknown, "The change was made, but its stored result cannot be read", a.check)
-	plain, err := d.cfg.JournalBox.Open(e.Result, journalAAD(e))
+	plain, err := d.cfg.JournalBox.Open(e.Result, e.Place())
 	if err != nil {
 		d.cfg.Log.Error("a stored result cannot be opened", "err", err, "call", e.Call, "stream", e.Stream)
 		return nil, unreadable
@@ -250,19 +254,7 @@ func (d *Door) stored(rec *record, a action, e JournalEntry) (any, error) {
 	return out, nil
 }
 
-// journalAAD binds a result to the call that it answers.
-func journalAAD(e JournalEntry) seal.AAD {
-	sum := sha256.New()
-	for _, part := range []string{string(e.Device), string(e.Stream), e.Call, string(e.Print)} {
-		one := sha256.Sum256([]byte(part))
-		sum.Write(one[:])
-	}
-	return seal.AAD{
-		Purpose: "journal", Tenant: string(e.Tenant), Person: string(e.Person), Field: hex.EncodeToString(sum.Sum(nil)), Version: e.Started.UnixMilli(),
-	}
-}
-
-// Clean forgets writes older than [JournalLife]. It runs at most once a
+// Clean forgets writes older than [journal.Life]. It runs at most once a
 // minute, before writes as well, and may be called at any time.
 func (d *Door) Clean(ctx context.Context) {
 	d.mu.Lock()
@@ -274,7 +266,7 @@ func (d *Door) Clean(ctx context.Context) {
 	if !due {
 		return
 	}
-	if _, err := d.cfg.Journal.JournalClean(ctx, time.Now().Add(-JournalLife)); err != nil {
+	if _, err := d.cfg.Journal.JournalClean(ctx, time.Now().Add(-journal.Life)); err != nil {
 		d.cfg.Log.Warn("the call journal was not cleaned", "err", err)
 	}
 }

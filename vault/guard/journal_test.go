@@ -11,6 +11,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/internal/usererr"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/journal"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/pages"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
@@ -219,8 +220,8 @@ func TestWaitersOfAPanicLearnThatNothingIsKnown(t *testing.T) {
 func TestTheJournalFails(t *testing.T) {
 	r, w := newRig(t), writing{run: gives("made", nil)}
 	r.journal.failing = "start"
-	if _, err := guard.Do(as(t, ada()), r.Door, w.op("x")); usererr.CodeOf(err) != usererr.Unavailable || w.runs != 0 || strings.Contains(text(err), "SECRET") {
-		t.Errorf("%v after %d runs", err, w.runs)
+	if got, err := guard.Do(as(t, ada()), r.Door, w.op("x")); usererr.CodeOf(err) != usererr.Unavailable || got != "" || strings.Contains(text(err), "SECRET") {
+		t.Errorf("%q, %v", got, err)
 	}
 	// The change is made, so it is answered.
 	r.journal = memory{failing: "finish"}
@@ -231,6 +232,114 @@ func TestTheJournalFails(t *testing.T) {
 	if got, err := guard.Do(as(t, ada()), r.Door, w.op("x")); got != "made" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
+}
+
+// creating is a write that reads a space and then makes a page in it.
+func (r *rig) creating() guard.Op[string] {
+	r.answers["GET /api/v2/spaces"] = `{"results":[{"id":"7","key":"OPS","name":"Ops"}]}`
+	r.answers["POST /api/v2/pages"] = `{"id":"9","spaceId":"7","title":"T","status":"current","version":{"number":1}}`
+	return guard.Op[string]{
+		Tool: "write", Input: "x", Check: "Look at it",
+		Run: func(ctx context.Context, w *guard.Wiki) (string, error) {
+			p, err := pages.Create(ctx, w, pages.New{Space: "OPS", Title: "T"})
+			return p.ID, err
+		},
+		Settle: func(context.Context, *guard.Wiki, time.Time) (string, error) { return "settled", nil },
+	}
+}
+
+// sent counts what changes something.
+func (r *rig) sent() (n int) {
+	for _, request := range r.asked {
+		if !strings.HasPrefix(request, "GET ") {
+			n++
+		}
+	}
+	return n
+}
+
+// TestNothingIsSentBeforeItIsNoted: what a write reads first it reads meanwhile.
+func TestNothingIsSentBeforeItIsNoted(t *testing.T) {
+	for name, test := range map[string]struct {
+		ctx     func(testing.TB) context.Context
+		failing string
+		stands  *journal.Entry // what is in the journal by then, as begun by another
+		reads   bool           // before it is known whether it is noted
+		want    string
+		code    usererr.Code
+	}{
+		"noted":                {reads: true, want: "9"},
+		"not noted":            {reads: true, failing: "start", code: usererr.Unavailable},
+		"begun by another":     {reads: true, stands: &journal.Entry{Print: []byte("other")}, code: usererr.Unknown},
+		"begun by another too": {reads: true, stands: &journal.Entry{Print: journal.Print("acme", "p_ada", "write", []byte(`"x"`))}, want: "settled"},
+		"sent again":           {ctx: again, want: "9"},
+		"sent again, begun":    {ctx: again, stands: &journal.Entry{Print: journal.Print("acme", "p_ada", "write", []byte(`"x"`))}, want: "settled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				op, hold := r.creating(), make(chan struct{})
+				r.journal.failing, r.journal.hold = test.failing, hold
+				ctx := as(t, ada())
+				if test.ctx != nil {
+					ctx = test.ctx(t)
+				}
+				if test.stands != nil {
+					test.stands.Key = journal.Key{Device: "d", Stream: "st", Call: "7"}
+					test.stands.Started = time.Now().Add(time.Second)
+					r.journal.all = map[journal.Key]journal.Entry{test.stands.Key: *test.stands}
+				}
+				ended := make(chan struct{})
+				var got string
+				var err error
+				go func() {
+					defer close(ended)
+					got, err = guard.Do(ctx, r.Door, op)
+				}()
+				synctest.Wait()
+				if read := len(r.asked) > 0; read != test.reads || r.sent() > 0 {
+					t.Errorf("before it is noted: %q", r.asked)
+				}
+				close(hold)
+				<-ended
+				made := 0
+				if test.want == "9" {
+					made = 1
+				}
+				if got != test.want || usererr.CodeOf(err) != test.code || r.sent() != made {
+					t.Errorf("%q, %v; %q", got, err, r.asked)
+				}
+				if made == 0 && len(r.last(t).Objects) > 0 {
+					t.Errorf("the record names %q", r.last(t).Objects)
+				}
+			})
+		})
+	}
+}
+
+// TestTheJournalHangs: a write is not sent when the time for sending is over.
+func TestTheJournalHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.journal.hold = make(chan struct{})
+		op := r.creating()
+		time.AfterFunc(guard.CallTimeout*3/4, func() { close(r.journal.hold) })
+		if got, err := guard.Do(as(t, ada()), r.Door, op); got != "" || usererr.CodeOf(err) != usererr.Unavailable || r.sent() != 0 || len(r.journal.all) != 0 {
+			t.Errorf("%q, %v; %q, %d in the journal", got, err, r.asked, len(r.journal.all))
+		}
+	})
+}
+
+func TestThePanicOfAJournalIsTheCallers(t *testing.T) {
+	r := newRig(t)
+	r.journal.failing = "start, with a panic"
+	defer func() {
+		if broken := recover(); broken != "a bug" || r.last(t).Outcome != "error" || r.sent() != 0 {
+			t.Errorf("%v; %+v", broken, r.last(t))
+		}
+	}()
+	_, err := guard.Do(as(t, ada()), r.Door, r.creating())
+	t.Error(err)
 }
 
 // TestWithoutARecord says whether something may have been changed, where the

@@ -20,6 +20,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/journal"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
@@ -148,8 +149,9 @@ func (box) Open(sealed []byte, aad seal.AAD) ([]byte, error) {
 // memory is a call journal.
 type memory struct {
 	mu      sync.Mutex
-	all     map[guard.JournalKey]guard.JournalEntry
-	failing string // the method that fails
+	all     map[journal.Key]journal.Entry
+	failing string        // the method that fails
+	hold    chan struct{} // if not nil, a write is noted once this is closed
 	cleaned int
 }
 
@@ -160,20 +162,26 @@ func (m *memory) fails(method string) error {
 	return nil
 }
 
-func (m *memory) JournalStart(_ context.Context, e guard.JournalEntry, replace bool) (guard.JournalEntry, bool, error) {
+func (m *memory) JournalStart(_ context.Context, e journal.Entry, replace bool) (journal.Entry, bool, error) {
+	if m.hold != nil {
+		<-m.hold
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.all == nil {
-		m.all = map[guard.JournalKey]guard.JournalEntry{}
+	if m.failing == "start, with a panic" {
+		panic("a bug")
 	}
-	if old, ok := m.all[e.JournalKey]; ok && (!replace || !old.Started.Before(e.Started)) {
+	if m.all == nil {
+		m.all = map[journal.Key]journal.Entry{}
+	}
+	if old, ok := m.all[e.Key]; ok && (!replace || !old.Started.Before(e.Started)) {
 		return old, false, m.fails("start")
 	}
-	m.all[e.JournalKey] = e
+	m.all[e.Key] = e
 	return e, true, m.fails("start")
 }
 
-func (m *memory) JournalFinish(_ context.Context, key guard.JournalKey, started time.Time, result []byte) error {
+func (m *memory) JournalFinish(_ context.Context, key journal.Key, started time.Time, result []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.fails("finish"); err != nil {
@@ -186,7 +194,7 @@ func (m *memory) JournalFinish(_ context.Context, key guard.JournalKey, started 
 	return nil
 }
 
-func (m *memory) JournalDrop(_ context.Context, key guard.JournalKey, started time.Time) error {
+func (m *memory) JournalDrop(_ context.Context, key journal.Key, started time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e, ok := m.all[key]; ok && e.Started.Equal(started) && e.Result == nil {

@@ -34,6 +34,7 @@ type Wiki struct {
 	client *confluence.Client
 
 	refreshed bool
+	noting    *noting  // of a write, which is not sent before that is done; else nil
 	wrote     bool     // a write was sent
 	labels    bool     // pages are read with their labels
 	seen      []string // keys of the spaces whose objects were returned
@@ -118,6 +119,9 @@ func (w *Wiki) Send(ctx context.Context, what, scope string, request func(*confl
 	if err := w.rec.policy.Change(w.seen); err != nil {
 		w.Remark("denied: a change")
 		return errors.Join(ErrRefused, usererr.Wrap(err, usererr.Denied, what+" was not changed: here it may only be read", "Change it in the browser, or ask the administrator of the vault"))
+	}
+	if err := w.noted(ctx); err != nil {
+		return err
 	}
 	w.wrote = true
 	if err := w.ask(ctx, request); err != nil {

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"time"
 
-	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/journal"
 )
 
-var _ guard.Journal = (*DB)(nil)
+var _ journal.Journal = (*DB)(nil)
 
 const (
 	journalFind   = "SELECT person, tenant, tool, print, started, result FROM journal WHERE device = $1 AND stream = $2 AND call = $3"
@@ -21,20 +21,20 @@ const (
 
 var errNotInJournal = errors.New("the write is not in the journal any more")
 
-// JournalStart implements [guard.Journal].
-func (db *DB) JournalStart(ctx context.Context, e guard.JournalEntry, replace bool) (guard.JournalEntry, bool, error) {
+// JournalStart implements [journal.Journal].
+func (db *DB) JournalStart(ctx context.Context, e journal.Entry, replace bool) (journal.Entry, bool, error) {
 	row := []any{e.Device, e.Stream, e.Call, e.Person, e.Tenant, e.Tool, notNull(e.Print), millis(e.Started), e.Result}
 	n, err := db.engine.Single(ctx, journalBegin, row...)
 	switch {
 	case err != nil:
-		return guard.JournalEntry{}, false, err
+		return journal.Entry{}, false, err
 	case n > 0: // as nearly always: the key was free
 		return e, true, nil
 	}
-	var stands guard.JournalEntry
+	var stands journal.Entry
 	var fresh bool
 	err = db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		found := guard.JournalEntry{JournalKey: e.JournalKey}
+		found := journal.Entry{Key: e.Key}
 		var started int64
 		err := db.engine.Hot(ctx, tx, journalFind).QueryRowContext(ctx, e.Device, e.Stream, e.Call).
 			Scan(&found.Person, &found.Tenant, &found.Tool, &found.Print, &started, &found.Result)
@@ -55,14 +55,14 @@ func (db *DB) JournalStart(ctx context.Context, e guard.JournalEntry, replace bo
 		return err
 	})
 	if err != nil {
-		return guard.JournalEntry{}, false, err
+		return journal.Entry{}, false, err
 	}
 	return stands, fresh, nil
 }
 
-// JournalFinish implements [guard.Journal]. It fails if the entry has gone or
+// JournalFinish implements [journal.Journal]. It fails if the entry has gone or
 // given way to another.
-func (db *DB) JournalFinish(ctx context.Context, key guard.JournalKey, started time.Time, result []byte) error {
+func (db *DB) JournalFinish(ctx context.Context, key journal.Key, started time.Time, result []byte) error {
 	n, err := db.engine.Single(ctx, journalFinish, key.Device, key.Stream, key.Call, millis(started), notNull(result))
 	if err == nil && n == 0 {
 		return errNotInJournal
@@ -70,16 +70,16 @@ func (db *DB) JournalFinish(ctx context.Context, key guard.JournalKey, started t
 	return err
 }
 
-// JournalDrop implements [guard.Journal]. An entry that has gone, has a result
+// JournalDrop implements [journal.Journal]. An entry that has gone, has a result
 // or gave way to another is no error.
-func (db *DB) JournalDrop(ctx context.Context, key guard.JournalKey, started time.Time) error {
+func (db *DB) JournalDrop(ctx context.Context, key journal.Key, started time.Time) error {
 	return db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, journalDrop+" AND started = $4 AND result IS NULL", key.Device, key.Stream, key.Call, millis(started))
 		return err
 	})
 }
 
-// JournalClean implements [guard.Journal]. It takes away some thousands at
+// JournalClean implements [journal.Journal]. It takes away some thousands at
 // most; what remains goes the next time.
 func (db *DB) JournalClean(ctx context.Context, before time.Time) (int64, error) {
 	var n int64

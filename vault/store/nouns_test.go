@@ -15,7 +15,7 @@ import (
 
 	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
-	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/journal"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
 	"github.com/coatcheck-mcp/coatcheck/vault/store"
@@ -279,17 +279,17 @@ func TestAuditOfOneWhoLeaves(t *testing.T) {
 	})
 }
 
-func entry(call string) guard.JournalEntry {
-	return guard.JournalEntry{
-		JournalKey: guard.JournalKey{Device: "d", Stream: "st", Call: call},
-		Person:     "p_ada", Tenant: "acme", Tool: "confluence_create_page", Print: []byte{0, 1, 2}, Started: now,
+func entry(call string) journal.Entry {
+	return journal.Entry{
+		Key:    journal.Key{Device: "d", Stream: "st", Call: call},
+		Person: "p_ada", Tenant: "acme", Tool: "confluence_create_page", Print: []byte{0, 1, 2}, Started: now,
 	}
 }
 
 func TestJournal(t *testing.T) {
 	onEach(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()
-		start := func(e guard.JournalEntry, replace bool, want guard.JournalEntry, wantFresh bool) {
+		start := func(e journal.Entry, replace bool, want journal.Entry, wantFresh bool) {
 			t.Helper()
 			got, fresh, err := db.JournalStart(ctx, e, replace)
 			if diff := cmp.Diff(want, got); err != nil || fresh != wantFresh || diff != "" {
@@ -300,24 +300,24 @@ func TestJournal(t *testing.T) {
 		second.Started, second.Print, second.Person = now.Add(time.Second), []byte{9}, "p_bob"
 		start(first, false, first, true)
 		start(second, false, first, false)
-		if err := db.JournalFinish(ctx, first.JournalKey, second.Started, []byte("forged")); err == nil {
+		if err := db.JournalFinish(ctx, first.Key, second.Started, []byte("forged")); err == nil {
 			t.Error("finished by another start")
 		}
-		if err := db.JournalDrop(ctx, first.JournalKey, second.Started); err != nil {
+		if err := db.JournalDrop(ctx, first.Key, second.Started); err != nil {
 			t.Error(err)
 		}
 		start(second, false, first, false) // neither touched it
-		if err := db.JournalFinish(ctx, first.JournalKey, first.Started, []byte("sealed")); err != nil {
+		if err := db.JournalFinish(ctx, first.Key, first.Started, []byte("sealed")); err != nil {
 			t.Error(err)
 		}
-		if err := db.JournalDrop(ctx, first.JournalKey, first.Started); err != nil {
+		if err := db.JournalDrop(ctx, first.Key, first.Started); err != nil {
 			t.Error(err)
 		}
 		done := first
 		done.Result = []byte("sealed")
 		start(second, false, done, false) // what has a result stays
 		start(second, true, second, true)
-		if err := db.JournalDrop(ctx, second.JournalKey, second.Started); err != nil {
+		if err := db.JournalDrop(ctx, second.Key, second.Started); err != nil {
 			t.Error(err)
 		}
 		start(first, false, first, true)

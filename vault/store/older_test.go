@@ -21,7 +21,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/consent"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
-	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/journal"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
 	"github.com/coatcheck-mcp/coatcheck/vault/session"
@@ -43,7 +43,7 @@ type keepsake struct {
 	Login    consent.Login
 	Start    consent.Start
 	VaultKey seal.VaultKey
-	Done     guard.JournalEntry
+	Done     journal.Entry
 	Records  []audit.Record
 }
 
@@ -92,7 +92,7 @@ func (k keepsake) put(t *testing.T, db *store.DB) {
 	fresh.Result = nil
 	_, _, started := db.JournalStart(ctx, fresh, false)
 	err := errors.Join(db.SessionStart(ctx, k.Session), db.SignIns().SignInPut(ctx, theSignIn()), began, kept, started, db.StartSave(ctx, k.Start),
-		db.JournalFinish(ctx, k.Done.JournalKey, k.Done.Started, k.Done.Result), db.Remember(ctx, "proof", farOff),
+		db.JournalFinish(ctx, k.Done.Key, k.Done.Started, k.Done.Result), db.Remember(ctx, "proof", farOff),
 		db.HistorySave(ctx, watch.Row{Person: "p_ada", Sealed: []byte("sealed")}, consentDay))
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +121,7 @@ func (k keepsake) check(t *testing.T, db *store.DB) {
 	got.Start, errs[3] = db.StartGet(ctx, k.Start.ID)
 	got.VaultKey, errs[4] = db.VaultKey(ctx, k.VaultKey.Purpose)
 	got.Records, errs[5] = db.AuditRead(ctx, "acme", 0, 10)
-	got.Done, _, errs[6] = db.JournalStart(ctx, guard.JournalEntry{JournalKey: k.Done.JournalKey, Started: farOff}, false)
+	got.Done, _, errs[6] = db.JournalStart(ctx, journal.Entry{Key: k.Done.Key, Started: farOff}, false)
 	if err := errors.Join(errs[:]...); err != nil {
 		t.Error(err)
 	}

@@ -77,9 +77,11 @@ func killAt(n int, points *[]string) func(string) {
 func (r *rig) killed(w write, arguments object, n int) (call string, points []string) {
 	r.t.Helper()
 	c := r.connect()
-	r.hook = killAt(n, &points)
+	// What is read while the write is noted comes later here, so that the points
+	// have an order; to be killed in between is to be killed before it is noted.
+	r.hook, r.noted = killAt(n, &points), make(chan struct{})
 	c.ask("tools/call", fmt.Sprintf(`{"name":%q,"arguments":%s}`, w.tool, encode(r.t, arguments)))
-	r.hook = nil
+	r.hook, r.noted = nil, nil
 	return fmt.Sprint(c.next), points
 }
 

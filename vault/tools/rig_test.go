@@ -28,6 +28,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/journal"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 	"github.com/coatcheck-mcp/coatcheck/vault/seal"
@@ -60,9 +61,10 @@ type rig struct {
 	awaits   int
 	awaitErr error
 	hook     func(point string) // called at each step of a call
+	noted    chan struct{}      // closed once the next write is noted, and awaited by requests; nil for neither
 	dead     atomic.Bool        // killed by the hook: nothing of this vault does anything any more
 	requests []string
-	journal  *journal
+	journal  *notes
 	doorHTTP *http.Client // how the door reaches Confluence
 }
 
@@ -79,7 +81,7 @@ func allScopes() []string {
 func newRig(t testing.TB, opt atlassiansim.Options) *rig {
 	t.Helper()
 	opt.Apps = []atlassiansim.App{{ClientID: "app", Secret: "s", Name: "Coatcheck", Callback: "http://127.0.0.1/cb"}}
-	r := &rig{t: t, sim: atlassiansim.New(opt), person: "ada", scopes: allScopes(), token: map[string]string{}, journal: newJournal()}
+	r := &rig{t: t, sim: atlassiansim.New(opt), person: "ada", scopes: allScopes(), token: map[string]string{}, journal: newNotes()}
 	r.journal.rig, r.doorHTTP = r, &http.Client{Transport: r}
 	r.sites = []grant.Site{{Name: "acme", CloudID: r.sim.CloudID("acme"), URL: r.sim.SiteURL("acme")}}
 	r.caller = signedIn("p_ada")
@@ -151,6 +153,9 @@ func (r *rig) at(point string) {
 
 // RoundTrip is the network: the simulated Atlassian answers in memory.
 func (r *rig) RoundTrip(req *http.Request) (resp *http.Response, err error) {
+	if r.noted != nil {
+		<-r.noted
+	}
 	r.at("ask " + req.Method)
 	if err := req.Context().Err(); err != nil {
 		return nil, err
@@ -258,37 +263,40 @@ func (s signIn) Start(context.Context) (tools.SignInState, error) {
 	return tools.SignInState{Open: true, URL: "https://vault.example/login/1", Message: "It opens on this computer."}, s.awaitErr
 }
 
-// journal is a call journal in memory.
-type journal struct {
+// notes are a call journal in memory.
+type notes struct {
 	mu  sync.Mutex
-	all map[guard.JournalKey]guard.JournalEntry
+	all map[journal.Key]journal.Entry
 	rig *rig
 	err error
 }
 
-func newJournal() *journal { return &journal{all: map[guard.JournalKey]guard.JournalEntry{}} }
+func newNotes() *notes { return &notes{all: map[journal.Key]journal.Entry{}} }
 
-func (j *journal) at(point string) {
+func (j *notes) at(point string) {
 	if j.rig != nil {
 		j.rig.at(point)
 	}
 }
 
-func (j *journal) JournalStart(_ context.Context, e guard.JournalEntry, replace bool) (guard.JournalEntry, bool, error) {
+func (j *notes) JournalStart(_ context.Context, e journal.Entry, replace bool) (journal.Entry, bool, error) {
+	if j.rig != nil && j.rig.noted != nil {
+		defer close(j.rig.noted)
+	}
 	j.at("journal start")
 	j.mu.Lock()
-	old, ok := j.all[e.JournalKey]
+	old, ok := j.all[e.Key]
 	if j.err != nil || ok && (!replace || !old.Started.Before(e.Started)) {
 		j.mu.Unlock()
 		return old, false, j.err
 	}
-	j.all[e.JournalKey] = e
+	j.all[e.Key] = e
 	j.mu.Unlock()
 	j.at("journal started")
 	return e, true, nil
 }
 
-func (j *journal) JournalFinish(_ context.Context, key guard.JournalKey, started time.Time, result []byte) error {
+func (j *notes) JournalFinish(_ context.Context, key journal.Key, started time.Time, result []byte) error {
 	j.at("journal finish")
 	j.mu.Lock()
 	e, ok := j.all[key]
@@ -301,7 +309,7 @@ func (j *journal) JournalFinish(_ context.Context, key guard.JournalKey, started
 	return j.err
 }
 
-func (j *journal) JournalDrop(_ context.Context, key guard.JournalKey, started time.Time) error {
+func (j *notes) JournalDrop(_ context.Context, key journal.Key, started time.Time) error {
 	j.mu.Lock()
 	if e, ok := j.all[key]; ok && e.Started.Equal(started) && e.Result == nil {
 		delete(j.all, key)
@@ -311,7 +319,7 @@ func (j *journal) JournalDrop(_ context.Context, key guard.JournalKey, started t
 	return j.err
 }
 
-func (j *journal) JournalClean(context.Context, time.Time) (int64, error) { return 0, nil }
+func (j *notes) JournalClean(context.Context, time.Time) (int64, error) { return 0, nil }
 
 // client is an MCP client that speaks raw messages.
 type client struct {

@@ -14,7 +14,7 @@ const (
 	usual = 512 // bytes of a record
 
 	columns = "SELECT seq, at, event, body, prev, hash FROM audit WHERE tenant = $1 AND seq > $2"
-	stretch = columns + " AND seq <= $3 ORDER BY seq"
+	stretch = columns + " AND seq <= $3 ORDER BY seq LIMIT $4"
 	further = columns + " ORDER BY seq LIMIT $3"
 )
 
@@ -22,23 +22,27 @@ const (
 // order.
 func Read(ctx context.Context, db *sql.DB, tenant identity.TenantID, after int64, limit int) ([]audit.Record, error) {
 	t := transcript{tenant: tenant, all: make([]audit.Record, 0, limit), piece: usual * min(limit, 128)}
-	if after >= 0 && limit > 1 {
-		// Numbers follow each other, so this is all, nearly always. A server
-		// without statistics, as after a dump was read back, would otherwise
-		// sort the whole rest of the chain for each page.
-		if err := t.read(ctx, db, stretch, after, after+min(int64(limit), math.MaxInt64-after)); err != nil {
+	// A server without statistics, as after a dump was read back, would sort
+	// the whole rest of the chain for each page; so it is told where that ends.
+	if after < 0 { // numbers that no record should have
+		if err := t.read(ctx, db, stretch, after, 0, limit); err != nil {
+			return nil, err
+		}
+		after = 0
+	}
+	if missing := limit - len(t.all); missing > 0 {
+		// Numbers follow each other, so this is all, nearly always.
+		if err := t.read(ctx, db, stretch, after, after+min(int64(missing), math.MaxInt64-after), missing); err != nil {
 			return nil, err
 		}
 	}
-	missing := limit - len(t.all)
-	if missing <= 0 {
-		return t.all, nil
-	}
 	if n := len(t.all); n > 0 {
-		after = t.all[n-1].Seq
+		after = max(after, t.all[n-1].Seq)
 	}
-	if err := t.read(ctx, db, further, after, missing); err != nil {
-		return nil, err
+	if missing := limit - len(t.all); missing > 0 {
+		if err := t.read(ctx, db, further, after, missing); err != nil {
+			return nil, err
+		}
 	}
 	return t.all, nil
 }
@@ -54,8 +58,8 @@ type transcript struct {
 	event  string // of the last record
 }
 
-func (t *transcript) read(ctx context.Context, db *sql.DB, query string, after int64, bound any) error {
-	found, err := db.QueryContext(ctx, query, t.tenant, after, bound)
+func (t *transcript) read(ctx context.Context, db *sql.DB, query string, bounds ...any) error {
+	found, err := db.QueryContext(ctx, query, append([]any{t.tenant}, bounds...)...)
 	if err != nil {
 		return err
 	}

@@ -192,7 +192,7 @@ func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any
 	if record := func() { stored = d.cfg.Audit.Record(ctx, entry) }; rec.store == nil {
 		record()
 	} else {
-		together(record, func() { rec.store(ctx) })
+		together(func() { rec.store(ctx) }, record) // in this order, as the store may wait for the record
 	}
 	if stored != nil {
 		d.cfg.Log.Error("the audit record was not stored, so the answer is withheld", "err", stored,

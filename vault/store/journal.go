@@ -63,7 +63,11 @@ func (db *DB) JournalStart(ctx context.Context, e journal.Entry, replace bool) (
 // JournalFinish implements [journal.Journal]. It fails if the entry has gone or
 // given way to another.
 func (db *DB) JournalFinish(ctx context.Context, key journal.Key, started time.Time, result []byte) error {
-	n, err := db.engine.Single(ctx, journalFinish, key.Device, key.Stream, key.Call, millis(started), notNull(result))
+	store := db.engine.Single
+	if db.chains != nil { // the call is put on record at the same moment
+		store = db.chains.Along
+	}
+	n, err := store(ctx, journalFinish, key.Device, key.Stream, key.Call, millis(started), notNull(result))
 	if err == nil && n == 0 {
 		return errNotInJournal
 	}

@@ -100,7 +100,7 @@ func Open(ctx context.Context, url, dir string) (*DB, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &DB{engine: db, migrated: db.Migrated(), chains: chain.New(db.Read(), postgres.Again)}, nil
+		return &DB{engine: db, migrated: db.Migrated(), chains: chain.New(db)}, nil
 	}
 	file, err := sqliteFile(url, dir)
 	if err != nil {

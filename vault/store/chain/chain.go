@@ -1,7 +1,7 @@
 // Package chain reads audit chains, and appends to those that other replicas
 // append to as well. All records that wait for a chain go in one statement, and
 // nothing is locked between statements, so that a far server costs a call one
-// round trip.
+// round trip. What else a call stores at its end goes along with its record.
 package chain
 
 import (
@@ -10,16 +10,20 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/engine"
 )
 
 const (
 	batchSize = 64
-	timeout   = 10 * time.Second
+	// patience is how long what goes along with a record waits for one.
+	patience = time.Millisecond
+	timeout  = 10 * time.Second
 	// Other replicas may be faster so many times before a record is given up.
 	maxTries = 100
 
@@ -38,16 +42,44 @@ const (
 		WHERE EXISTS (SELECT 1 FROM moved) ORDER BY seq`
 )
 
-var errCrowded = errors.New("other replicas were always faster to add to the audit chain")
+var (
+	errCrowded = errors.New("other replicas were always faster to add to the audit chain")
+	errAlone   = errors.New("the record that this went along with was not added")
+)
+
+// Engine is what an appender needs of a database. Its methods may be called
+// from many goroutines.
+type Engine interface {
+	Read() *sql.DB
+	// Together runs statements in one transaction and one round trip, and
+	// returns how many rows each changed.
+	Together(ctx context.Context, all []engine.Statement) ([]int64, error)
+	// Single runs one statement, as often as it is worth it.
+	Single(ctx context.Context, query string, args ...any) (rows int64, err error)
+	// Again reports whether what failed is worth another try, after so many
+	// tries that failed.
+	Again(err error, tries int) bool
+}
 
 // Appender appends, from many goroutines.
 type Appender struct {
-	db    *sql.DB
-	again func(err error, tries int) bool // whether it is worth another try
+	engine Engine
 
 	mu      sync.Mutex
 	lines   map[identity.TenantID]*line // guarded by mu
+	along   []*passenger                // guarded by mu; wait for a record
 	running sync.WaitGroup
+}
+
+// passenger is a statement that goes along with a record.
+type passenger struct {
+	engine.Statement
+	done chan outcome // capacity 1: the caller may have left
+}
+
+type outcome struct {
+	rows int64
+	err  error // errAlone if nothing was done
 }
 
 // line is what waits for one chain.
@@ -63,10 +95,9 @@ type addition struct {
 	done chan error // capacity 1: the caller may have left
 }
 
-// New returns an appender to the tables in db. again says whether an error is
-// worth another try, after so many that failed.
-func New(db *sql.DB, again func(err error, tries int) bool) *Appender {
-	return &Appender{db: db, again: again, lines: map[identity.TenantID]*line{}}
+// New returns an appender to the tables in a database.
+func New(e Engine) *Appender {
+	return &Appender{engine: e, lines: map[identity.TenantID]*line{}}
 }
 
 // Wait returns when nothing is appended any more. It may be called on nil.
@@ -102,6 +133,55 @@ func (c *Appender) Append(ctx context.Context, tenant identity.TenantID, next fu
 	case <-ctx.Done():
 		return fmt.Errorf("adding to the audit chain, perhaps done: %w", ctx.Err())
 	}
+}
+
+// Along runs a statement in the transaction of a record that is added at this
+// moment, or by itself if there is none. It returns how many rows it changed. A
+// statement must come to the same when it runs twice.
+func (c *Appender) Along(ctx context.Context, query string, args ...any) (rows int64, err error) {
+	p := &passenger{engine.Statement{Query: query, Args: args}, make(chan outcome, 1)}
+	c.mu.Lock()
+	c.along = append(c.along, p)
+	c.mu.Unlock()
+	short, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	out, known := p.wait(short)
+	if !known && !c.takeBack(p) {
+		if out, known = p.wait(ctx); !known {
+			return 0, fmt.Errorf("storing along with a record, perhaps done: %w", ctx.Err())
+		}
+	}
+	if known && !errors.Is(out.err, errAlone) {
+		return out.rows, out.err
+	}
+	return c.engine.Single(ctx, query, args...)
+}
+
+func (p *passenger) wait(ctx context.Context) (out outcome, known bool) {
+	select {
+	case out = <-p.done:
+		return out, true
+	case <-ctx.Done():
+		return outcome{}, false
+	}
+}
+
+// takeBack returns whether p was still waiting.
+func (c *Appender) takeBack(p *passenger) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := len(c.along)
+	c.along = slices.DeleteFunc(c.along, func(other *passenger) bool { return other == p })
+	return len(c.along) < before
+}
+
+// board returns those who wait to go along.
+func (c *Appender) board() []*passenger {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := slices.Clone(c.along[:min(len(c.along), batchSize)])
+	c.along = slices.Delete(c.along, 0, len(all))
+	return all
 }
 
 // run appends what waits until nothing does.
@@ -146,7 +226,7 @@ func (c *Appender) add(ctx context.Context, tenant identity.TenantID, l *line, b
 		if added {
 			return nil
 		}
-		if err != nil && !c.again(err, 0) {
+		if err != nil && !c.engine.Again(err, 0) {
 			return err
 		}
 		select {
@@ -175,18 +255,42 @@ func (c *Appender) try(ctx context.Context, tenant identity.TenantID, head audit
 	if head.Seq > 0 {
 		query, args = move, append(args, head.Seq, solid(head.Hash))
 	}
-	done, err := c.db.ExecContext(ctx, query+add, args...)
-	if err != nil {
-		return audit.Head{}, false, err
-	}
-	n, err := done.RowsAffected()
+	n, err := c.send(ctx, engine.Statement{Query: query + add, Args: args})
 	return end, err == nil && n == int64(len(batch)), err
+}
+
+// send runs a statement, and those that go along.
+func (c *Appender) send(ctx context.Context, s engine.Statement) (rows int64, err error) {
+	along := c.board()
+	if len(along) == 0 {
+		done, err := c.engine.Read().ExecContext(ctx, s.Query, s.Args...)
+		if err != nil {
+			return 0, err
+		}
+		return done.RowsAffected()
+	}
+	all := []engine.Statement{s}
+	for _, p := range along {
+		all = append(all, p.Statement)
+	}
+	each, err := c.engine.Together(ctx, all)
+	for i, p := range along {
+		if err != nil {
+			p.done <- outcome{err: errAlone}
+		} else {
+			p.done <- outcome{rows: each[i+1]}
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return each[0], nil
 }
 
 // end reads where the chain ends; the zero Head is that of a new one.
 func (c *Appender) end(ctx context.Context, tenant identity.TenantID) (audit.Head, error) {
 	var head audit.Head
-	err := c.db.QueryRowContext(ctx, findEnd, tenant).Scan(&head.Seq, &head.Hash)
+	err := c.engine.Read().QueryRowContext(ctx, findEnd, tenant).Scan(&head.Seq, &head.Hash)
 	if errors.Is(err, sql.ErrNoRows) {
 		return audit.Head{}, nil
 	}

@@ -36,6 +36,12 @@ var (
 	ErrDown = errors.New("the database server cannot be reached")
 )
 
+// Statement is a query and what it is given.
+type Statement struct {
+	Query string
+	Args  []any
+}
+
 // Prepared is a statement that runs often, ready to run.
 type Prepared interface {
 	QueryRowContext(ctx context.Context, args ...any) *sql.Row

@@ -63,7 +63,7 @@ func (db *DB) migrate(ctx context.Context, known []engine.Migration) (engine.Mig
 func (db *DB) prepare(ctx context.Context, text string) error {
 	for try := 0; ; try++ {
 		_, err := db.pool.ExecContext(ctx, text)
-		if err == nil || code(err) != "42P07" && code(err) != "42710" && !Again(err, try) {
+		if err == nil || code(err) != "42P07" && code(err) != "42710" && !db.Again(err, try) {
 			return err
 		}
 		if try > maxTries || Pause(ctx, try) != nil {

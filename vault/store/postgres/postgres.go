@@ -156,6 +156,37 @@ func (db *DB) Single(ctx context.Context, query string, args ...any) (rows int64
 	return rows, err
 }
 
+// Together runs statements in one transaction and one round trip, and returns
+// how many rows each changed. It does not try again.
+func (db *DB) Together(ctx context.Context, all []engine.Statement) ([]int64, error) {
+	conn, err := db.pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }() // back to the pool
+	each := make([]int64, len(all))
+	err = conn.Raw(func(driver any) error {
+		var batch pgx.Batch // what comes before one Sync is one transaction
+		for _, s := range all {
+			batch.Queue(s.Query, s.Args...)
+		}
+		own, ok := driver.(*stdlib.Conn)
+		if !ok {
+			return errors.New("a connection of another driver")
+		}
+		results := own.Conn().SendBatch(ctx, &batch)
+		for i := range each {
+			done, err := results.Exec()
+			if err != nil {
+				return errors.Join(err, results.Close())
+			}
+			each[i] = done.RowsAffected()
+		}
+		return results.Close()
+	})
+	return each, err
+}
+
 // bring does what writes, however often others come first.
 func (db *DB) bring(ctx context.Context, once func(ctx context.Context) error) error {
 	if err := ctx.Err(); err != nil {
@@ -169,7 +200,7 @@ func (db *DB) bring(ctx context.Context, once func(ctx context.Context) error) e
 	defer cancel()
 	for try := 0; ; try++ {
 		err := once(ctx)
-		if err == nil || !Again(err, try) {
+		if err == nil || !db.Again(err, try) {
 			return db.translate(err)
 		}
 		if Pause(ctx, try) != nil {
@@ -192,7 +223,7 @@ func (db *DB) transact(ctx context.Context, op func(ctx context.Context, tx *sql
 
 // Again reports whether what failed is worth trying again, after so many tries
 // that failed before.
-func Again(err error, tries int) bool {
+func (*DB) Again(err error, tries int) bool {
 	switch code(err) {
 	case "40001", "40P01": // serialization failure, deadlock
 		return tries < maxTries

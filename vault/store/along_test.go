@@ -1,0 +1,157 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/coatcheck-mcp/coatcheck/vault/audit"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/journal"
+	"github.com/coatcheck-mcp/coatcheck/vault/store"
+)
+
+// conclude stores the result of a write and its record at the same time, as the
+// guard does.
+func conclude(ctx context.Context, db *store.DB, e journal.Entry, next func(audit.Head) audit.Record) (finished, recorded error) {
+	var both sync.WaitGroup
+	both.Go(func() { recorded = db.AuditAppend(ctx, "acme", next) })
+	finished = db.JournalFinish(ctx, e.Key, e.Started, []byte("sealed"))
+	both.Wait()
+	return finished, recorded
+}
+
+func following(event string) func(audit.Head) audit.Record {
+	return func(head audit.Head) audit.Record {
+		return audit.Record{
+			Tenant: "acme", Head: audit.Head{Seq: head.Seq + 1, Hash: fmt.Appendf(nil, "hash of %d, %s", head.Seq+1, event)},
+			Prev: head.Hash, Time: now, Event: event, Body: []byte("{}"),
+		}
+	}
+}
+
+func begin(t testing.TB, db *store.DB, call string) journal.Entry {
+	t.Helper()
+	e := entry(call)
+	if _, fresh, err := db.JournalStart(t.Context(), e, false); err != nil || !fresh {
+		t.Fatal(fresh, err)
+	}
+	return e
+}
+
+func resultOf(t testing.TB, db *store.DB, e journal.Entry) string {
+	t.Helper()
+	e.Started = now.AddDate(1, 0, 0)
+	stands, fresh, err := db.JournalStart(t.Context(), e, false)
+	if err != nil || fresh {
+		t.Errorf("the entry is gone: %v", err)
+	}
+	return string(stands.Result)
+}
+
+// TestAResultGoesAlongWithItsRecord: on a server both are one transaction,
+// unless they miss each other.
+func TestAResultGoesAlongWithItsRecord(t *testing.T) {
+	url := engines["postgres"](t)
+	db := openAt(t, url)
+	server, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	for try := range 100 {
+		e := begin(t, db, fmt.Sprint(try))
+		if finished, recorded := conclude(t.Context(), db, e, following(e.Call)); finished != nil || recorded != nil {
+			t.Fatal(finished, recorded)
+		}
+		if got := resultOf(t, db, e); got != "sealed" {
+			t.Fatalf("the result is %q", got)
+		}
+		var same bool
+		const query = "SELECT j.xmin = a.xmin FROM journal j, audit a WHERE j.call = $1 AND a.event = $1"
+		if err := server.QueryRowContext(t.Context(), query, e.Call).Scan(&same); err != nil {
+			t.Fatal(err)
+		}
+		if same {
+			return
+		}
+	}
+	t.Error("they never met")
+}
+
+// TestAResultIsStoredWhateverBecomesOfTheRecord: others are faster, the record
+// panics, or the caller's result has gone.
+func TestAResultIsStoredWhateverBecomesOfTheRecord(t *testing.T) {
+	onEach(t, func(t *testing.T, db *store.DB) {
+		e := begin(t, db, "panic")
+		finished, recorded := conclude(t.Context(), db, e, func(audit.Head) audit.Record { panic("broken") })
+		if got := resultOf(t, db, e); finished != nil || recorded == nil || got != "sealed" {
+			t.Errorf("with a record that panics: %v, %v, %q", finished, recorded, got)
+		}
+		e = begin(t, db, "no record")
+		finished, recorded = conclude(t.Context(), db, e, func(head audit.Head) audit.Record {
+			r := following("bad")(head)
+			r.Seq = -1 // which the database refuses
+			return r
+		})
+		if got := resultOf(t, db, e); finished != nil || recorded == nil || got != "sealed" {
+			t.Errorf("with a record that is refused: %v, %v, %q", finished, recorded, got)
+		}
+		e = begin(t, db, "gone")
+		if err := db.JournalDrop(t.Context(), e.Key, e.Started); err != nil {
+			t.Fatal(err)
+		}
+		if finished, recorded = conclude(t.Context(), db, e, following("x")); finished == nil || recorded != nil {
+			t.Errorf("with nothing in the journal: %v, %v", finished, recorded)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if finished, recorded = conclude(ctx, db, e, following("y")); !errors.Is(finished, context.Canceled) || !errors.Is(recorded, context.Canceled) {
+			t.Errorf("for somebody who has gone: %v, %v", finished, recorded)
+		}
+	})
+}
+
+// TestResultsOfManyReplicas: several vaults store results and records at the
+// same time, so that each finds others faster.
+func TestResultsOfManyReplicas(t *testing.T) {
+	for name, at := range engines {
+		if name == "memory" {
+			continue // is private to one
+		}
+		t.Run(name, func(t *testing.T) {
+			url := at(t)
+			const stores, writers, times = 3, 8, 10
+			var wg sync.WaitGroup
+			for s := range stores {
+				db := openAt(t, url)
+				for w := range writers {
+					wg.Go(func() {
+						for i := range times {
+							e := begin(t, db, fmt.Sprint(s, " ", w, " ", i))
+							if finished, recorded := conclude(t.Context(), db, e, following(e.Call)); finished != nil || recorded != nil {
+								t.Error(finished, recorded)
+							}
+						}
+					})
+				}
+			}
+			wg.Wait()
+			db := openAt(t, url)
+			all, err := db.AuditRead(t.Context(), "acme", 0, 1000)
+			if err != nil || len(all) != stores*writers*times {
+				t.Fatalf("%d records, %v", len(all), err)
+			}
+			for i, r := range all {
+				if r.Seq != int64(i)+1 || i > 0 && string(r.Prev) != string(all[i-1].Hash) {
+					t.Fatalf("record %d is %+v", i+1, r)
+				}
+				if got := resultOf(t, db, entry(r.Event)); got != "sealed" {
+					t.Errorf("the result of %s is %q", r.Event, got)
+				}
+			}
+		})
+	}
+}

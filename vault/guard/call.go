@@ -27,15 +27,15 @@ type Op[T any] struct {
 	Page string
 	// Input are the arguments of a write: sent again, it must have the same.
 	Input any
-	// Run acts. It runs at most once. A write may have read in vain when it turns
-	// out that it was begun before.
+	// Run acts. It runs at most once. A write may turn out to have been begun
+	// before, by another vault; then Run is stopped and has read in vain.
 	Run func(ctx context.Context, w *Wiki) (T, error)
 	// Settle makes the call a write. It is asked when a write was begun at
 	// started and nobody knows whether it happened: it finds out, completes
 	// it where Confluence refuses a second time by itself, and returns the
 	// result. An error of the code Conflict, and one that wraps [ErrRefused],
 	// says that the write certainly did not happen; any other that it cannot
-	// tell.
+	// tell. What Run found proves something only if [Wiki.Ours].
 	Settle func(ctx context.Context, w *Wiki, started time.Time) (T, error)
 	// Check tells a person how to find out what became of an unknown write.
 	Check string
@@ -192,7 +192,7 @@ func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any
 	if record := func() { stored = d.cfg.Audit.Record(ctx, entry) }; rec.store == nil {
 		record()
 	} else {
-		together(func() { rec.store(ctx) }, record) // in this order, as the store may wait for the record
+		together(func() { rec.store(ctx) }, record) // which begins a little later, so that the store can take both at once
 	}
 	if stored != nil {
 		d.cfg.Log.Error("the audit record was not stored, so the answer is withheld", "err", stored,

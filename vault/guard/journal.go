@@ -72,85 +72,63 @@ func (d *Door) begun(ctx context.Context, rec *record, a action, e journal.Entry
 	if err != nil {
 		return nil, err
 	}
-	n := d.note(ctx, e, !rec.caller.Replayed)
-	if out, made, err := d.make(ctx, w, a, n); made {
+	out, n, err := d.make(ctx, w, a, e)
+	if n.Free() {
 		return out, err
 	}
 	switch {
-	case n.err != nil && rec.begun:
-		return nil, unknown(n.err, a)
-	case n.err != nil:
-		return nil, unnoted(n.err)
+	case n.Err != nil && rec.begun:
+		return nil, unknown(n.Err, a)
+	case n.Err != nil:
+		return nil, unnoted(n.Err)
 	}
 	rec.begun = true
 	switch {
-	case !bytes.Equal(n.stands.Print, e.Print):
+	case !bytes.Equal(n.Stands.Print, e.Print):
 		return nil, usererr.New(usererr.Unknown, "This call was begun earlier by another sign-in or with other arguments", a.check)
-	case n.stands.Result != nil:
+	case n.Stands.Result != nil:
 		rec.details = append(rec.details, "sent again: the stored result")
-		return d.stored(rec, a, n.stands)
+		return d.stored(rec, a, n.Stands)
 	}
 	rec.details = append(rec.details, "sent again: settled")
-	return d.settle(ctx, w, a, n.stands)
-}
-
-// noting is a write on its way into the journal.
-type noting struct {
-	done   chan struct{} // closed when the rest is known
-	stands journal.Entry
-	fresh  bool
-	err    error
-	broken any // what it panicked with
-}
-
-// note begins to note a write.
-func (d *Door) note(ctx context.Context, e journal.Entry, replace bool) *noting {
-	n := &noting{done: make(chan struct{})}
-	go func() { // ends with ctx
-		defer close(n.done)
-		defer func() { n.broken = recover() }()
-		n.stands, n.fresh, n.err = d.cfg.Journal.JournalStart(ctx, e, replace)
-	}()
-	return n
-}
-
-// free reports whether the write is noted and may be made, once that is known.
-// A panic of the journal is the caller's.
-func (n *noting) free() bool {
-	if <-n.done; n.broken != nil {
-		panic(n.broken)
-	}
-	return n.err == nil && n.fresh
+	return d.settle(ctx, w, a, n.Stands)
 }
 
 // make makes the write if it is a new one. What it reads before, it reads while
 // the write is noted; nothing is sent until that is done. Three eighths of the
 // time are kept for finding out what became of it.
-func (d *Door) make(ctx context.Context, w *Wiki, a action, n *noting) (out any, made bool, err error) {
-	if w.rec.caller.Replayed && !n.free() {
-		return nil, false, nil
+func (d *Door) make(ctx context.Context, w *Wiki, a action, e journal.Entry) (any, *journal.Noting, error) {
+	sending, cancel := a.sending(ctx)
+	defer cancel()
+	n := journal.Note(ctx, d.cfg.Journal, e, !w.rec.caller.Replayed, cancel)
+	if w.rec.caller.Replayed && !n.Free() {
+		return nil, n, nil
 	}
 	before := *w.rec
 	w.noting = n
-	sending, cancel := a.sending(ctx)
-	out, err = a.run(sending, w)
+	out, err := a.run(sending, w)
 	failpoint.Reach(failpoint.WriteMade)
 	late := sending.Err() != nil && w.wrote && !errors.Is(err, ErrRefused)
 	cancel()
 	w.noting = nil
-	if !n.free() {
+	if !n.Free() {
 		*w.rec, w.seen = before, nil // it has only read
-		return nil, false, nil
+		return nil, n, nil
 	}
-	w.rec.begun = true
+	w.rec.begun, w.ours = true, true
 	if err != nil && (late || confluence.Unsure(err)) {
 		w.rec.details = append(w.rec.details, "outcome unclear: settled")
-		out, err = d.settle(ctx, w, a, n.stands)
-		return out, true, err
+		out, err = d.settle(ctx, w, a, e)
+		return out, n, err
 	}
-	out, err = d.finish(ctx, w, n.stands, out, err)
-	return out, true, err
+	out, err = d.finish(ctx, w, e, out, err)
+	return out, n, err
 }
+
+// Ours reports, to a Settle, whether it was the Run of this very call that may
+// have made the write. Otherwise another vault may have, and what Run found is
+// of no account: it may have read in vain, after that.
+func (w *Wiki) Ours() bool { return w.ours }
 
 // noted returns once the write of this call is noted, or why nothing may be
 // sent.
@@ -158,16 +136,20 @@ func (w *Wiki) noted(ctx context.Context) error {
 	if w.noting == nil {
 		return nil
 	}
+	var err error
 	select {
-	case <-w.noting.done:
-		if w.noting.free() {
+	case <-w.noting.Known():
+		if w.noting.Free() {
 			failpoint.Reach(failpoint.WriteNoted)
 			w.noting = nil
 			return nil
 		}
 	case <-ctx.Done():
+		if err = context.Cause(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			return errors.Join(ErrRefused, err) // whoever ended it knows why
+		}
 	}
-	return errors.Join(ErrRefused, unnoted(ctx.Err()))
+	return errors.Join(ErrRefused, unnoted(err))
 }
 
 func unnoted(err error) error {

@@ -3,6 +3,7 @@ package guard_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -97,7 +98,13 @@ func TestOutcomes(t *testing.T) {
 }
 
 func TestAnUnfinishedWriteIsSettledNotMade(t *testing.T) {
-	r, w := newRig(t), writing{run: func(context.Context) (string, error) { panic("killed") }, settle: gives("found", nil)}
+	r := newRig(t)
+	w := writing{settle: gives("found", nil), run: func(context.Context) (string, error) {
+		for !r.journal.has(journal.Key{Device: "d", Stream: "st", Call: "7"}) {
+			runtime.Gosched()
+		}
+		panic("killed")
+	}}
 	func() {
 		defer func() { _ = recover() }()
 		_, _ = guard.Do(as(t, ada()), r.Door, w.op("x"))
@@ -244,7 +251,12 @@ func (r *rig) creating() guard.Op[string] {
 			p, err := pages.Create(ctx, w, pages.New{Space: "OPS", Title: "T"})
 			return p.ID, err
 		},
-		Settle: func(context.Context, *guard.Wiki, time.Time) (string, error) { return "settled", nil },
+		Settle: func(_ context.Context, w *guard.Wiki, _ time.Time) (string, error) {
+			if w.Ours() {
+				return "settled what was made here", nil
+			}
+			return "settled", nil
+		},
 	}
 }
 
@@ -315,6 +327,31 @@ func TestNothingIsSentBeforeItIsNoted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhatWasMadeHereIsOurs: settling may go by what Run found.
+func TestWhatWasMadeHereIsOurs(t *testing.T) {
+	r := newRig(t)
+	op := r.creating()
+	r.answers["POST /api/v2/pages"] = "!"
+	if got, err := guard.Do(as(t, ada()), r.Door, op); got != "settled what was made here" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestRunIsStopped when the write may not be made.
+func TestRunIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.journal.failing = "start"
+		w, began := writing{run: func(ctx context.Context) (string, error) {
+			<-ctx.Done()
+			return "", ctx.Err()
+		}}, time.Now()
+		if _, err := guard.Do(as(t, ada()), r.Door, w.op("x")); usererr.CodeOf(err) != usererr.Unavailable || time.Since(began) > time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
 }
 
 // TestTheJournalHangs: a write is not sent when the time for sending is over.

@@ -155,6 +155,13 @@ type memory struct {
 	cleaned int
 }
 
+func (m *memory) has(key journal.Key) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.all[key]
+	return ok
+}
+
 func (m *memory) fails(method string) error {
 	if m.failing == method {
 		return errors.New("SECRET-INTERNAL: the disk is full")

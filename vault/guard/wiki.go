@@ -12,6 +12,7 @@ import (
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence"
 	"github.com/coatcheck-mcp/coatcheck/vault/confluence/people"
 	"github.com/coatcheck-mcp/coatcheck/vault/grant"
+	"github.com/coatcheck-mcp/coatcheck/vault/guard/journal"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/sites"
 	"github.com/coatcheck-mcp/coatcheck/vault/policy"
 )
@@ -34,10 +35,11 @@ type Wiki struct {
 	client *confluence.Client
 
 	refreshed bool
-	noting    *noting  // of a write, which is not sent before that is done; else nil
-	wrote     bool     // a write was sent
-	labels    bool     // pages are read with their labels
-	seen      []string // keys of the spaces whose objects were returned
+	noting    *journal.Noting // of a write, which is not sent before that is done; else nil
+	ours      bool            // see [Wiki.Ours]
+	wrote     bool            // a write was sent
+	labels    bool            // pages are read with their labels
+	seen      []string        // keys of the spaces whose objects were returned
 }
 
 // enter makes sure that the caller may still act, fetches a token and chooses

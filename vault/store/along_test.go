@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/journal"
@@ -112,6 +113,69 @@ func TestAResultIsStoredWhateverBecomesOfTheRecord(t *testing.T) {
 			t.Errorf("for somebody who has gone: %v, %v", finished, recorded)
 		}
 	})
+}
+
+// TestARecordIsStoredWhateverBecomesOfTheResult: the server refuses the result,
+// or somebody keeps it locked, which holds up nobody for long.
+func TestARecordIsStoredWhateverBecomesOfTheResult(t *testing.T) {
+	url := engines["postgres"](t)
+	db, other := openAt(t, url), openAt(t, url)
+	server, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Close() }()
+	for _, query := range []string{
+		"CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END; $$",
+		"CREATE TRIGGER no BEFORE UPDATE ON journal FOR EACH ROW WHEN (OLD.call = 'refused') EXECUTE FUNCTION no()",
+	} {
+		if _, err := server.ExecContext(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 20 { // most of which go together
+		e := begin(t, db, "refused")
+		if finished, recorded := conclude(t.Context(), db, e, following("x")); finished == nil || recorded != nil {
+			t.Errorf("with a result that is refused: %v, %v", finished, recorded)
+		}
+		if err := db.JournalDrop(t.Context(), e.Key, e.Started); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := begin(t, db, "locked")
+	tx, err := server.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.ExecContext(t.Context(), "SELECT 1 FROM journal WHERE call = 'locked' FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		finished, _ := conclude(t.Context(), db, e, following("y"))
+		ended <- finished
+	}()
+	time.Sleep(100 * time.Millisecond)
+	// Neither another vault nor, soon, this one has to wait for that.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := other.AuditAppend(ctx, "acme", following("of another vault")); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := db.AuditAppend(ctx, "acme", following("later")); err != nil {
+		t.Error(err)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("once the lock is gone: %v", err)
+	}
+	if got := resultOf(t, db, e); got != "sealed" {
+		t.Errorf("the result is %q", got)
+	}
 }
 
 // TestResultsOfManyReplicas: several vaults store results and records at the

@@ -5,6 +5,7 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -21,9 +22,13 @@ import (
 
 const (
 	batchSize = 64
-	// patience is how long what goes along with a record waits for one.
-	patience = time.Millisecond
-	timeout  = 10 * time.Second
+	// What goes along with a record waits so long for one, and so many times that
+	// while records are under way: its own may come after them.
+	patience     = time.Millisecond
+	patientTimes = 50
+	// alongTimeout limits how long what goes along can hold up a record.
+	alongTimeout = 2 * time.Second
+	timeout      = 10 * time.Second
 	// Other replicas may be faster so many times before a record is given up.
 	maxTries = 100
 
@@ -42,17 +47,15 @@ const (
 		WHERE EXISTS (SELECT 1 FROM moved) ORDER BY seq`
 )
 
-var (
-	errCrowded = errors.New("other replicas were always faster to add to the audit chain")
-	errAlone   = errors.New("the record that this went along with was not added")
-)
+var errCrowded = errors.New("other replicas were always faster to add to the audit chain")
 
 // Engine is what an appender needs of a database. Its methods may be called
 // from many goroutines.
 type Engine interface {
 	Read() *sql.DB
 	// Together runs statements in one transaction and one round trip, and
-	// returns how many rows each changed.
+	// returns how many rows each changed. [engine.ErrUndone] is in the chain of
+	// an error if nothing was changed for certain.
 	Together(ctx context.Context, all []engine.Statement) ([]int64, error)
 	// Single runs one statement, as often as it is worth it.
 	Single(ctx context.Context, query string, args ...any) (rows int64, err error)
@@ -78,8 +81,8 @@ type passenger struct {
 }
 
 type outcome struct {
-	rows int64
-	err  error // errAlone if nothing was done
+	rows  int64
+	alone bool // it was not done, or nobody knows: it has to go by itself
 }
 
 // line is what waits for one chain.
@@ -143,27 +146,42 @@ func (c *Appender) Along(ctx context.Context, query string, args ...any) (rows i
 	c.mu.Lock()
 	c.along = append(c.along, p)
 	c.mu.Unlock()
-	short, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	out, known := p.wait(short)
+	out, known := p.wait(ctx, patience)
+	for n := 1; n < patientTimes && !known && c.busy(); n++ {
+		out, known = p.wait(ctx, patience)
+	}
 	if !known && !c.takeBack(p) {
-		if out, known = p.wait(ctx); !known {
-			return 0, fmt.Errorf("storing along with a record, perhaps done: %w", ctx.Err())
+		if out, known = p.wait(ctx, timeout); !known {
+			return 0, fmt.Errorf("storing along with a record, perhaps done: %w", cmp.Or(ctx.Err(), context.DeadlineExceeded))
 		}
 	}
-	if known && !errors.Is(out.err, errAlone) {
-		return out.rows, out.err
+	if known && !out.alone {
+		return out.rows, nil
 	}
 	return c.engine.Single(ctx, query, args...)
 }
 
-func (p *passenger) wait(ctx context.Context) (out outcome, known bool) {
+func (p *passenger) wait(ctx context.Context, limit time.Duration) (out outcome, known bool) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	select {
 	case out = <-p.done:
 		return out, true
 	case <-ctx.Done():
 		return outcome{}, false
 	}
+}
+
+// busy reports whether records are under way.
+func (c *Appender) busy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.lines {
+		if l.busy {
+			return true
+		}
+	}
+	return false
 }
 
 // takeBack returns whether p was still waiting.
@@ -259,32 +277,46 @@ func (c *Appender) try(ctx context.Context, tenant identity.TenantID, head audit
 	return end, err == nil && n == int64(len(batch)), err
 }
 
-// send runs a statement, and those that go along.
+// send runs the statement of a batch, with those that go along if it can be.
 func (c *Appender) send(ctx context.Context, s engine.Statement) (rows int64, err error) {
-	along := c.board()
-	if len(along) == 0 {
-		done, err := c.engine.Read().ExecContext(ctx, s.Query, s.Args...)
-		if err != nil {
-			return 0, err
-		}
-		return done.RowsAffected()
-	}
-	all := []engine.Statement{s}
-	for _, p := range along {
-		all = append(all, p.Statement)
-	}
-	each, err := c.engine.Together(ctx, all)
-	for i, p := range along {
-		if err != nil {
-			p.done <- outcome{err: errAlone}
-		} else {
-			p.done <- outcome{rows: each[i+1]}
+	if along := c.board(); len(along) > 0 {
+		rows, err = c.sendAlong(ctx, s, along)
+		if !errors.Is(err, engine.ErrUndone) {
+			return rows, err
 		}
 	}
+	done, err := c.engine.Read().ExecContext(ctx, s.Query, s.Args...)
 	if err != nil {
 		return 0, err
 	}
-	return each[0], nil
+	return done.RowsAffected()
+}
+
+// sendAlong runs what goes along first: where that has to wait for a lock, other
+// replicas can add to the chain.
+func (c *Appender) sendAlong(ctx context.Context, s engine.Statement, along []*passenger) (rows int64, err error) {
+	each := make([]int64, 0, len(along)+1)
+	defer func() {
+		for i, p := range along {
+			if len(each) == len(along)+1 {
+				p.done <- outcome{rows: each[i]}
+			} else {
+				p.done <- outcome{alone: true}
+			}
+		}
+	}()
+	all := make([]engine.Statement, 0, len(along)+1)
+	for _, p := range along {
+		all = append(all, p.Statement)
+	}
+	ctx, cancel := context.WithTimeout(ctx, alongTimeout)
+	defer cancel()
+	done, err := c.engine.Together(ctx, append(all, s))
+	if err != nil {
+		return 0, err
+	}
+	each = done
+	return each[len(along)], nil
 }
 
 // end reads where the chain ends; the zero Head is that of a new one.

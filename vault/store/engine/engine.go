@@ -29,6 +29,8 @@ var (
 	ErrCorrupt = errors.New("the database is damaged")
 	// ErrReadOnly says that the database may not be written.
 	ErrReadOnly = errors.New("the database is read-only")
+	// ErrUndone says that the write did not happen for certain.
+	ErrUndone = errors.New("nothing was written")
 	// ErrClosed says that the database was closed; the write did not happen.
 	ErrClosed = errors.New("the database is closed")
 	// ErrDown says that the server cannot be reached. A write may have

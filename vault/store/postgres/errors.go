@@ -24,6 +24,13 @@ func code(err error) string {
 	return ""
 }
 
+// undone reports whether the server said that it rolled back. It may not know
+// (40003), or be about to go.
+func undone(err error) bool {
+	c := code(err)
+	return c != "" && c != "40003" && !errors.Is(kind(err), engine.ErrDown)
+}
+
 // kind sorts an error by its SQLSTATE (PostgreSQL, Appendix A). Nil is one that
 // this package has no word for.
 func kind(err error) error {

@@ -157,7 +157,8 @@ func (db *DB) Single(ctx context.Context, query string, args ...any) (rows int64
 }
 
 // Together runs statements in one transaction and one round trip, and returns
-// how many rows each changed. It does not try again.
+// how many rows each changed. It does not try again. [engine.ErrUndone] is in
+// the chain of what the server refused.
 func (db *DB) Together(ctx context.Context, all []engine.Statement) ([]int64, error) {
 	conn, err := db.pool.Conn(ctx)
 	if err != nil {
@@ -184,6 +185,9 @@ func (db *DB) Together(ctx context.Context, all []engine.Statement) ([]int64, er
 		}
 		return results.Close()
 	})
+	if undone(err) {
+		err = errors.Join(engine.ErrUndone, err)
+	}
 	return each, err
 }
 

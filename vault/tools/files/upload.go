@@ -73,7 +73,6 @@ func asking(ctx context.Context, in any) context.Context {
 type sending struct {
 	in       uploadIn
 	set      *tool.Set
-	begun    bool // here, and not by another vault
 	complete bool // all of it was sent
 }
 
@@ -101,7 +100,6 @@ func (u *sending) run(ctx context.Context, w *guard.Wiki) (uploadOut, error) {
 			"The page has a file "+name+" already", "Set new_version to true if the person wants it replaced, or give another name"),
 			fmt.Sprintf("The other file: %s (version %d, %d bytes)", before[0].ID, before[0].Version, before[0].Size))
 	}
-	u.begun = true
 	var made files.File
 	made, u.complete, err = files.Upload(ctx, w, page, files.New{
 		Name: name, MediaType: mediaType(name), Comment: u.in.Comment, Minor: u.in.MinorEdit, Version: u.in.NewVersion,
@@ -181,7 +179,7 @@ func (u *sending) settle(ctx context.Context, w *guard.Wiki, started time.Time) 
 			return attached(page, f), nil
 		}
 	}
-	if u.begun && !u.complete {
+	if w.Ours() && !u.complete {
 		return uploadOut{}, usererr.Wrap(guard.ErrRefused, usererr.Unavailable, "The upload did not come to its end; nothing was attached", "Try again")
 	}
 	return uploadOut{}, usererr.New(usererr.Unknown, "The file is not there, but Confluence may still be at it", "Look again in a minute")

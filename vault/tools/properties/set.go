@@ -160,7 +160,7 @@ func (s *setting) settle(ctx context.Context, w *guard.Wiki, _ time.Time) (setOu
 	if err != nil {
 		return setOut{}, err
 	}
-	same := s.before != nil && s.before.Version == now.Version && s.before.ID == now.ID
+	same := w.Ours() && s.before != nil && s.before.Version == now.Version && s.before.ID == now.ID
 	switch {
 	case s.in.Delete && now.Version == 0:
 		return s.done(page, 0), nil

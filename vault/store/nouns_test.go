@@ -213,6 +213,26 @@ func TestAudit(t *testing.T) {
 	})
 }
 
+// crowd does something from many goroutines on several stores of one database,
+// as several processes do, each time under another name, and returns how often.
+func crowd(t *testing.T, url string, do func(db *store.DB, name string)) int {
+	t.Helper()
+	const stores, writers, times = 3, 8, 10
+	var all sync.WaitGroup
+	for s := range stores {
+		db := openAt(t, url)
+		for w := range writers {
+			all.Go(func() {
+				for i := range times {
+					do(db, fmt.Sprint(s, " ", w, " ", i))
+				}
+			})
+		}
+	}
+	all.Wait()
+	return stores * writers * times
+}
+
 // TestAuditHasNoGaps appends from many goroutines to several stores of one
 // database, as several processes do.
 func TestAuditHasNoGaps(t *testing.T) {
@@ -222,21 +242,9 @@ func TestAuditHasNoGaps(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			url := at(t)
-			const stores, writers, times = 3, 8, 10
-			var wg sync.WaitGroup
-			for s := range stores {
-				db := openAt(t, url)
-				for w := range writers {
-					wg.Go(func() {
-						for i := range times {
-							appendRecord(t, db, "acme", fmt.Sprint(s, " ", w, " ", i))
-						}
-					})
-				}
-			}
-			wg.Wait()
+			times := crowd(t, url, func(db *store.DB, name string) { appendRecord(t, db, "acme", name) })
 			all, err := openAt(t, url).AuditRead(t.Context(), "acme", 0, 1000)
-			if err != nil || len(all) != stores*writers*times {
+			if err != nil || len(all) != times {
 				t.Fatalf("%d records, %v", len(all), err)
 			}
 			seen, prev := map[string]bool{}, ""

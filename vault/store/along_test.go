@@ -155,7 +155,16 @@ func TestARecordIsStoredWhateverBecomesOfTheResult(t *testing.T) {
 		finished, _ := conclude(t.Context(), db, e, following("y"))
 		ended <- finished
 	}()
-	time.Sleep(100 * time.Millisecond)
+	for waits := 0; waits == 0; time.Sleep(time.Millisecond) {
+		if err := server.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted").Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("it did not wait for the lock: %v", err)
+		default:
+		}
+	}
 	// Neither another vault nor, soon, this one has to wait for that.
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second/2)
 	defer cancel()

@@ -178,13 +178,9 @@ func (w *writer) transact(group []*operation) error {
 	if err != nil {
 		return fmt.Errorf("beginning a transaction: %w", translate(err))
 	}
-	run := w.perform
-	if len(group) == 1 {
-		run = w.alone
-	}
-	ran := 0
+	alone, ran := len(group) == 1, 0
 	for _, op := range group {
-		op.err = run(op, tx)
+		op.err = w.perform(op, tx, alone)
 		if errors.Is(op.err, errAborted) {
 			_ = tx.Rollback() // there may be nothing left to roll back
 			return op.err
@@ -203,23 +199,16 @@ func (w *writer) transact(group []*operation) error {
 	return nil
 }
 
-// alone runs the only operation of a transaction, which needs no savepoint:
-// what it did goes with the transaction if it fails.
-func (w *writer) alone(op *operation, tx *sql.Tx) error {
+// perform runs one operation in its savepoint. One that is alone in its
+// transaction needs none: what it did goes with that if it fails.
+func (w *writer) perform(op *operation, tx *sql.Tx, alone bool) error {
 	op.mu.Lock()
 	defer op.mu.Unlock()
 	if op.left {
 		return context.Canceled // nobody hears this
 	}
-	return translate(call(op, tx))
-}
-
-// perform runs one operation in its savepoint.
-func (w *writer) perform(op *operation, tx *sql.Tx) error {
-	op.mu.Lock()
-	defer op.mu.Unlock()
-	if op.left {
-		return context.Canceled // nobody hears this
+	if alone {
+		return translate(call(op, tx))
 	}
 	if err := w.exec(tx, savepoint); err != nil {
 		return fmt.Errorf("%w: %w", errAborted, err)

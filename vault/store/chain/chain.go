@@ -295,14 +295,14 @@ func (c *Appender) send(ctx context.Context, s engine.Statement) (rows int64, er
 // sendAlong runs what goes along first: where that has to wait for a lock, other
 // replicas can add to the chain.
 func (c *Appender) sendAlong(ctx context.Context, s engine.Statement, along []*passenger) (rows int64, err error) {
-	each := make([]int64, 0, len(along)+1)
+	var each []int64 // nil unless all went well
 	defer func() {
 		for i, p := range along {
-			if len(each) == len(along)+1 {
-				p.done <- outcome{rows: each[i]}
-			} else {
-				p.done <- outcome{alone: true}
+			out := outcome{alone: true}
+			if each != nil {
+				out = outcome{rows: each[i]}
 			}
+			p.done <- out
 		}
 	}()
 	all := make([]engine.Statement, 0, len(along)+1)

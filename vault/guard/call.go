@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/failpoint"
@@ -188,11 +187,11 @@ func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any
 		entry.Answered = out
 	}
 	failpoint.Reach(failpoint.CallDone)
-	var stored error
+	stored := errors.New("no record was made")
 	if record := func() { stored = d.cfg.Audit.Record(ctx, entry) }; rec.store == nil {
 		record()
 	} else {
-		together(func() { rec.store(ctx) }, record) // which begins a little later, so that the store can take both at once
+		rec.store(ctx, record)
 	}
 	if stored != nil {
 		d.cfg.Log.Error("the audit record was not stored, so the answer is withheld", "err", stored,
@@ -208,23 +207,6 @@ func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any
 		return nil, &recorded{err}
 	}
 	return out, nil
-}
-
-// together does both at the same time; a panic of either is the caller's.
-func together(one, other func()) {
-	var both sync.WaitGroup
-	var failed any
-	both.Go(func() {
-		defer func() { failed = recover() }()
-		other()
-	})
-	func() {
-		defer both.Wait()
-		one()
-	}()
-	if failed != nil {
-		panic(failed)
-	}
 }
 
 // live refuses for a session that has ended.
@@ -286,7 +268,7 @@ type record struct {
 	details  []string
 	withheld int
 	begun    bool                  // a write may have been made, now or when the call came before
-	store    func(context.Context) // puts the result of a write into the journal; nil for none
+	store    func(ctx context.Context, record func()) // puts the result of a write into the journal, and calls record; nil for none
 }
 
 func newRecord(ctx context.Context, caller identity.Caller, tool string, rules *policy.Policy) *record {

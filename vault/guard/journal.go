@@ -199,9 +199,11 @@ func (d *Door) finish(ctx context.Context, w *Wiki, e journal.Entry, out any, fa
 		return nil, errors.Join(errors.New("encoding a journal entry"), err)
 	}
 	sealed, err := d.cfg.JournalBox.Seal(plain, e.Place())
-	w.rec.store = func(ctx context.Context) {
+	w.rec.store = func(ctx context.Context, record func()) {
 		if err == nil {
-			err = d.cfg.Journal.JournalFinish(ctx, e.Key, e.Started, sealed)
+			err = d.cfg.Journal.JournalFinish(ctx, e.Key, e.Started, sealed, record)
+		} else {
+			record()
 		}
 		if err != nil {
 			// The change is made. Settling finds it if the call comes again.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/guard/journal"
@@ -62,12 +63,14 @@ func (db *DB) JournalStart(ctx context.Context, e journal.Entry, replace bool) (
 
 // JournalFinish implements [journal.Journal]. It fails if the entry has gone or
 // given way to another.
-func (db *DB) JournalFinish(ctx context.Context, key journal.Key, started time.Time, result []byte) error {
-	store := db.engine.Single
-	if db.chains != nil { // the call is put on record at the same moment
-		store = db.chains.Along
+func (db *DB) JournalFinish(ctx context.Context, key journal.Key, started time.Time, result []byte, record func()) (err error) {
+	var n int64
+	values := []any{key.Device, key.Stream, key.Call, millis(started), notNull(result)}
+	if db.chains != nil {
+		n, err = db.chains.Along(ctx, record, journalFinish, values...)
+	} else { // what is written at the same time is one commit
+		together(func() { n, err = db.engine.Single(ctx, journalFinish, values...) }, record)
 	}
-	n, err := store(ctx, journalFinish, key.Device, key.Stream, key.Call, millis(started), notNull(result))
 	if err == nil && n == 0 {
 		return errNotInJournal
 	}
@@ -96,4 +99,21 @@ func (db *DB) JournalClean(ctx context.Context, before time.Time) (int64, error)
 		return err
 	})
 	return n, err
+}
+
+// together does both at the same time; a panic of either is the caller's.
+func together(one, other func()) {
+	var both sync.WaitGroup
+	var failed any
+	both.Go(func() {
+		defer func() { failed = recover() }()
+		other()
+	})
+	func() {
+		defer both.Wait()
+		one()
+	}()
+	if failed != nil {
+		panic(failed)
+	}
 }

@@ -308,14 +308,14 @@ func TestJournal(t *testing.T) {
 		second.Started, second.Print, second.Person = now.Add(time.Second), []byte{9}, "p_bob"
 		start(first, false, first, true)
 		start(second, false, first, false)
-		if err := db.JournalFinish(ctx, first.Key, second.Started, []byte("forged")); err == nil {
+		if err := db.JournalFinish(ctx, first.Key, second.Started, []byte("forged"), func() {}); err == nil {
 			t.Error("finished by another start")
 		}
 		if err := db.JournalDrop(ctx, first.Key, second.Started); err != nil {
 			t.Error(err)
 		}
 		start(second, false, first, false) // neither touched it
-		if err := db.JournalFinish(ctx, first.Key, first.Started, []byte("sealed")); err != nil {
+		if err := db.JournalFinish(ctx, first.Key, first.Started, []byte("sealed"), func() {}); err != nil {
 			t.Error(err)
 		}
 		if err := db.JournalDrop(ctx, first.Key, first.Started); err != nil {

@@ -296,7 +296,8 @@ func (j *notes) JournalStart(_ context.Context, e journal.Entry, replace bool) (
 	return e, true, nil
 }
 
-func (j *notes) JournalFinish(_ context.Context, key journal.Key, started time.Time, result []byte) error {
+func (j *notes) JournalFinish(_ context.Context, key journal.Key, started time.Time, result []byte, record func()) error {
+	record()
 	j.at("journal finish")
 	j.mu.Lock()
 	e, ok := j.all[key]

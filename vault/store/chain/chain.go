@@ -5,7 +5,6 @@
 package chain
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -22,10 +21,6 @@ import (
 
 const (
 	batchSize = 64
-	// What goes along with a record waits so long for one, and so many times that
-	// while records are under way: its own may come after them.
-	patience     = time.Millisecond
-	patientTimes = 50
 	// alongTimeout limits how long what goes along can hold up a record.
 	alongTimeout = 2 * time.Second
 	timeout      = 10 * time.Second
@@ -112,6 +107,7 @@ func (c *Appender) Wait() {
 
 // Append adds the record that next makes of the end of tenant's chain; next may
 // run more than once. When ctx ends first, the record may be added all the same.
+// What was begun is not stopped by a cancellation, only at the deadline of ctx.
 func (c *Appender) Append(ctx context.Context, tenant identity.TenantID, next func(audit.Head) audit.Record) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -123,12 +119,13 @@ func (c *Appender) Append(ctx context.Context, tenant identity.TenantID, next fu
 		l = &line{}
 		c.lines[tenant] = l // tenants are few: those of the settings
 	}
-	l.waiting = append(l.waiting, a)
 	if !l.busy {
 		l.busy = true
-		life := context.WithoutCancel(ctx)
-		c.running.Go(func() { c.run(life, tenant, l) }) // ends when nobody waits
+		c.running.Add(1)
+		c.mu.Unlock()
+		return c.first(ctx, tenant, l, a)
 	}
+	l.waiting = append(l.waiting, a)
 	c.mu.Unlock()
 	select {
 	case err := <-a.done:
@@ -138,50 +135,46 @@ func (c *Appender) Append(ctx context.Context, tenant identity.TenantID, next fu
 	}
 }
 
-// Along runs a statement in the transaction of a record that is added at this
-// moment, or by itself if there is none. It returns how many rows it changed. A
-// statement must come to the same when it runs twice.
-func (c *Appender) Along(ctx context.Context, query string, args ...any) (rows int64, err error) {
+// first appends where nobody else does, by itself: to wake a goroutine for that
+// costs a call more than making the record. Those who have come meanwhile do not
+// wait for it.
+func (c *Appender) first(ctx context.Context, tenant identity.TenantID, l *line, a *addition) error {
+	defer c.running.Done()
+	life := context.WithoutCancel(ctx)
+	until, ok := ctx.Deadline()
+	if !ok {
+		until = time.Now().Add(timeout)
+	}
+	bounded, cancel := context.WithDeadline(life, until)
+	defer cancel()
+	err := c.add(bounded, tenant, l, []*addition{a})
+	if batch := c.next(l); len(batch) > 0 {
+		c.running.Go(func() { c.run(life, tenant, l, batch) }) // ends when nobody waits
+	}
+	return err
+}
+
+// Along calls record, and runs a statement in the transaction of what that
+// appends, or by itself if it appends nothing. It returns how many rows the
+// statement changed. One that runs twice must come to the same.
+func (c *Appender) Along(ctx context.Context, record func(), query string, args ...any) (rows int64, err error) {
 	p := &passenger{engine.Statement{Query: query, Args: args}, make(chan outcome, 1)}
 	c.mu.Lock()
 	c.along = append(c.along, p)
 	c.mu.Unlock()
-	out, known := p.wait(ctx, patience)
-	for n := 1; n < patientTimes && !known && c.busy(); n++ {
-		out, known = p.wait(ctx, patience)
-	}
-	if !known && !c.takeBack(p) {
-		if out, known = p.wait(ctx, timeout); !known {
-			return 0, fmt.Errorf("storing along with a record, perhaps done: %w", cmp.Or(ctx.Err(), context.DeadlineExceeded))
+	defer c.takeBack(p) // if record panics
+	record()
+	if !c.takeBack(p) {
+		select {
+		case out := <-p.done:
+			if !out.alone {
+				return out.rows, nil
+			}
+		case <-ctx.Done():
+			return 0, fmt.Errorf("storing along with a record, perhaps done: %w", ctx.Err())
 		}
-	}
-	if known && !out.alone {
-		return out.rows, nil
 	}
 	return c.engine.Single(ctx, query, args...)
-}
-
-func (p *passenger) wait(ctx context.Context, limit time.Duration) (out outcome, known bool) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	select {
-	case out = <-p.done:
-		return out, true
-	case <-ctx.Done():
-		return outcome{}, false
-	}
-}
-
-// busy reports whether records are under way.
-func (c *Appender) busy() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, l := range c.lines {
-		if l.busy {
-			return true
-		}
-	}
-	return false
 }
 
 // takeBack returns whether p was still waiting.
@@ -202,23 +195,28 @@ func (c *Appender) board() []*passenger {
 	return all
 }
 
-// run appends what waits until nothing does.
-func (c *Appender) run(ctx context.Context, tenant identity.TenantID, l *line) {
-	for {
-		c.mu.Lock()
-		batch := l.waiting[:min(len(l.waiting), batchSize)]
-		l.waiting = l.waiting[len(batch):]
-		if len(batch) == 0 {
-			l.busy, l.waiting = false, nil
-			c.mu.Unlock()
-			return
-		}
-		c.mu.Unlock()
+// run appends a batch, and what waits until nothing does.
+func (c *Appender) run(ctx context.Context, tenant identity.TenantID, l *line, batch []*addition) {
+	for len(batch) > 0 {
 		err := c.add(ctx, tenant, l, batch)
 		for _, a := range batch {
 			a.done <- err
 		}
+		batch = c.next(l)
 	}
+}
+
+// next returns what waits, some of it if it is much. Where nothing does, nobody
+// appends any more.
+func (c *Appender) next(l *line) []*addition {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	batch := l.waiting[:min(len(l.waiting), batchSize)]
+	l.waiting = l.waiting[len(batch):]
+	if len(batch) == 0 {
+		l.busy, l.waiting = false, nil
+	}
+	return batch
 }
 
 // add appends a batch, however often others come first. A panic of whoever

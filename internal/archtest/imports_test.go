@@ -76,6 +76,7 @@ var doors = map[string][]string{
 	"github.com/jackc/pgx/v5":                         {"vault/store"},
 	"github.com/alecthomas/kong":                      {"cmd", "internal/bench", "internal/demo"},
 	"github.com/oschwald/maxminddb-golang/v2":         {"vault/anomaly/places"},
+	"github.com/chromedp/chromedp":                    {"internal/testenv/browser"}, // and tests
 	"github.com/pkg/browser":                          {"shim"},
 	"github.com/zalando/go-keyring":                   {"shim"},
 	"github.com/gofrs/flock":                          {"shim", "vault/store"},

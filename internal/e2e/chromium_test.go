@@ -14,7 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/coatcheck-mcp/coatcheck/internal/demo/stage"
-	"github.com/coatcheck-mcp/coatcheck/internal/testenv"
+	"github.com/coatcheck-mcp/coatcheck/internal/testenv/browser"
 )
 
 // tab is a page of a real browser with an empty profile.
@@ -26,21 +26,10 @@ type tab struct {
 
 func chromium(t *testing.T) *tab {
 	t.Helper()
-	program := testenv.Chromium(t)
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true),
-	}
-	allocator, endBrowser := chromedp.NewExecAllocator(t.Context(), options...)
-	ctx, endTab := chromedp.NewContext(allocator)
+	ctx := browser.Start(t)
 	b := &tab{t: t, ctx: ctx, dir: t.ArtifactDir()}
 	if dir := os.Getenv("COATCHECK_SCREENSHOTS"); dir != "" {
 		b.dir = dir
-	}
-	t.Cleanup(func() { endTab(); endBrowser() })
-	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
-		t.Fatalf("starting the browser: %v", err)
 	}
 	size := emulation.SetDeviceMetricsOverrideParams{Width: 1280, Height: 900, DeviceScaleFactor: 1}
 	if _, err := chromedp.Run(ctx, chromedp.Action[cdp.Empty](func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
@@ -95,7 +84,12 @@ func (b *tab) shoot(name string) {
 // press clicks a button once it can be seen.
 func (b *tab) press(selector string) {
 	b.t.Helper()
-	b.do(chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	if err := browser.Press(ctx, selector); err != nil {
+		at, _ := chromedp.Run(b.ctx, chromedp.Location())
+		b.t.Fatalf("pressing %s at %.60s: %v", selector, at, err)
+	}
 }
 
 // TestARealBrowser goes from an assistant's question through the pages of the

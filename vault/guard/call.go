@@ -267,8 +267,10 @@ type record struct {
 	objects  []string
 	details  []string
 	withheld int
-	begun    bool                  // a write may have been made, now or when the call came before
-	store    func(ctx context.Context, record func()) // puts the result of a write into the journal, and calls record; nil for none
+	begun    bool // a write may have been made, now or when the call came before
+	// store puts the result of a write into the journal, and calls record; nil
+	// for none.
+	store func(ctx context.Context, record func())
 }
 
 func newRecord(ctx context.Context, caller identity.Caller, tool string, rules *policy.Policy) *record {

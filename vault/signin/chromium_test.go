@@ -16,7 +16,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
-	"github.com/coatcheck-mcp/coatcheck/internal/testenv"
+	"github.com/coatcheck-mcp/coatcheck/internal/testenv/browser"
 	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 	"github.com/coatcheck-mcp/coatcheck/vault/signin/oidc/oidctest"
@@ -32,30 +32,11 @@ type tab struct {
 	complaints []string // guarded by mu
 }
 
-// chromium starts a real browser and returns its context.
-func chromium(t *testing.T) context.Context {
-	t.Helper()
-	program := testenv.Chromium(t)
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(program), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true),
-	}
-	allocator, endBrowser := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(endBrowser)
-	ctx, endFirst := chromedp.NewContext(allocator)
-	t.Cleanup(endFirst)
-	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
-		t.Fatalf("starting the browser: %v", err)
-	}
-	return ctx
-}
-
 // profile opens a tab that shares nothing with others, as somebody else's
 // browser would.
-func profile(t *testing.T, browser context.Context) *tab {
+func profile(t *testing.T, running context.Context) *tab {
 	t.Helper()
-	ctx, endTab := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	ctx, endTab := chromedp.NewContext(running, chromedp.WithNewBrowserContext())
 	b := &tab{t: t, ctx: ctx, dir: os.Getenv("COATCHECK_SCREENSHOTS")}
 	messages := chromedp.Console(ctx)
 	heard := make(chan struct{})
@@ -186,15 +167,18 @@ func media(scheme string) chromedp.Action[cdp.Empty] {
 
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.do(chromedp.Click(chromedp.CSS(selector)))
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	if err := browser.Press(ctx, selector); err != nil {
+		at, _ := chromedp.Run(b.ctx, chromedp.Location())
+		b.t.Fatalf("pressing %s at %.60s: %v", selector, at, err)
+	}
 }
 
 // atAtlassian clicks through Atlassian's own pages as Ada, who allows or denies.
 func (b *tab) atAtlassian(decision string) {
 	b.t.Helper()
-	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=ada]")))
 	b.click("button[value=ada]")
-	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=" + decision + "]")))
 	b.click("button[value=" + decision + "]")
 }
 
@@ -202,7 +186,7 @@ func (b *tab) atAtlassian(decision string) {
 // a person would, and lets the browser complain about what it does not like:
 // a violation of the pages' own policy, for example.
 func TestInARealBrowser(t *testing.T) {
-	browser := chromium(t)
+	running := browser.Start(t)
 	for name, test := range map[string]func(*testing.T, context.Context){
 		"signing in": inBrowserSigningIn,
 		"choosing":   inBrowserChoosing,
@@ -210,12 +194,12 @@ func TestInARealBrowser(t *testing.T) {
 		"onward":     inBrowserOnward,
 		"company":    inBrowserCompany,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, browser) })
+		t.Run(name, func(t *testing.T) { test(t, running) })
 	}
 }
 
-func inBrowserSigningIn(t *testing.T, browser context.Context) {
-	b := profile(t, browser)
+func inBrowserSigningIn(t *testing.T, running context.Context) {
+	b := profile(t, running)
 	r := newRig(t, rigOptions{company: "Acme Corporation"})
 	s := r.device().shim("one")
 	started := s.start()
@@ -230,23 +214,22 @@ func inBrowserSigningIn(t *testing.T, browser context.Context) {
 	b.heading("You are signed in")
 	b.shoot("success")
 
-	other := profile(t, browser)
+	other := profile(t, running)
 	other.open(started.URL)
 	other.heading("This sign-in is over")
 	other.shoot("used")
 
 	b.open(r.device().shim("two").start().URL)
 	b.click("button.primary")
-	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=deny]"))) // Ada is known there by now
-	b.click("button[value=deny]")
+	b.click("button[value=deny]") // Ada is known there by now
 	b.heading("You declined")
 	b.shoot("refusal")
 }
 
 // inBrowserChoosing signs in where there is a choice of tenants, from another
 // network than the one that asked.
-func inBrowserChoosing(t *testing.T, browser context.Context) {
-	b := profile(t, browser)
+func inBrowserChoosing(t *testing.T, running context.Context) {
+	b := profile(t, running)
 	r := newRig(t, rigOptions{tenants: []identity.TenantID{"acme", "acme-labs"}, address: func(req *http.Request) netip.Addr {
 		if strings.HasPrefix(req.URL.Path, "/v1/") {
 			return netip.MustParseAddr("203.0.113.7")
@@ -273,8 +256,8 @@ func inBrowserChoosing(t *testing.T, browser context.Context) {
 }
 
 // inBrowserOnward shows the page that goes on by itself, without its going on.
-func inBrowserOnward(t *testing.T, browser context.Context) {
-	b := profile(t, browser)
+func inBrowserOnward(t *testing.T, running context.Context) {
+	b := profile(t, running)
 	r := newRig(t, rigOptions{})
 	client := &person{r: r}
 	client.click(r.device().shim("one").start().URL, "continue", nil)
@@ -299,8 +282,8 @@ func inBrowserOnward(t *testing.T, browser context.Context) {
 
 // inBrowserCompany signs in with the company first, chooses among what the
 // groups allow, does it again without consent, and shows anew who it is.
-func inBrowserCompany(t *testing.T, browser context.Context) {
-	b := profile(t, browser)
+func inBrowserCompany(t *testing.T, running context.Context) {
+	b := profile(t, running)
 	idp := oidctest.New(t, "", adas())
 	r := newRig(t, rigOptions{company: "Acme Corporation", idp: idp, tenants: []identity.TenantID{"acme", "acme-labs"}})
 	d := r.device()
@@ -339,15 +322,15 @@ func inBrowserCompany(t *testing.T, browser context.Context) {
 }
 
 // inBrowserOddPages shows the rest of the pages.
-func inBrowserOddPages(t *testing.T, browser context.Context) {
-	b := profile(t, browser)
+func inBrowserOddPages(t *testing.T, running context.Context) {
+	b := profile(t, running)
 	r := newRig(t, rigOptions{site: "https://other.atlassian.net"})
 	s := r.device().shim("one")
 	b.open(s.start().URL)
 	b.click("button.primary")
 	b.do(chromedp.WaitVisible(chromedp.CSS("button[value=ada]")))
 
-	other := profile(t, browser)
+	other := profile(t, running)
 	other.open(s.started.URL)
 	other.heading("This sign-in is open in another browser")
 	other.shoot("elsewhere")

@@ -34,7 +34,7 @@ func TestWhatRecordsCostSoak(t *testing.T) {
 		change{"vault/audit/log.go", first("func (l *Log) Record(ctx context.Context, e Entry) error", "if true { return nil }")},
 		change{"vault/store/journal.go", func(text string) string {
 			text = first("func (db *DB) JournalStart(ctx context.Context, e journal.Entry, replace bool) (journal.Entry, bool, error)", "if true { return e, true, nil }")(text)
-			return first("func (db *DB) JournalFinish(ctx context.Context, key journal.Key, started time.Time, result []byte, record func()) (err error)", "if true { record(); return nil }")(text)
+			return first("func (db *DB) JournalFinish(ctx context.Context, key journal.Key, started time.Time, result []byte, record func(context.Context)) (err error)", "if true { record(ctx); return nil }")(text)
 		}},
 	)
 	var open string

@@ -13,7 +13,7 @@ const (
 	RefreshStored   Point = "refresh stored"   // … but nobody told
 	WriteNoted      Point = "write noted"      // in the journal, nothing sent
 	WriteMade       Point = "write made"       // at Confluence, its result not in the journal
-	WriteFinished   Point = "write finished"   // in the journal, no audit record
+	WriteFinished   Point = "write finished"   // its result is about to be in the journal, or is; no audit record
 	CallDone        Point = "call done"        // the answer is there, no audit record
 	CallRecorded    Point = "call recorded"    // the record is stored, nothing answered
 )

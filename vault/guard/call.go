@@ -188,8 +188,8 @@ func (d *Door) answer(ctx context.Context, rec *record, out any, err error) (any
 	}
 	failpoint.Reach(failpoint.CallDone)
 	stored := errors.New("no record was made")
-	if record := func() { stored = d.cfg.Audit.Record(ctx, entry) }; rec.store == nil {
-		record()
+	if record := func(ctx context.Context) { stored = d.cfg.Audit.Record(ctx, entry) }; rec.store == nil {
+		record(ctx)
 	} else {
 		rec.store(ctx, record)
 	}
@@ -270,7 +270,7 @@ type record struct {
 	begun    bool // a write may have been made, now or when the call came before
 	// store puts the result of a write into the journal, and calls record; nil
 	// for none.
-	store func(ctx context.Context, record func())
+	store func(ctx context.Context, record func(context.Context))
 }
 
 func newRecord(ctx context.Context, caller identity.Caller, tool string, rules *policy.Policy) *record {

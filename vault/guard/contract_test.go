@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 	"time"
@@ -50,7 +51,9 @@ func TestJournalsKeepTheContract(t *testing.T) {
 			start(first, false, first, true)
 			start(later, false, first, false)                // sent again: the first stands
 			start(entry("8", 0), false, entry("8", 0), true) // another call
-			must(j.JournalFinish(t.Context(), first.Key, first.Started, []byte("r"), func() {}))
+			records := 0
+			record := func(context.Context) { records++ }
+			must(j.JournalFinish(t.Context(), first.Key, first.Started, []byte("r"), record))
 			first.Result = []byte("r")
 			start(later, false, first, false)
 			must(j.JournalDrop(t.Context(), first.Key, first.Started)) // what is finished stays
@@ -59,7 +62,10 @@ func TestJournalsKeepTheContract(t *testing.T) {
 			start(entry("7", 0), true, first, false)
 			start(later, true, later, true) // a new call of the old id
 			// The old one has lost its place: it may not end the new one.
-			_ = j.JournalFinish(t.Context(), first.Key, first.Started, []byte("old"), func() {}) // an error, or nothing
+			_ = j.JournalFinish(t.Context(), first.Key, first.Started, []byte("old"), record) // an error, or nothing
+			if records != 2 {
+				t.Errorf("two calls were put on record %d times", records)
+			}
 			must(j.JournalDrop(t.Context(), first.Key, first.Started))
 			start(first, false, later, false)
 			must(j.JournalDrop(t.Context(), later.Key, later.Started))

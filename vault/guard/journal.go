@@ -199,17 +199,19 @@ func (d *Door) finish(ctx context.Context, w *Wiki, e journal.Entry, out any, fa
 		return nil, errors.Join(errors.New("encoding a journal entry"), err)
 	}
 	sealed, err := d.cfg.JournalBox.Seal(plain, e.Place())
-	w.rec.store = func(ctx context.Context, record func()) {
+	w.rec.store = func(ctx context.Context, record func(context.Context)) {
 		if err == nil {
-			err = d.cfg.Journal.JournalFinish(ctx, e.Key, e.Started, sealed, record)
+			err = d.cfg.Journal.JournalFinish(ctx, e.Key, e.Started, sealed, func(ctx context.Context) {
+				failpoint.Reach(failpoint.WriteFinished)
+				record(ctx)
+			})
 		} else {
-			record()
+			record(ctx)
 		}
 		if err != nil {
 			// The change is made. Settling finds it if the call comes again.
 			d.cfg.Log.Error("the result of a write is not in the journal", "err", err, "call", e.Call, "stream", e.Stream)
 		}
-		failpoint.Reach(failpoint.WriteFinished)
 	}
 	return out, nil
 }

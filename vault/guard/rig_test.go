@@ -188,8 +188,8 @@ func (m *memory) JournalStart(_ context.Context, e journal.Entry, replace bool) 
 	return e, true, m.fails("start")
 }
 
-func (m *memory) JournalFinish(_ context.Context, key journal.Key, started time.Time, result []byte, record func()) error {
-	record()
+func (m *memory) JournalFinish(ctx context.Context, key journal.Key, started time.Time, result []byte, record func(context.Context)) error {
+	record(ctx)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.fails("finish"); err != nil {

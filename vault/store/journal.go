@@ -63,13 +63,13 @@ func (db *DB) JournalStart(ctx context.Context, e journal.Entry, replace bool) (
 
 // JournalFinish implements [journal.Journal]. It fails if the entry has gone or
 // given way to another.
-func (db *DB) JournalFinish(ctx context.Context, key journal.Key, started time.Time, result []byte, record func()) (err error) {
+func (db *DB) JournalFinish(ctx context.Context, key journal.Key, started time.Time, result []byte, record func(context.Context)) (err error) {
 	var n int64
 	values := []any{key.Device, key.Stream, key.Call, millis(started), notNull(result)}
 	if db.chains != nil {
 		n, err = db.chains.Along(ctx, record, journalFinish, values...)
 	} else { // what is written at the same time is one commit
-		together(func() { n, err = db.engine.Single(ctx, journalFinish, values...) }, record)
+		together(func() { n, err = db.engine.Single(ctx, journalFinish, values...) }, func() { record(ctx) })
 	}
 	if err == nil && n == 0 {
 		return errNotInJournal

@@ -287,6 +287,43 @@ func TestAuditOfOneWhoLeaves(t *testing.T) {
 	})
 }
 
+// TestAuditOfThoseWhoCameMeanwhile: those who wait for somebody who appends may
+// leave, and are served without that one.
+func TestAuditOfThoseWhoCameMeanwhile(t *testing.T) {
+	onEach(t, func(t *testing.T, db *store.DB) {
+		begun, hold := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		var all sync.WaitGroup
+		all.Go(func() {
+			if err := db.AuditAppend(t.Context(), "acme", func(head audit.Head) audit.Record {
+				once.Do(func() { close(begun); <-hold })
+				return following("first")(head)
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+		<-begun
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		if err := db.AuditAppend(ctx, "acme", following("leaves")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("who leaves hears %v", err)
+		}
+		for i := range 100 {
+			all.Go(func() {
+				if err := db.AuditAppend(t.Context(), "acme", following(fmt.Sprint(i))); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(hold)
+		all.Wait()
+		list, err := db.AuditRead(t.Context(), "acme", 0, 1000)
+		if err != nil || len(list) < 101 || list[0].Event != "first" {
+			t.Errorf("%d records, %v", len(list), err)
+		}
+	})
+}
+
 func entry(call string) journal.Entry {
 	return journal.Entry{
 		Key:    journal.Key{Device: "d", Stream: "st", Call: call},
@@ -308,14 +345,14 @@ func TestJournal(t *testing.T) {
 		second.Started, second.Print, second.Person = now.Add(time.Second), []byte{9}, "p_bob"
 		start(first, false, first, true)
 		start(second, false, first, false)
-		if err := db.JournalFinish(ctx, first.Key, second.Started, []byte("forged"), func() {}); err == nil {
+		if err := db.JournalFinish(ctx, first.Key, second.Started, []byte("forged"), func(context.Context) {}); err == nil {
 			t.Error("finished by another start")
 		}
 		if err := db.JournalDrop(ctx, first.Key, second.Started); err != nil {
 			t.Error(err)
 		}
 		start(second, false, first, false) // neither touched it
-		if err := db.JournalFinish(ctx, first.Key, first.Started, []byte("sealed"), func() {}); err != nil {
+		if err := db.JournalFinish(ctx, first.Key, first.Started, []byte("sealed"), func(context.Context) {}); err != nil {
 			t.Error(err)
 		}
 		if err := db.JournalDrop(ctx, first.Key, first.Started); err != nil {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -92,7 +93,7 @@ func (k keepsake) put(t *testing.T, db *store.DB) {
 	fresh.Result = nil
 	_, _, started := db.JournalStart(ctx, fresh, false)
 	err := errors.Join(db.SessionStart(ctx, k.Session), db.SignIns().SignInPut(ctx, theSignIn()), began, kept, started, db.StartSave(ctx, k.Start),
-		db.JournalFinish(ctx, k.Done.Key, k.Done.Started, k.Done.Result, func() {}), db.Remember(ctx, "proof", farOff),
+		db.JournalFinish(ctx, k.Done.Key, k.Done.Started, k.Done.Result, func(context.Context) {}), db.Remember(ctx, "proof", farOff),
 		db.HistorySave(ctx, watch.Row{Person: "p_ada", Sealed: []byte("sealed")}, consentDay))
 	if err != nil {
 		t.Fatal(err)

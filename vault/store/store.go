@@ -140,7 +140,7 @@ func scheme(url string) string {
 
 // Close lets writes that were begun end, refuses others, and closes the store.
 func (db *DB) Close() error {
-	db.chains.Wait()
+	db.chains.Close()
 	return db.engine.Close()
 }
 

@@ -103,7 +103,7 @@ func TestDestroyedMeansGone(t *testing.T) {
 	if _, _, err := db.JournalStart(t.Context(), e, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.JournalFinish(t.Context(), e.Key, e.Started, canary, func() {}); err != nil {
+	if err := db.JournalFinish(t.Context(), e.Key, e.Started, canary, func(context.Context) {}); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := db.JournalClean(t.Context(), later()); n != 1 || err != nil {

@@ -296,8 +296,7 @@ func (j *notes) JournalStart(_ context.Context, e journal.Entry, replace bool) (
 	return e, true, nil
 }
 
-func (j *notes) JournalFinish(_ context.Context, key journal.Key, started time.Time, result []byte, record func()) error {
-	record()
+func (j *notes) JournalFinish(ctx context.Context, key journal.Key, started time.Time, result []byte, record func(context.Context)) error {
 	j.at("journal finish")
 	j.mu.Lock()
 	e, ok := j.all[key]
@@ -307,6 +306,7 @@ func (j *notes) JournalFinish(_ context.Context, key journal.Key, started time.T
 	}
 	j.mu.Unlock()
 	j.at("journal finished")
+	record(ctx)
 	return j.err
 }
 

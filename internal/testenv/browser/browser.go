@@ -37,7 +37,7 @@ func Start(t testing.TB) context.Context {
 // A page that changes its size, as for a picture, moves what is on it at some
 // later moment, and a click meets what was there before.
 const (
-	watch = `(() => { const e = document.querySelector(%q); window.pressed = false; e.addEventListener("click", () => { window.pressed = true }); return true })()`
+	watch = `(() => { const e = document.querySelector(%q); if (!e) return false; window.pressed = false; e.addEventListener("click", () => { window.pressed = true }); return true })()`
 	// A page that has gone, or an element, has nothing to say of it.
 	missed = `window.pressed === false`
 )
@@ -46,11 +46,12 @@ const (
 // if that missed.
 func Press(ctx context.Context, selector string) error {
 	element := chromedp.CSS(selector)
-	if err := chromedp.Do(ctx, chromedp.WaitVisible(element)); err != nil {
-		return err
-	}
-	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(watch, selector))); err != nil {
-		return err
+	for found := false; !found; {
+		if err := chromedp.Do(ctx, chromedp.WaitVisible(element)); err != nil {
+			return err
+		}
+		// It fails, or finds nothing, while the browser is between two pages.
+		found, _ = chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(watch, selector)))
 	}
 	for range 20 {
 		if err := chromedp.Do(ctx, chromedp.Click(element)); err != nil {

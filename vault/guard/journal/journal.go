@@ -77,9 +77,10 @@ type Journal interface {
 	// vault that took over the call.
 	JournalStart(ctx context.Context, e Entry, replace bool) (Entry, bool, error)
 	// JournalFinish stores the sealed result of the write begun at started. It
-	// calls record, which appends the call's audit record, so that both can be
-	// stored at once; what becomes of one is nothing to the other.
-	JournalFinish(ctx context.Context, key Key, started time.Time, result []byte, record func()) error
+	// calls record, once, which appends the call's audit record with the context
+	// that it is given, so that both can be stored at once. Each is stored also
+	// if the other is refused.
+	JournalFinish(ctx context.Context, key Key, started time.Time, result []byte, record func(context.Context)) error
 	// JournalDrop forgets a write that certainly did not happen. One that has
 	// a result stays: another process has settled it meanwhile.
 	JournalDrop(ctx context.Context, key Key, started time.Time) error

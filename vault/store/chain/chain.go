@@ -10,8 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
@@ -21,7 +21,8 @@ import (
 
 const (
 	batchSize = 64
-	// alongTimeout limits how long what goes along can hold up a record.
+	// alongTimeout limits how long what goes along can hold up a record, or its
+	// caller once that is stored.
 	alongTimeout = 2 * time.Second
 	timeout      = 10 * time.Second
 	// Other replicas may be faster so many times before a record is given up.
@@ -65,19 +66,8 @@ type Appender struct {
 
 	mu      sync.Mutex
 	lines   map[identity.TenantID]*line // guarded by mu
-	along   []*passenger                // guarded by mu; wait for a record
+	closed  bool                        // guarded by mu
 	running sync.WaitGroup
-}
-
-// passenger is a statement that goes along with a record.
-type passenger struct {
-	engine.Statement
-	done chan outcome // capacity 1: the caller may have left
-}
-
-type outcome struct {
-	rows  int64
-	alone bool // it was not done, or nobody knows: it has to go by itself
 }
 
 // line is what waits for one chain.
@@ -89,41 +79,69 @@ type line struct {
 }
 
 type addition struct {
-	next func(audit.Head) audit.Record
-	done chan error // capacity 1: the caller may have left
+	next  func(audit.Head) audit.Record
+	along *passenger // of who appends; nil for none, or when it has gone
+	done  chan error // capacity 1: the caller may have left
 }
+
+// passenger is a statement that goes along with a record.
+type passenger struct {
+	engine.Statement
+	taken atomic.Bool
+	done  chan outcome // capacity 1: the caller may have left
+}
+
+type outcome struct {
+	rows  int64
+	alone bool // it was not done, or nobody knows: it has to go by itself
+}
+
+type passengerKey struct{}
 
 // New returns an appender to the tables in a database.
 func New(e Engine) *Appender {
 	return &Appender{engine: e, lines: map[identity.TenantID]*line{}}
 }
 
-// Wait returns when nothing is appended any more. It may be called on nil.
-func (c *Appender) Wait() {
-	if c != nil {
-		c.running.Wait()
+// Close returns when nothing is appended any more. It may be called on nil.
+func (c *Appender) Close() {
+	if c == nil {
+		return
 	}
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.running.Wait()
 }
 
 // Append adds the record that next makes of the end of tenant's chain; next may
-// run more than once. When ctx ends first, the record may be added all the same.
-// What was begun is not stopped by a cancellation, only at the deadline of ctx.
+// run more than once. When ctx ends while others are appending, the record may
+// be added all the same; where nobody is, Append sees it through, which takes
+// 10 s at most. [engine.ErrClosed] after Close.
 func (c *Appender) Append(ctx context.Context, tenant identity.TenantID, next func(audit.Head) audit.Record) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	a := &addition{next: next, done: make(chan error, 1)}
+	if p, ok := ctx.Value(passengerKey{}).(*passenger); ok && p.taken.CompareAndSwap(false, true) {
+		a.along = p
+	}
+	life := context.WithoutCancel(ctx)
 	c.mu.Lock()
 	l := c.lines[tenant]
 	if l == nil {
 		l = &line{}
 		c.lines[tenant] = l // tenants are few: those of the settings
 	}
-	if !l.busy {
+	switch {
+	case c.closed:
+		c.mu.Unlock()
+		return engine.ErrClosed
+	case !l.busy:
 		l.busy = true
 		c.running.Add(1)
 		c.mu.Unlock()
-		return c.first(ctx, tenant, l, a)
+		return c.first(life, tenant, l, a)
 	}
 	l.waiting = append(l.waiting, a)
 	c.mu.Unlock()
@@ -136,63 +154,35 @@ func (c *Appender) Append(ctx context.Context, tenant identity.TenantID, next fu
 }
 
 // first appends where nobody else does, by itself: to wake a goroutine for that
-// costs a call more than making the record. Those who have come meanwhile do not
-// wait for it.
+// costs a call more than making the record. It does not wait for those who have
+// come meanwhile.
 func (c *Appender) first(ctx context.Context, tenant identity.TenantID, l *line, a *addition) error {
 	defer c.running.Done()
-	life := context.WithoutCancel(ctx)
-	until, ok := ctx.Deadline()
-	if !ok {
-		until = time.Now().Add(timeout)
-	}
-	bounded, cancel := context.WithDeadline(life, until)
-	defer cancel()
-	err := c.add(bounded, tenant, l, []*addition{a})
+	err := c.add(ctx, tenant, l, []*addition{a})
 	if batch := c.next(l); len(batch) > 0 {
-		c.running.Go(func() { c.run(life, tenant, l, batch) }) // ends when nobody waits
+		c.running.Go(func() { c.run(ctx, tenant, l, batch) }) // ends when nobody waits
 	}
 	return err
 }
 
-// Along calls record, and runs a statement in the transaction of what that
-// appends, or by itself if it appends nothing. It returns how many rows the
-// statement changed. One that runs twice must come to the same.
-func (c *Appender) Along(ctx context.Context, record func(), query string, args ...any) (rows int64, err error) {
-	p := &passenger{engine.Statement{Query: query, Args: args}, make(chan outcome, 1)}
-	c.mu.Lock()
-	c.along = append(c.along, p)
-	c.mu.Unlock()
-	defer c.takeBack(p) // if record panics
-	record()
-	if !c.takeBack(p) {
-		select {
-		case out := <-p.done:
-			if !out.alone {
-				return out.rows, nil
-			}
-		case <-ctx.Done():
-			return 0, fmt.Errorf("storing along with a record, perhaps done: %w", ctx.Err())
+// Along calls record, and runs a statement in the transaction of what record
+// appends with its context; by itself if that is nothing, or fails. It returns
+// how many rows the statement changed. One that runs twice must come to the
+// same.
+func (c *Appender) Along(ctx context.Context, record func(context.Context), query string, args ...any) (rows int64, err error) {
+	p := &passenger{Statement: engine.Statement{Query: query, Args: args}, done: make(chan outcome, 1)}
+	record(context.WithValue(ctx, passengerKey{}, p))
+	select {
+	case out := <-p.done:
+		if !out.alone {
+			return out.rows, nil
 		}
+	default: // it did not go, or has not come back
 	}
+	// The record may have taken all the time there was.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), alongTimeout)
+	defer cancel()
 	return c.engine.Single(ctx, query, args...)
-}
-
-// takeBack returns whether p was still waiting.
-func (c *Appender) takeBack(p *passenger) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	before := len(c.along)
-	c.along = slices.DeleteFunc(c.along, func(other *passenger) bool { return other == p })
-	return len(c.along) < before
-}
-
-// board returns those who wait to go along.
-func (c *Appender) board() []*passenger {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := slices.Clone(c.along[:min(len(c.along), batchSize)])
-	c.along = slices.Delete(c.along, 0, len(all))
-	return all
 }
 
 // run appends a batch, and what waits until nothing does.
@@ -260,24 +250,28 @@ func (c *Appender) try(ctx context.Context, tenant identity.TenantID, head audit
 	var seqs, ats []int64
 	var events []string
 	var bodies, prevs, hashes [][]byte
+	var along []*passenger
 	end = head
 	for _, a := range batch {
 		r := a.next(end)
 		seqs, ats, events = append(seqs, r.Seq), append(ats, r.Time.UnixMilli()), append(events, r.Event)
 		bodies, prevs, hashes = append(bodies, solid(r.Body)), append(prevs, solid(r.Prev)), append(hashes, solid(r.Hash))
 		end = audit.Head{Seq: r.Seq, Hash: r.Hash}
+		if a.along != nil {
+			along, a.along = append(along, a.along), nil
+		}
 	}
 	query, args := begin, []any{tenant, end.Seq, solid(end.Hash), seqs, ats, events, bodies, prevs, hashes}
 	if head.Seq > 0 {
 		query, args = move, append(args, head.Seq, solid(head.Hash))
 	}
-	n, err := c.send(ctx, engine.Statement{Query: query + add, Args: args})
+	n, err := c.send(ctx, engine.Statement{Query: query + add, Args: args}, along)
 	return end, err == nil && n == int64(len(batch)), err
 }
 
 // send runs the statement of a batch, with those that go along if it can be.
-func (c *Appender) send(ctx context.Context, s engine.Statement) (rows int64, err error) {
-	if along := c.board(); len(along) > 0 {
+func (c *Appender) send(ctx context.Context, s engine.Statement, along []*passenger) (rows int64, err error) {
+	if len(along) > 0 {
 		rows, err = c.sendAlong(ctx, s, along)
 		if !errors.Is(err, engine.ErrUndone) {
 			return rows, err

@@ -146,8 +146,11 @@ func TestARecordIsStoredWhateverBecomesOfTheResult(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
+	recorded := make(chan error, 1)
 	go func() {
-		finished, _ := conclude(t.Context(), db, e, following("y"))
+		finished := db.JournalFinish(t.Context(), e.Key, e.Started, []byte("sealed"), func(ctx context.Context) {
+			recorded <- db.AuditAppend(ctx, "acme", following("y"))
+		})
 		ended <- finished
 	}()
 	for waits := 0; waits == 0; time.Sleep(time.Millisecond) {
@@ -171,6 +174,9 @@ func TestARecordIsStoredWhateverBecomesOfTheResult(t *testing.T) {
 	if err := db.AuditAppend(ctx, "acme", following("later")); err != nil {
 		t.Error(err)
 	}
+	if err := <-recorded; err != nil {
+		t.Errorf("the record of a result that is locked: %v", err)
+	}
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
@@ -182,8 +188,8 @@ func TestARecordIsStoredWhateverBecomesOfTheResult(t *testing.T) {
 	}
 }
 
-// TestAResultOutlastsItsRecord: the record takes all the time of the call, as
-// somebody keeps the end of the chain locked.
+// TestAResultOutlastsItsRecord: the record takes all the time of the call, as it
+// waits for somebody who finds the end of the chain locked.
 func TestAResultOutlastsItsRecord(t *testing.T) {
 	url := engines["postgres"](t)
 	db := openAt(t, url)
@@ -203,12 +209,27 @@ func TestAResultOutlastsItsRecord(t *testing.T) {
 	if _, err := tx.ExecContext(t.Context(), "SELECT 1 FROM audit_heads FOR UPDATE"); err != nil {
 		t.Fatal(err)
 	}
+	begun := make(chan struct{})
+	hanging := make(chan error, 1)
+	go func() {
+		hanging <- db.AuditAppend(t.Context(), "acme", func(head audit.Head) audit.Record {
+			close(begun)
+			return following("before")(head)
+		})
+	}()
+	<-begun
 	e := begin(t, db, "late")
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	finished, recorded := conclude(ctx, db, e, following("y"))
 	if got := resultOf(t, db, e); finished != nil || recorded == nil || got != "sealed" {
 		t.Errorf("%v, %v, %q", finished, recorded, got)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-hanging; err != nil {
+		t.Errorf("once the lock is gone: %v", err)
 	}
 }
 

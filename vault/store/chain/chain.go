@@ -21,12 +21,15 @@ import (
 
 const (
 	batchSize = 64
-	// alongTimeout limits how long what goes along can hold up a record, or its
-	// caller once that is stored.
-	alongTimeout = 2 * time.Second
-	timeout      = 10 * time.Second
+	timeout   = 10 * time.Second
+	// aloneTimeout is for what did not go along, once its record is stored.
+	aloneTimeout = 2 * time.Second
 	// Other replicas may be faster so many times before a record is given up.
 	maxTries = 100
+
+	// What goes along may find its row locked: then the server undoes all of it,
+	// and the record goes without. It takes no time of a round trip of its own.
+	impatient = "SET LOCAL lock_timeout = 2000" // milliseconds
 
 	findEnd = "SELECT seq, hash FROM audit_heads WHERE tenant = $1"
 
@@ -180,7 +183,7 @@ func (c *Appender) Along(ctx context.Context, record func(context.Context), quer
 	default: // it did not go, or has not come back
 	}
 	// The record may have taken all the time there was.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), alongTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aloneTimeout)
 	defer cancel()
 	return c.engine.Single(ctx, query, args...)
 }
@@ -292,23 +295,21 @@ func (c *Appender) sendAlong(ctx context.Context, s engine.Statement, along []*p
 		for i, p := range along {
 			out := outcome{alone: true}
 			if each != nil {
-				out = outcome{rows: each[i]}
+				out = outcome{rows: each[1+i]}
 			}
 			p.done <- out
 		}
 	}()
-	all := make([]engine.Statement, 0, len(along)+1)
+	all := append(make([]engine.Statement, 0, len(along)+2), engine.Statement{Query: impatient})
 	for _, p := range along {
 		all = append(all, p.Statement)
 	}
-	ctx, cancel := context.WithTimeout(ctx, alongTimeout)
-	defer cancel()
 	done, err := c.engine.Together(ctx, append(all, s))
 	if err != nil {
 		return 0, err
 	}
 	each = done
-	return each[len(along)], nil
+	return each[1+len(along)], nil
 }
 
 // end reads where the chain ends; the zero Head is that of a new one.

@@ -54,7 +54,7 @@ func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 func (b *tab) heading(begin, picture string) {
 	b.t.Helper()
 	text := ""
-	for range 400 {
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
 		// It fails while the browser is between two pages.
 		text, _ = chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("h1")?.innerText.replaceAll("\n", " ") ?? ""`))
@@ -63,7 +63,6 @@ func (b *tab) heading(begin, picture string) {
 			b.shoot(picture)
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	b.t.Fatalf("the heading is %q, want %q", text, begin)
 }

@@ -109,7 +109,7 @@ func (b *tab) open(address string) {
 func (b *tab) heading(begin string) {
 	b.t.Helper()
 	text := ""
-	for range 200 {
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
 		// It fails while the browser is between two pages.
 		text, _ = chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("h1")?.innerText.replaceAll("\n", " ") ?? ""`))
@@ -117,7 +117,6 @@ func (b *tab) heading(begin string) {
 		if strings.HasPrefix(text, begin) {
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	b.t.Fatalf("the heading is %q, want %q", text, begin)
 }

@@ -30,7 +30,7 @@ import (
 // Limits of one call.
 const (
 	CallTimeout  = 40 * time.Second // all of it
-	auditTimeout = 5 * time.Second  // storing the record, also when the caller has gone
+	auditTimeout = 5 * time.Second  // until storing the record must have begun, also when the caller has gone
 	leastTime    = 10 * time.Second // what a write gets even when its caller is about to give up
 )
 

@@ -22,14 +22,16 @@ import (
 const (
 	batchSize = 64
 	timeout   = 10 * time.Second
-	// aloneTimeout is for what did not go along, once its record is stored.
+	// aloneTimeout is the least for what did not go along, once its record is
+	// stored.
 	aloneTimeout = 2 * time.Second
 	// Other replicas may be faster so many times before a record is given up.
 	maxTries = 100
 
 	// What goes along may find its row locked: then the server undoes all of it,
-	// and the record goes without. It takes no time of a round trip of its own.
-	impatient = "SET LOCAL lock_timeout = 2000" // milliseconds
+	// and the record goes without. It lasts as long as the transaction; SET LOCAL
+	// would be the same, but the server warns of one that begins a pipeline.
+	impatient = "SELECT set_config('lock_timeout', '2000', true)" // milliseconds
 
 	findEnd = "SELECT seq, hash FROM audit_heads WHERE tenant = $1"
 
@@ -183,7 +185,11 @@ func (c *Appender) Along(ctx context.Context, record func(context.Context), quer
 	default: // it did not go, or has not come back
 	}
 	// The record may have taken all the time there was.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aloneTimeout)
+	until := time.Now().Add(aloneTimeout)
+	if d, ok := ctx.Deadline(); ok && d.After(until) {
+		until = d
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
 	defer cancel()
 	return c.engine.Single(ctx, query, args...)
 }

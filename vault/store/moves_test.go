@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"testing"
 	"time"
@@ -66,11 +65,7 @@ func TestAnotherReplicaHearsOfARevocation(t *testing.T) {
 	}
 	wait(t, moves, "a revocation")
 
-	direct, err := sql.Open("pgx", url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = direct.Close() }()
+	direct := plain(t, url)
 	cut, err := direct.ExecContext(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %'")
 	if n, _ := cut.RowsAffected(); err != nil || n != 1 {
 		t.Fatalf("%d connections were cut, %v", n, err)

@@ -52,6 +52,17 @@ func openAt(t testing.TB, url string) *store.DB {
 	return db
 }
 
+// plain connects to a PostgreSQL without a store.
+func plain(t testing.TB, url string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	db, err := store.Open(t.Context(), "sqlite:vault.db", dir)
@@ -145,11 +156,7 @@ func TestAuditRowsAreAppendOnlyOnAServer(t *testing.T) {
 	url := testenv.Postgres(t)
 	db := openAt(t, url)
 	sealTwo(t, db)
-	other, err := sql.Open("pgx", url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = other.Close() })
+	other := plain(t, url)
 	appendOnly(t, other, "TRUNCATE audit", "TRUNCATE audit_heads", "TRUNCATE audit_segments",
 		"INSERT INTO audit_segments SELECT tenant, 2, 2, hash, hash, since, until, note, 1 FROM audit_segments",
 		"INSERT INTO audit SELECT tenant, seq + 20, at, 'forged', body, prev, hash FROM audit",

@@ -56,7 +56,9 @@ func TestWhatWasReadInVainProvesNothing(t *testing.T) {
 						time.Sleep(time.Millisecond) // until all that can be read is read
 					}
 				}
-				_, _ = fmt.Sscan(call, &c.next)
+				if _, err := fmt.Sscan(call, &c.next); err != nil {
+					t.Fatal(err)
+				}
 				c.next--
 				a := c.call(w.tool, arguments)
 				if !a.IsError || !strings.Contains(a.text(), "not known") {

@@ -53,18 +53,10 @@ func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 // heading waits for a page whose heading begins so, and takes a picture of it.
 func (b *tab) heading(begin, picture string) {
 	b.t.Helper()
-	text := ""
-	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
-		// It fails while the browser is between two pages.
-		text, _ = chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("h1")?.innerText.replaceAll("\n", " ") ?? ""`))
-		cancel()
-		if strings.HasPrefix(text, begin) {
-			b.shoot(picture)
-			return
-		}
+	if err := browser.Heading(b.ctx, begin); err != nil {
+		b.t.Fatal(err)
 	}
-	b.t.Fatalf("the heading is %q, want %q", text, begin)
+	b.shoot(picture)
 }
 
 func (b *tab) shoot(name string) {
@@ -83,11 +75,8 @@ func (b *tab) shoot(name string) {
 // press clicks a button once it can be seen.
 func (b *tab) press(selector string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
-	defer cancel()
-	if err := browser.Press(ctx, selector); err != nil {
-		at, _ := chromedp.Run(b.ctx, chromedp.Location())
-		b.t.Fatalf("pressing %s at %.60s: %v", selector, at, err)
+	if err := browser.Press(b.ctx, selector); err != nil {
+		b.t.Fatal(err)
 	}
 }
 

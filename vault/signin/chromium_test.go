@@ -108,17 +108,9 @@ func (b *tab) open(address string) {
 // heading waits for a page whose heading begins so.
 func (b *tab) heading(begin string) {
 	b.t.Helper()
-	text := ""
-	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
-		// It fails while the browser is between two pages.
-		text, _ = chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("h1")?.innerText.replaceAll("\n", " ") ?? ""`))
-		cancel()
-		if strings.HasPrefix(text, begin) {
-			return
-		}
+	if err := browser.Heading(b.ctx, begin); err != nil {
+		b.t.Fatal(err)
 	}
-	b.t.Fatalf("the heading is %q, want %q", text, begin)
 }
 
 // shoot checks that nothing sticks out, wide and narrow, light and dark, and
@@ -166,11 +158,8 @@ func media(scheme string) chromedp.Action[cdp.Empty] {
 
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
-	defer cancel()
-	if err := browser.Press(ctx, selector); err != nil {
-		at, _ := chromedp.Run(b.ctx, chromedp.Location())
-		b.t.Fatalf("pressing %s at %.60s: %v", selector, at, err)
+	if err := browser.Press(b.ctx, selector); err != nil {
+		b.t.Fatal(err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,9 +43,34 @@ const (
 	missed = `window.pressed === false`
 )
 
+// Heading waits for a page whose heading begins so, a minute at most.
+func Heading(ctx context.Context, begin string) error {
+	text := ""
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		// It fails while the browser is between two pages.
+		text, _ = chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("h1")?.innerText.replaceAll("\n", " ") ?? ""`))
+		cancel()
+		if strings.HasPrefix(text, begin) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the heading is %q, want %q", text, begin)
+}
+
 // Press waits until an element can be seen and clicks it with the mouse, again
-// if that missed.
+// if that missed. It takes a minute at most.
 func Press(ctx context.Context, selector string) error {
+	if err := press(ctx, selector); err != nil {
+		at, _ := chromedp.Run(ctx, chromedp.Location())
+		return fmt.Errorf("pressing %s at %.60s: %w", selector, at, err)
+	}
+	return nil
+}
+
+func press(ctx context.Context, selector string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	element := chromedp.CSS(selector)
 	for found := false; !found; {
 		if err := chromedp.Do(ctx, chromedp.WaitVisible(element)); err != nil {

@@ -21,3 +21,9 @@ func (v *assembly) loginEnded(ctx context.Context, device identity.DeviceID) (id
 	done, ok := signin.Told(recent[0])
 	return recent[0].ID, done, ok
 }
+
+// lost is told of shims that lost their connection while a login may wait for
+// them.
+func (v *assembly) lost(ctx context.Context, device identity.DeviceID, id identity.StreamID) error {
+	return v.consents.Left(ctx, device, id)
+}

@@ -75,6 +75,7 @@ type assembly struct {
 	began     time.Time
 	grants    *grant.Keeper
 	gateway   *gateway.Gateway
+	consents  *consent.Desk // of sign-ins under way
 	signin    *signin.Handler
 	company   *company.Keeper // of its sign-ins; nil without
 	anomalies anomalies
@@ -199,6 +200,7 @@ func (v *assembly) connect(ctx context.Context, k keys) error {
 	v.gateway = gateway.New(gateway.Config{
 		Sessions: v.sessions, Verifier: v.verifier, Nonces: v.nonces, PublicURL: s.Network.PublicURL, Version: v.cfg.Version, Log: v.log,
 		Moved: v.grants.Purge, Moves: v.db.Moves, LoginEnded: v.loginEnded, Address: v.address, Refused: v.refused(),
+		Lost: v.lost,
 	})
 	if err := v.wireCompany(k, client); err != nil {
 		return err
@@ -279,9 +281,10 @@ func (v *assembly) wireSignIn(k keys) error {
 	if v.company != nil {
 		cfg.Company, cfg.StepUp, company = v.company, v.company.Wanted, v.company
 	}
+	v.consents = consent.NewDesk(cfg)
 	var err error
 	v.signin, err = signin.New(signin.Config{
-		Desk: consent.NewDesk(cfg), Company: company, Sessions: v.sessions, Audit: v.recorder(), Streams: v.gateway, Verifier: v.verifier, Nonces: v.nonces,
+		Desk: v.consents, Company: company, Sessions: v.sessions, Audit: v.recorder(), Streams: v.gateway, Verifier: v.verifier, Nonces: v.nonces,
 		PublicURL: v.cfg.Settings.Network.PublicURL, Log: v.log, Address: v.address, Everywhere: v.everywhere, Refused: v.refused(),
 	})
 	return err

@@ -79,9 +79,78 @@ func eightShims(t *testing.T, w *world) {
 	calls.Wait()
 }
 
-func TestTheShimThatOpenedTheTabDies(t *testing.T) { inEachWorld(t, theOpenerDies) }
+func TestTheShimThatOpenedTheTabDies(t *testing.T) {
+	inEachWorld(t, func(t *testing.T, w *world) { theOpenerDies(t, w, func() {}) })
+}
 
-func theOpenerDies(t *testing.T, w *world) {
+// TestTheShimThatOpenedTheTabDiesElsewhere: the browser is with a vault that no
+// shim of the laptop is connected to.
+func TestTheShimThatOpenedTheTabDiesElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newReplicas(t, newPostgres(t), stage.Options{})
+	w.Link.Prefer(0)
+	theOpenerDies(t, w, func() { w.Link.Prefer(1) })
+}
+
+// TestTheShimsThatWaitDieElsewhere: all but the one that opened the tab. The
+// browser is with a vault that no shim was ever connected to.
+func TestTheShimsThatWaitDieElsewhere(t *testing.T) {
+	t.Parallel()
+	server := newPostgres(t)
+	store := server.Database(t)
+	w := newReplicas(t, server, stage.Options{Store: store})
+	w.Link.Prefer(0)
+	l := w.laptop("ada")
+	clients, answers := startEight(t, w, l)
+	address, err := w.WaitOpened(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitStarts(t, store, eight)
+	pid, err := w.OpenerPID(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range clients {
+		if c.cmd.Process.Pid == pid {
+			continue
+		}
+		if err := c.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		<-c.done
+	}
+	awaitStarts(t, store, 1)
+	w.Link.Prefer(1)
+	if _, err := browser.New().Consent(t.Context(), address, browser.Choose{Person: "ada", Allow: true}); err != nil {
+		t.Fatalf("consenting after all others died: %v", err)
+	}
+	good := 0
+	for range clients {
+		if within(t, answers, 30*time.Second) == "" {
+			good++
+		}
+	}
+	if good != 1 {
+		t.Errorf("%d calls were answered, want that of the only living shim", good)
+	}
+	w.checkOneOfEach(l)
+}
+
+// awaitStarts waits until the vaults know of so many processes that wait for a
+// sign-in.
+func awaitStarts(t *testing.T, store string, want int) {
+	t.Helper()
+	n := -1
+	for until := time.Now().Add(30 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+		if query(t, store, "SELECT count(*) FROM starts WHERE seen > 0", &n); n == want {
+			return
+		}
+	}
+	t.Fatalf("the vaults know of %d processes that wait, want %d", n, want)
+}
+
+func theOpenerDies(t *testing.T, w *world, died func()) {
 	l := w.laptop("ada")
 	clients, answers := startEight(t, w, l)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
@@ -92,6 +161,7 @@ func theOpenerDies(t *testing.T, w *world) {
 	}
 	time.Sleep(500 * time.Millisecond) // the others register their starts, in processes of their own
 	opener := w.killOpener(clients)
+	died()
 	if _, err := browser.New().Consent(ctx, address, browser.Choose{Person: "ada", Allow: true}); err != nil {
 		t.Fatalf("consenting after shim %d died: %v", opener, err)
 	}

@@ -25,7 +25,9 @@ const replicas = 3
 // balancer takes in turn, connection by connection.
 func newReplicas(t *testing.T, server *testenv.Server, opt stage.Options) *world {
 	t.Helper()
-	opt.Vaults, opt.Store = replicas, server.Database(t)
+	if opt.Vaults = replicas; opt.Store == "" {
+		opt.Store = server.Database(t)
+	}
 	w := newWorld(t, opt)
 	for _, v := range w.Vaults[1:] {
 		if err := v.Start(t.Context()); err != nil {

@@ -73,8 +73,8 @@ type DeskConfig struct {
 	Tenants func() []identity.TenantID
 	// App finds a tenant's OAuth app.
 	App func(identity.TenantID) (*atlassian.App, bool)
-	// Alive reports whether the process behind a stream is connected, to
-	// whichever replica.
+	// Alive reports whether the process behind a stream is connected to this
+	// replica; [Desk.Left] says what the others must know.
 	Alive func(identity.DeviceID, identity.StreamID) bool
 	// Company is the company's own sign-in. Optional: without it the Atlassian
 	// account is who a person is.

@@ -124,17 +124,42 @@ func TestWhoOpensTheTab(t *testing.T) {
 			one.ask.OpenFailed = false
 			opens(t, one, false)
 		},
-		"handed on when it died": func(t *testing.T, r *rig, _, two *process) {
-			r.live("one", false)
+		"handed on when it died": func(t *testing.T, r *rig, one, two *process) {
+			one.leave()
 			opens(t, two, false) // its link may heal
 			time.Sleep(10 * time.Second)
 			opens(t, two, true)
+		},
+		"not while it may be connected to another replica": func(t *testing.T, r *rig, _, two *process) {
+			r.live("one", false)
+			time.Sleep(20 * time.Second)
+			opens(t, two, false)
+		},
+		"handed on when it died with its replica": func(t *testing.T, r *rig, _, two *process) {
+			r.live("one", false)
+			time.Sleep(30 * time.Second)
+			opens(t, two, true)
+		},
+		"not when it came back": func(t *testing.T, r *rig, one, two *process) {
+			one.leave()
+			opens(t, one, true) // at another replica
+			time.Sleep(10 * time.Second)
+			opens(t, two, false)
+		},
+		"not when it came back before its loss was noticed": func(t *testing.T, r *rig, one, two *process) {
+			one.leave()
+			opens(t, one, true)
+			r.live("one", true)
+			one.lost()
+			r.live("one", false) // it is at another replica again
+			time.Sleep(10 * time.Second)
+			opens(t, two, false)
 		},
 		"not once a browser shows the page": func(t *testing.T, r *rig, one, two *process) {
 			if _, err := r.desk.Visit(t.Context(), one.begun.Link.Reveal(), true); err != nil {
 				t.Fatal(err)
 			}
-			r.live("one", false)
+			one.leave()
 			time.Sleep(10 * time.Second)
 			opens(t, two, false)
 		},
@@ -142,7 +167,7 @@ func TestWhoOpensTheTab(t *testing.T) {
 			if _, err := r.desk.Visit(t.Context(), one.begun.Link.Reveal(), false); err != nil {
 				t.Fatal(err)
 			}
-			r.live("one", false)
+			one.leave()
 			time.Sleep(10 * time.Second)
 			opens(t, two, true)
 		},
@@ -181,14 +206,23 @@ func TestWhoOpensTheTab(t *testing.T) {
 
 // TestWhereTheBrowserGoes: to a process that lives, the opener first.
 func TestWhereTheBrowserGoes(t *testing.T) {
+	all := []string{"one", "two", "three"}
 	for name, test := range map[string]struct {
-		dead []string
-		want string
+		elsewhere []string // not connected to this replica
+		left      []string // of these, who lost the connection to another one
+		after     time.Duration
+		want      string
 	}{
-		"the opener":           {nil, "one"},
-		"the next that lives":  {[]string{"one"}, "three"}, // it asked last
-		"the only that lives":  {[]string{"one", "three"}, "two"},
-		"nobody is known here": {[]string{"one", "two", "three"}, "one"},
+		"the opener":                 {nil, nil, 0, "one"},
+		"the next that is here":      {[]string{"one"}, nil, 0, "three"}, // it asked last
+		"the only that is here":      {[]string{"one", "three"}, nil, 0, "two"},
+		"and long after":             {[]string{"one", "three"}, nil, 5 * time.Minute, "two"},
+		"who asked last":             {all, nil, 0, "three"},
+		"who has not left":           {all, []string{"one", "three"}, 0, "two"},
+		"the opener, who waits":      {all, nil, 5 * time.Minute, "one"},
+		"the opener, as others left": {all, []string{"two", "three"}, 0, "one"},
+		"a stranger's silence":       {all, []string{"one"}, 5 * time.Minute, "three"},
+		"all have left":              {all, all, 0, "one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
@@ -198,9 +232,13 @@ func TestWhereTheBrowserGoes(t *testing.T) {
 					all[name].begin()
 					time.Sleep(time.Second)
 				}
-				for _, name := range test.dead {
+				for _, name := range test.elsewhere {
 					r.live(name, false)
 				}
+				for _, name := range test.left {
+					all[name].lost()
+				}
+				time.Sleep(test.after)
 				at := r.back(r.click(all["one"].begun.Link))
 				if got, want := at.Query().Get("start"), string(all[test.want].begun.Start); got != want {
 					t.Errorf("the browser goes to %s, want %s (%s)", got, want, test.want)

@@ -303,6 +303,21 @@ func (r *rig) process(device, stream string) *process {
 	}}
 }
 
+// leave is how a process ends, or its connection.
+func (p *process) leave() {
+	p.r.t.Helper()
+	p.r.live(string(p.ask.Stream), false)
+	p.lost()
+}
+
+// lost is what the replica says that a process was connected to.
+func (p *process) lost() {
+	p.r.t.Helper()
+	if err := p.r.desk.Left(p.r.t.Context(), p.ask.Device, p.ask.Stream); err != nil {
+		p.r.t.Fatal(err)
+	}
+}
+
 // begin asks, again if it has asked before.
 func (p *process) begin() consent.Begun {
 	p.r.t.Helper()

@@ -109,6 +109,9 @@ type Config struct {
 	// Refused, if not nil, hears of proofs that were no good and that somebody
 	// made who has, or had, the key of a device. It must not block.
 	Refused func(device identity.DeviceID, address string)
+	// Lost, if not nil, hears of a shim that lost its connection while a sign-in
+	// may wait for it. Its errors are logged.
+	Lost func(ctx context.Context, device identity.DeviceID, id identity.StreamID) error
 
 	Linger       time.Duration // life of a stream without a link; default 2 min
 	DrainTimeout time.Duration // for calls under way in Drain; default 20 s
@@ -199,7 +202,7 @@ func New(cfg Config) *Gateway {
 	}
 	g.streams = &stream.Config{
 		Host: host{g}, Verifier: cfg.Verifier, Nonces: cfg.Nonces, URL: strings.TrimSuffix(cfg.PublicURL, "/") + wire.ConnectPath,
-		Version: cfg.Version, Linger: cfg.Linger, Log: cfg.Log, Refused: cfg.Refused,
+		Version: cfg.Version, Linger: cfg.Linger, Log: cfg.Log, Refused: cfg.Refused, Lost: g.lost,
 		Room:   &stream.Room{Limit: cfg.MaxBuffered, Share: wire.MaxUnacked},
 		Guests: &stream.Room{Limit: cfg.GuestBytes, Share: guestShare, Message: guestMessage},
 	}
@@ -229,6 +232,20 @@ func (g *Gateway) Alive(device identity.DeviceID, id identity.StreamID) bool {
 	}
 	linked, _ := s.Linked()
 	return linked
+}
+
+// lost tells of a shim that has gone, perhaps for good.
+func (g *Gateway) lost(device identity.DeviceID, id identity.StreamID) {
+	if g.cfg.Lost == nil {
+		return
+	}
+	g.spawn(func() {
+		ctx, cancel := g.storeContext()
+		defer cancel()
+		if err := g.cfg.Lost(ctx, device, id); err != nil {
+			g.cfg.Log.Warn("noting that a shim has gone", "device", device, "err", err)
+		}
+	})
 }
 
 // Streams counts the streams, those without a link included.

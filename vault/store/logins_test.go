@@ -216,6 +216,13 @@ func TestStarts(t *testing.T) {
 		if all, err := db.StartList(t.Context(), "l_1"); err != nil || !cmp.Equal(all, []consent.Start{one, two}) {
 			t.Errorf("the starts are %v:\n%s", err, cmp.Diff([]consent.Start{one, two}, all))
 		}
+		one.Seen = time.Time{} // it has left
+		if err := db.StartSave(t.Context(), one); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := db.StartList(t.Context(), "l_1"); err != nil || !cmp.Equal(all, []consent.Start{two, one}) {
+			t.Errorf("the starts are %v:\n%s", err, cmp.Diff([]consent.Start{two, one}, all))
+		}
 		if _, err := db.StartGet(t.Context(), "st_3"); !errors.Is(err, consent.ErrNone) {
 			t.Errorf("an unknown start gave %v", err)
 		}

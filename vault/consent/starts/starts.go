@@ -3,6 +3,7 @@
 package starts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ var ErrNone = errors.New("no such login")
 const (
 	most  = 64 // starts of one login
 	words = "st_"
+	// quiet is how long a living process that has not the tab may say nothing:
+	// it asks every 10 s whether it should open one.
+	quiet = 25 * time.Second
 )
 
 // ID names one process's part in a login.
@@ -38,7 +42,7 @@ type Start struct {
 	Loopback  string
 	Challenge string // S256 of a verifier that only the process knows
 	Created   time.Time
-	Seen      time.Time // when it last asked
+	Seen      time.Time // when it last asked; zero once its connection was lost after that
 	NoTab     bool      // it tried to open a tab and could not
 }
 
@@ -65,8 +69,8 @@ type Store interface {
 // Keeper knows the starts. Both fields are required.
 type Keeper struct {
 	Store Store
-	// Stream reports whether the process behind a stream is connected, to
-	// whichever replica.
+	// Stream reports whether the process behind a stream is connected to this
+	// replica.
 	Stream func(identity.DeviceID, identity.StreamID) bool
 }
 
@@ -110,18 +114,44 @@ func (k Keeper) again(ctx context.Context, s, ask Start, now time.Time) (Start, 
 	return s, k.Store.StartSave(ctx, s)
 }
 
-// Alive reports whether a process lives. One without a stream cannot be seen;
-// it has asked, so it is taken to live as long as its login.
-func (k Keeper) Alive(s Start) bool { return s.Stream == "" || k.Stream(s.Device, s.Stream) }
-
-// Gone reports whether a process is known to have ended.
-func (k Keeper) Gone(ctx context.Context, id ID) bool {
-	s, err := k.Store.StartGet(ctx, id)
-	return errors.Is(err, ErrNone) || err == nil && !k.Alive(s)
+// Left notes that a process has lost its connection to this replica, for all
+// of them to know. It is taken back when the process asks again.
+func (k Keeper) Left(ctx context.Context, login identity.LoginID, stream identity.StreamID) error {
+	all, err := k.Store.StartList(ctx, login)
+	if err != nil {
+		return fmt.Errorf("listing starts: %w", err)
+	}
+	for _, s := range all {
+		if s.Stream != stream || s.left() || k.here(s) {
+			continue
+		}
+		s.Seen = time.Time{}
+		if err := k.Store.StartSave(ctx, s); err != nil {
+			return fmt.Errorf("noting that a process left: %w", err)
+		}
+	}
+	return nil
 }
 
-// Choose picks the start where the browser goes: one whose process lives, and
-// among these the first choice.
+// here reports whether a process is connected to this replica. One without a
+// stream cannot be seen; it has asked, so it is taken to live as long as its
+// login.
+func (k Keeper) here(s Start) bool { return s.Stream == "" || k.Stream(s.Device, s.Stream) }
+
+func (s Start) left() bool { return s.Seen.IsZero() }
+
+func (s Start) silent() bool { return time.Since(s.Seen) > quiet }
+
+// Gone reports whether a process has ended as far as can be known: it is not
+// connected here, and has lost its connection elsewhere or was not heard of
+// for a while, as when a replica died with it.
+func (k Keeper) Gone(ctx context.Context, id ID) bool {
+	s, err := k.Store.StartGet(ctx, id)
+	return errors.Is(err, ErrNone) || err == nil && !k.here(s) && (s.left() || s.silent())
+}
+
+// Choose picks the start where the browser goes: the one whose process lives
+// most likely, and among those the one that asked last.
 func (k Keeper) Choose(ctx context.Context, login identity.LoginID, first ID) (Start, error) {
 	all, err := k.Store.StartList(ctx, login)
 	if err != nil {
@@ -130,15 +160,25 @@ func (k Keeper) Choose(ctx context.Context, login identity.LoginID, first ID) (S
 	if len(all) == 0 {
 		return Start{}, ErrNone
 	}
-	if at := slices.IndexFunc(all, func(s Start) bool { return s.ID == first }); at > 0 {
-		chosen := all[at]
-		all = slices.Insert(slices.Delete(all, at, at+1), 0, chosen)
+	return slices.MinFunc(all, func(a, b Start) int { return cmp.Compare(k.doubt(a, first), k.doubt(b, first)) }), nil
+}
+
+// doubt grows with how unlikely it is that a process lives. The first choice
+// has the tab and asks nothing while it waits for it.
+func (k Keeper) doubt(s Start, first ID) int {
+	switch here := k.here(s); {
+	case here && s.ID == first:
+		return 0
+	case here:
+		return 1
+	case s.left() && s.ID == first:
+		return 5
+	case s.left():
+		return 6
+	case s.ID == first:
+		return 3
+	case s.silent():
+		return 4
 	}
-	for _, s := range all {
-		if k.Alive(s) {
-			return s, nil
-		}
-	}
-	// A vault that was just started knows of nobody yet.
-	return all[0], nil
+	return 2
 }

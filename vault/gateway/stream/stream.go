@@ -57,6 +57,9 @@ type Config struct {
 	Log      *slog.Logger
 	// Refused hears of proofs on links that were no good. It must not block.
 	Refused func(device identity.DeviceID, address string)
+	// Lost hears of a stream that lost its link while a sign-in may wait for its
+	// shim. It must not block.
+	Lost func(device identity.DeviceID, id identity.StreamID)
 	// Answer answers the calls of tools that need nothing else of the SDK;
 	// optional. It is set before the first stream is there.
 	Answer mcp.MethodHandler
@@ -235,6 +238,12 @@ func (s *Stream) detach(only *Link) bool {
 func (s *Stream) lose(l *Link, err error) {
 	if s.detach(l) {
 		s.cfg.Log.Debug("link lost", "device", s.device, "stream", s.id, "err", err)
+		s.mu.Lock()
+		signsIn := s.guestLocked() || s.login != nil
+		s.mu.Unlock()
+		if signsIn {
+			s.cfg.Lost(s.device, s.id)
+		}
 	}
 	_ = l.conn.Close(wsconn.CodeNormal, "")
 }

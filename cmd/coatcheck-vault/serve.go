@@ -28,15 +28,21 @@ func (serveCmd) Run(ctx context.Context, p program, c *cli) error {
 	for _, warning := range s.Warnings {
 		log.Warn(warning)
 	}
-	if _, set := p.lookup("GOGC"); !set {
-		debug.SetGCPercent(vault.GCPercent)
-	}
+	p.tune()
 	again, stop := hangups()
 	defer stop()
 	return vault.Run(ctx, vault.Config{
 		Settings: s, Log: log, Version: buildinfo.Version(), Level: level, Again: again, Stamp: p.sources(c).Stamp,
 		Reload: func() (*settings.Settings, error) { return p.settings(c) }, PDF: pdf.Apart(p.executable),
 	})
+}
+
+// tune lets the collector work as a vault wants it, unless GOGC says something
+// else.
+func (p program) tune() {
+	if _, set := p.lookup("GOGC"); !set {
+		debug.SetGCPercent(vault.GCPercent)
+	}
 }
 
 // hangups are the signals that ask to read the settings anew.

@@ -32,6 +32,7 @@ func (p program) admin(ctx context.Context, c *cli, act func(*vault.Admin) error
 	if err != nil {
 		return err
 	}
+	p.tune() // who reads a whole chain leaves much garbage, and little lives long
 	a, err := vault.OpenAdmin(ctx, vault.Config{Settings: s, Log: p.logger(s.Observability.Level()), User: p.user()})
 	if err != nil {
 		return err

@@ -83,7 +83,7 @@ func (db *DB) AuditHeads(ctx context.Context) (map[identity.TenantID]audit.Head,
 
 // AuditRead implements [audit.Sink].
 func (db *DB) AuditRead(ctx context.Context, tenant identity.TenantID, after int64, limit int) ([]audit.Record, error) {
-	return chain.Read(ctx, db.read(), tenant, after, limit)
+	return chain.Read(ctx, db.engine.Each, tenant, after, limit)
 }
 
 // AuditTenants implements [audit.Sink]. A chain whose records are gone is one

@@ -72,6 +72,8 @@ type database interface {
 	writer
 	// Read is for statements that change nothing. Close rows before any write.
 	Read() *sql.DB
+	// Each is [engine.Each].
+	Each(ctx context.Context, query engine.Statement, into []any, row func()) error
 	Ready(ctx context.Context) error
 	// Scrub sees to it that overwritten bytes do not stay on the disk.
 	Scrub()

@@ -2,11 +2,11 @@ package chain
 
 import (
 	"context"
-	"database/sql"
 	"math"
 
 	"github.com/coatcheck-mcp/coatcheck/vault/audit"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
+	"github.com/coatcheck-mcp/coatcheck/vault/store/engine"
 	"github.com/coatcheck-mcp/coatcheck/vault/store/rows"
 )
 
@@ -18,21 +18,24 @@ const (
 	further = columns + " ORDER BY seq LIMIT $3"
 )
 
+// Each is an engine's way to read much, such as [engine.Each].
+type Each func(ctx context.Context, query engine.Statement, into []any, row func()) error
+
 // Read returns at most limit records of tenant's chain after a number, in
 // order.
-func Read(ctx context.Context, db *sql.DB, tenant identity.TenantID, after int64, limit int) ([]audit.Record, error) {
+func Read(ctx context.Context, each Each, tenant identity.TenantID, after int64, limit int) ([]audit.Record, error) {
 	t := transcript{tenant: tenant, all: make([]audit.Record, 0, limit), piece: usual * min(limit, 128)}
 	// A server without statistics, as after a dump was read back, would sort
 	// the whole rest of the chain for each page; so it is told where that ends.
 	if after < 0 { // numbers that no record should have
-		if err := t.read(ctx, db, stretch, after, 0, limit); err != nil {
+		if err := t.read(ctx, each, stretch, after, 0, limit); err != nil {
 			return nil, err
 		}
 		after = 0
 	}
 	if missing := limit - len(t.all); missing > 0 {
 		// Numbers follow each other, so this is all, nearly always.
-		if err := t.read(ctx, db, stretch, after, after+min(int64(missing), math.MaxInt64-after), missing); err != nil {
+		if err := t.read(ctx, each, stretch, after, after+min(int64(missing), math.MaxInt64-after), missing); err != nil {
 			return nil, err
 		}
 	}
@@ -40,7 +43,7 @@ func Read(ctx context.Context, db *sql.DB, tenant identity.TenantID, after int64
 		after = max(after, t.all[n-1].Seq)
 	}
 	if missing := limit - len(t.all); missing > 0 {
-		if err := t.read(ctx, db, further, after, missing); err != nil {
+		if err := t.read(ctx, each, further, after, missing); err != nil {
 			return nil, err
 		}
 	}
@@ -58,19 +61,11 @@ type transcript struct {
 	event  string // of the last record
 }
 
-func (t *transcript) read(ctx context.Context, db *sql.DB, query string, bounds ...any) error {
-	found, err := db.QueryContext(ctx, query, append([]any{t.tenant}, bounds...)...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = found.Close() }()
+func (t *transcript) read(ctx context.Context, each Each, query string, bounds ...any) error {
 	var seq, at int64
-	var event, body, prev, hash sql.RawBytes // until the next row
+	var event, body, prev, hash []byte
 	into := []any{&seq, &at, &event, &body, &prev, &hash}
-	for found.Next() {
-		if err := found.Scan(into...); err != nil {
-			return err
-		}
+	return each(ctx, engine.Statement{Query: query, Args: append([]any{string(t.tenant)}, bounds...)}, into, func() {
 		if string(event) != t.event { // most are as the one before
 			t.event = string(event)
 		}
@@ -78,8 +73,7 @@ func (t *transcript) read(ctx context.Context, db *sql.DB, query string, bounds 
 			Tenant: t.tenant, Head: audit.Head{Seq: seq, Hash: t.keep(hash)}, Prev: t.keep(prev),
 			Time: rows.Moment(at), Event: t.event, Body: t.keep(body),
 		})
-	}
-	return found.Err()
+	})
 }
 
 func (t *transcript) keep(b []byte) []byte {

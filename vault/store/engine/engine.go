@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,6 +114,30 @@ func (e NewerError) Error() string {
 type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// Each is what a query that reads much is for: it calls row for each row that
+// it finds, whose columns are in into then: *int64, or *[]byte, of which the
+// bytes are good until row returns. This one serves any database.
+func Each(ctx context.Context, db Querier, query Statement, into []any, row func()) error {
+	found, err := db.QueryContext(ctx, query.Query, query.Args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = found.Close() }()
+	into = slices.Clone(into)
+	for i := range into {
+		if b, ok := into[i].(*[]byte); ok {
+			into[i] = (*sql.RawBytes)(b) // which is not a copy
+		}
+	}
+	for found.Next() {
+		if err := found.Scan(into...); err != nil {
+			return err
+		}
+		row()
+	}
+	return found.Err()
 }
 
 // Apply runs the steps that are due, in tx, and notes them in the table of

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -243,5 +245,66 @@ func TestDeadlines(t *testing.T) {
 	}
 	if err := add(t.Context(), db); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("closed: %v", err)
+	}
+}
+
+// TestEach reads the way that the server and what is between it and the vault
+// allow.
+func TestEach(t *testing.T) {
+	url := testenv.Postgres(t)
+	two := things + "; INSERT INTO things VALUES ('\\x\"', 9223372036854775807)"
+	for _, mode := range []string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"} {
+		t.Run(mode, func(t *testing.T) {
+			db := open(t, url+"&default_query_exec_mode="+mode, two)
+			var n int64
+			var id, raw, none []byte
+			var got []string
+			into := []any{&n, &id, &raw, &none}
+			query := engine.Statement{Query: `SELECT n, id, decode('005cff', 'hex'), NULL::bytea FROM things WHERE id > $1 AND n >= $2 ORDER BY n`, Args: []any{"", int64(0)}}
+			row := func() { got = append(got, fmt.Sprintf("%d %s %x %t", n, id, raw, none == nil)) }
+			if err := db.Each(t.Context(), query, into, row); err != nil {
+				t.Fatal(err)
+			}
+			want := []string{"0 a 005cff true", `9223372036854775807 \x" 005cff true`}
+			if !slices.Equal(got, want) {
+				t.Errorf("found %q, want %q", got, want)
+			}
+			got = nil
+			if err := engine.Each(t.Context(), db.Read(), query, into, row); err != nil || !slices.Equal(got, want) {
+				t.Errorf("another engine found %q, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestEachThatFails leaves a connection that others can use.
+func TestEachThatFails(t *testing.T) {
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: testenv.Postgres(t), Migrations: files(things), Conns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var n int64
+	many := engine.Statement{Query: "SELECT n::bigint FROM generate_series(1, 1000000) n"}
+	for name, test := range map[string]struct {
+		query engine.Statement
+		row   func()
+	}{
+		"no such table":   {engine.Statement{Query: "SELECT n FROM nothing"}, func() {}},
+		"fails later":     {engine.Statement{Query: "SELECT 1000 / (100 - n)::bigint FROM generate_series(1, 1000) n"}, func() {}},
+		"another type":    {engine.Statement{Query: "SELECT id FROM things"}, func() {}},
+		"nothing in it":   {engine.Statement{Query: "SELECT NULL::bigint"}, func() {}},
+		"the caller left": {many, func() { cancel() }},
+	} {
+		if err := db.Each(ctx, test.query, []any{&n}, test.row); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+		defer cancel()
+		if got := count(t, db); got != 0 {
+			t.Errorf("%s: afterwards there is %d", name, got)
+		}
 	}
 }

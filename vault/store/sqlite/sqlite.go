@@ -237,6 +237,11 @@ func useWAL(ctx context.Context, db *sql.DB, patience time.Duration) error {
 // [DB.Write]: in memory there is one connection for both.
 func (db *DB) Read() *sql.DB { return db.reads }
 
+// Each is [engine.Each].
+func (db *DB) Each(ctx context.Context, query engine.Statement, into []any, row func()) error {
+	return engine.Each(ctx, db.reads, query, into, row)
+}
+
 // Write runs op in a transaction and returns once the commit is durable. Other
 // operations may share the transaction, each in a savepoint of its own, so that
 // an op that returns an error is undone alone. op must have no effect but

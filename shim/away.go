@@ -25,8 +25,8 @@ func (s *stream) Begin(answer wire.Resume) (replay int, err error) {
 		s.announceLocked(greeting.Lists{Tools: true, Prompts: true}) // another vault may have others
 	}
 	s.announceLocked(s.missed)
-	s.missed = greeting.Lists{}
-	s.version = answer.Version
+	s.missed, s.version = greeting.Lists{}, answer.Version
+	s.signin.Linked()
 	return replay, nil
 }
 

@@ -24,6 +24,6 @@ func (v *assembly) loginEnded(ctx context.Context, device identity.DeviceID) (id
 
 // lost is told of shims that lost their connection while a login may wait for
 // them.
-func (v *assembly) lost(ctx context.Context, device identity.DeviceID, id identity.StreamID) error {
-	return v.consents.Left(ctx, device, id)
+func (v *assembly) lost(ctx context.Context, device identity.DeviceID, id identity.StreamID, since time.Time) error {
+	return v.consents.Left(ctx, device, id, since)
 }

@@ -50,7 +50,7 @@ func (c *login) run(ctx context.Context, p *program) error {
 	})
 	visiting, leave := context.WithCancel(ctx)
 	var joined sync.WaitGroup
-	joined.Go(func() { at.Listen(visiting, in.Done) }) // ends with leave
+	joined.Go(func() { at.Listen(visiting, in) }) // ends with leave
 	defer joined.Wait()
 	defer leave()
 	defer in.Close()

@@ -30,6 +30,7 @@ type run struct {
 	tenant string
 	force  bool
 	again  chan struct{}       // capacity 1
+	linked chan struct{}       // capacity 1
 	done   chan wire.LoginDone // capacity 1
 	cancel context.CancelFunc
 
@@ -97,6 +98,7 @@ func (r *run) start(ctx context.Context, openFailed bool) error {
 			"Tell the vault's administrator: its public URL may differ from "+Origin(r.in.cfg.VaultURL))
 	}
 	if !slices.Contains(r.starts, started.Start) {
+		r.opened = false // it is another login, whose page nobody has seen
 		r.starts = append(r.starts, started.Start)
 	}
 	r.force = false // once
@@ -160,6 +162,10 @@ func (r *run) wait(ctx context.Context) error {
 		case err := <-r.opening:
 			r.openEnded(ctx, err)
 		case <-r.again:
+			if time.Since(r.asked) >= askPause {
+				r.askAgain(ctx)
+			}
+		case <-r.linked:
 			r.askAgain(ctx)
 		case <-ticker.C:
 			if !r.opened {
@@ -185,9 +191,6 @@ func (r *run) openEnded(ctx context.Context, err error) {
 
 // askAgain registers once more; when that fails the login goes on as it was.
 func (r *run) askAgain(ctx context.Context) {
-	if time.Since(r.asked) < askPause {
-		return
-	}
 	if err := r.start(ctx, false); err != nil {
 		r.in.cfg.Log.InfoContext(ctx, "asking about the sign-in again", "err", err)
 	}

@@ -109,10 +109,7 @@ func (s *SignIn) Required(ctx context.Context, tenant string, force bool) {
 		return
 	}
 	if s.run != nil {
-		select {
-		case s.run.again <- struct{}{}:
-		default: // already asked
-		}
+		tell(s.run.again)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), life)
@@ -121,12 +118,31 @@ func (s *SignIn) Required(ctx context.Context, tenant string, force bool) {
 		tenant: tenant,
 		force:  force,
 		again:  make(chan struct{}, 1),
+		linked: make(chan struct{}, 1),
 		done:   make(chan wire.LoginDone, 1),
 		cancel: cancel,
 	}
 	s.run = r
 	// Ends with the login: after life at the latest, or when Close cancels it.
 	s.joined.Go(func() { s.follow(ctx, r) })
+}
+
+// Linked says that this process is connected to a vault anew, perhaps another
+// one. A sign-in that is under way is made known there.
+func (s *SignIn) Linked() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.run != nil {
+		tell(s.run.linked)
+	}
+}
+
+// tell leaves word for a run, which may have it already.
+func tell(run chan<- struct{}) {
+	select {
+	case run <- struct{}{}:
+	default:
+	}
 }
 
 // Done is told what the vault said over the link about the end of the login,

@@ -434,6 +434,41 @@ func TestTheTabIsTakenOverWhenTheVaultSaysSo(t *testing.T) {
 	}
 }
 
+// TestAnotherLink: the vault that the shim came back to may know nothing of it,
+// and another login has another page.
+func TestAnotherLink(t *testing.T) {
+	r := newRig(t)
+	r.onStart = func(n int, _ wire.LoginStart) (int, any) {
+		started := r.started(true)
+		if n == 3 {
+			started.Login, started.Start, started.URL = "l_2", "s_2", r.URL+"/login/def"
+		}
+		return http.StatusOK, started
+	}
+	o := &opened{}
+	p := r.process(o.open)
+	p.Linked() // nobody signs in
+	p.Required(t.Context(), "", false)
+	p.until(signin.Open)
+	p.Linked()
+	p.until(signin.Open)
+	waitFor(t, func() bool { return len(o.list()) == 1 })
+	p.Linked()
+	p.until(signin.Open)
+	waitFor(t, func() bool { return len(o.list()) == 2 })
+	starts, _ := r.asked()
+	if len(starts) != 3 || starts[1].Start != "s_1" || starts[1].Loopback != starts[0].Loopback {
+		t.Errorf("the vault was asked %+v", starts)
+	}
+	if got := o.list(); got[0] != r.URL+"/login/abc" || got[1] != r.URL+"/login/def" {
+		t.Errorf("the tabs are %q", got)
+	}
+	if res, _ := visit(t, "GET", r.home("s_2"), nil); res.StatusCode != http.StatusSeeOther {
+		t.Errorf("the browser got %s", res.Status)
+	}
+	p.until(signin.Done)
+}
+
 func TestCloseEndsASignIn(t *testing.T) {
 	r := newRig(t)
 	p := r.process((&opened{}).open)

@@ -57,22 +57,32 @@ func Open(ctx context.Context, cfg Config) (*Visit, error) {
 // Close ends the visit.
 func (v *Visit) Close() { _ = v.conn.Close(wsconn.CodeNormal, "") }
 
-// Listen tells done of each sign-in that ends, and comes back to a vault that
-// went away. It returns when ctx ends; the visit is closed then.
-func (v *Visit) Listen(ctx context.Context, done func(wire.LoginDone)) {
+// SignIn is what a visit tells of sign-ins. A *signin.SignIn is one.
+type SignIn interface {
+	// Done is told of each sign-in that ends.
+	Done(result wire.LoginDone)
+	// Linked is called when the visit came back to a vault that went away, or to
+	// another one.
+	Linked()
+}
+
+// Listen tells of sign-ins until ctx ends; the visit is closed then.
+func (v *Visit) Listen(ctx context.Context, to SignIn) {
 	for {
-		v.attend(ctx, done)
+		v.attend(ctx, to)
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(comeBack):
 		}
-		_ = v.connect(ctx) // if it failed, reading fails at once, and it is tried again
+		if v.connect(ctx) == nil { // otherwise reading fails at once, and it is tried again
+			to.Linked()
+		}
 	}
 }
 
 // attend reads until the connection ends.
-func (v *Visit) attend(ctx context.Context, done func(wire.LoginDone)) {
+func (v *Visit) attend(ctx context.Context, to SignIn) {
 	conn := v.conn // which outlives this call only in a late AfterFunc
 	end := func() { _ = conn.Close(wsconn.CodeNormal, "") }
 	defer context.AfterFunc(ctx, end)()
@@ -95,7 +105,7 @@ func (v *Visit) attend(ctx context.Context, done func(wire.LoginDone)) {
 		case wire.KindLoginDone:
 			var result wire.LoginDone
 			if wire.Decode(body, &result) == nil {
-				done(result)
+				to.Done(result)
 			}
 		case wire.KindBye:
 			return

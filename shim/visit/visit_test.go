@@ -165,10 +165,10 @@ func TestListen(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	results, ended := make(chan wire.LoginDone, 4), make(chan struct{})
+	results, ended, linked := make(chan wire.LoginDone, 4), make(chan struct{}), make(chan struct{}, 4)
 	go func() {
 		defer close(ended)
-		at.Listen(ctx, func(r wire.LoginDone) { results <- r })
+		at.Listen(ctx, signIn{results, linked})
 	}()
 	for i, want := range []bool{false, true} {
 		select {
@@ -179,6 +179,9 @@ func TestListen(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatalf("result %d did not come", i)
 		}
+	}
+	if len(linked) != 1 {
+		t.Errorf("it came back %d times, want once", len(linked))
 	}
 	cancel()
 	select {
@@ -192,3 +195,12 @@ func TestListen(t *testing.T) {
 		t.Errorf("%d links and %d proofs, want 2", links, proved)
 	}
 }
+
+// signIn hears what a visit tells.
+type signIn struct {
+	results chan wire.LoginDone
+	linked  chan struct{}
+}
+
+func (s signIn) Done(result wire.LoginDone) { s.results <- result }
+func (s signIn) Linked()                    { s.linked <- struct{}{} }

@@ -248,10 +248,10 @@ func (d *Desk) gone(ctx context.Context, l *Login) bool {
 	return d.starts.Gone(ctx, l.Details.Opener)
 }
 
-// Left notes that a process of a device has lost its connection, so that the
-// browser goes to another one that waits for the same login, if there is one,
-// whichever replica sends it.
-func (d *Desk) Left(ctx context.Context, device identity.DeviceID, stream identity.StreamID) error {
+// Left notes that a process of a device has lost its connection at some moment,
+// so that the browser goes to another one that waits for the same login, if
+// there is one, whichever replica sends it.
+func (d *Desk) Left(ctx context.Context, device identity.DeviceID, stream identity.StreamID, since time.Time) error {
 	recent, err := d.cfg.Logins.LoginRecent(ctx, device, time.Now().Add(-rateTime-Life))
 	if err != nil {
 		return fmt.Errorf("looking for logins: %w", err)
@@ -259,5 +259,5 @@ func (d *Desk) Left(ctx context.Context, device identity.DeviceID, stream identi
 	if len(recent) == 0 || recent[0].Phase.Over() {
 		return nil
 	}
-	return d.starts.Left(ctx, recent[0].ID, stream)
+	return d.starts.Left(ctx, recent[0].ID, device, stream, since)
 }

@@ -132,26 +132,32 @@ func TestWhoOpensTheTab(t *testing.T) {
 		},
 		"not while it may be connected to another replica": func(t *testing.T, r *rig, _, two *process) {
 			r.live("one", false)
-			time.Sleep(20 * time.Second)
+			time.Sleep(time.Minute)
 			opens(t, two, false)
 		},
 		"handed on when it died with its replica": func(t *testing.T, r *rig, _, two *process) {
 			r.live("one", false)
-			time.Sleep(30 * time.Second)
+			time.Sleep(2 * time.Minute)
 			opens(t, two, true)
 		},
-		"not when it came back": func(t *testing.T, r *rig, one, two *process) {
+		"not when it came back": func(t *testing.T, _ *rig, one, two *process) {
 			one.leave()
 			opens(t, one, true) // at another replica
 			time.Sleep(10 * time.Second)
 			opens(t, two, false)
 		},
 		"not when it came back before its loss was noticed": func(t *testing.T, r *rig, one, two *process) {
-			one.leave()
-			opens(t, one, true)
-			r.live("one", true)
-			one.lost()
-			r.live("one", false) // it is at another replica again
+			lost := time.Now()
+			r.live("one", false)
+			time.Sleep(3 * time.Second)
+			opens(t, one, true) // at another replica
+			time.Sleep(time.Minute)
+			one.lost(lost)
+			opens(t, two, false)
+		},
+		"not when it came back to the same replica": func(t *testing.T, r *rig, one, two *process) {
+			one.lost(time.Now())
+			r.live("one", false) // and went on from there
 			time.Sleep(10 * time.Second)
 			opens(t, two, false)
 		},
@@ -176,7 +182,7 @@ func TestWhoOpensTheTab(t *testing.T) {
 			time.Sleep(10 * time.Second)
 			r.boot([]identity.TenantID{"acme"})
 			opens(t, two, false)
-			time.Sleep(time.Minute)
+			time.Sleep(2 * time.Minute)
 			opens(t, two, true)
 		},
 		"a command takes it": func(t *testing.T, r *rig, one, _ *process) {
@@ -236,7 +242,7 @@ func TestWhereTheBrowserGoes(t *testing.T) {
 					r.live(name, false)
 				}
 				for _, name := range test.left {
-					all[name].lost()
+					all[name].lost(time.Now())
 				}
 				time.Sleep(test.after)
 				at := r.back(r.click(all["one"].begun.Link))
@@ -513,4 +519,43 @@ func FuzzReturn(f *testing.F) {
 			t.Errorf("it changed the login:\n%s", diff)
 		}
 	})
+}
+
+// TestACodeIsShownWhereTheBrowserIs: who waits for a code has no browser that
+// could come back, whoever else waits on the same computer.
+func TestACodeIsShownWhereTheBrowserIs(t *testing.T) {
+	for name, test := range map[string]struct {
+		command, other bool // connected to this replica
+		after          time.Duration
+		left           bool
+		want           bool
+	}{
+		"both here":             {true, true, 0, false, true},
+		"the other here":        {false, true, 20 * time.Second, false, true},
+		"both elsewhere":        {false, false, 20 * time.Second, false, true},
+		"it is here, and quiet": {true, true, time.Minute, false, true},
+		"it was given up":       {false, true, 0, true, false},
+		"and nothing is heard":  {false, true, time.Minute, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.codes = true
+				other, command := r.process("d", "other"), r.process("d", "command")
+				other.begin()
+				command.ask.ByCode, command.ask.Loopback, command.ask.Force = true, "", true
+				begun := command.begin()
+				time.Sleep(test.after)
+				other.begin() // as it does from time to time
+				r.live("command", test.command)
+				r.live("other", test.other)
+				if test.left {
+					command.lost(time.Now())
+				}
+				v, err := r.desk.Visit(t.Context(), begun.Link.Reveal(), true)
+				if err != nil || v.ByCode != test.want {
+					t.Errorf("a code is shown: %t, %v, want %t", v.ByCode, err, test.want)
+				}
+			})
+		})
+	}
 }

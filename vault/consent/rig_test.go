@@ -132,6 +132,18 @@ func (m *memory) StartSave(_ context.Context, s consent.Start) error {
 	return nil
 }
 
+func (m *memory) StartLeft(_ context.Context, login identity.LoginID, stream identity.StreamID, since time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, s := range m.starts {
+		if s.Login == login && s.Stream == stream && !s.Seen.After(since) {
+			s.Seen = time.Time{}
+			m.starts[id] = s
+		}
+	}
+	return nil
+}
+
 func (m *memory) StartGet(_ context.Context, id consent.StartID) (consent.Start, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -187,6 +199,8 @@ type rig struct {
 	asked map[string]int             // guarded by mu; requests by path
 	wait  time.Duration              // of the token endpoint
 	fault bool                       // the token endpoint answers with an error
+
+	codes bool // people may sign in with a code
 }
 
 func newRig(t testing.TB, tenants ...identity.TenantID) *rig {
@@ -225,6 +239,7 @@ func (r *rig) boot(tenants []identity.TenantID) {
 		Logins: r.store, Starts: r.store, Box: r.box, Grants: r,
 		Tenants:  func() []identity.TenantID { return tenants },
 		App:      func(id identity.TenantID) (*atlassian.App, bool) { a, ok := r.apps[id]; return a, ok },
+		ByCode:   func(identity.TenantID) bool { return r.codes },
 		SignedIn: func(context.Context, identity.DeviceID) (bool, error) { return !r.signedOut, nil },
 		Alive: func(_ identity.DeviceID, id identity.StreamID) bool {
 			r.mu.Lock()
@@ -307,13 +322,13 @@ func (r *rig) process(device, stream string) *process {
 func (p *process) leave() {
 	p.r.t.Helper()
 	p.r.live(string(p.ask.Stream), false)
-	p.lost()
+	p.lost(time.Now())
 }
 
 // lost is what the replica says that a process was connected to.
-func (p *process) lost() {
+func (p *process) lost(since time.Time) {
 	p.r.t.Helper()
-	if err := p.r.desk.Left(p.r.t.Context(), p.ask.Device, p.ask.Stream); err != nil {
+	if err := p.r.desk.Left(p.r.t.Context(), p.ask.Device, p.ask.Stream, since); err != nil {
 		p.r.t.Fatal(err)
 	}
 }

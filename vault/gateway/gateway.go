@@ -65,6 +65,7 @@ const (
 	touchEvery   = 5 * time.Minute        // a session's last use
 	askAtOnce    = 500                    // devices in one question about all
 	maxResting   = 64                     // goroutines that wait for something to do
+	maxLosing    = 64                     // shims whose loss is being told
 )
 
 // Sessions says who is on the other end. A *session.Keeper is one.
@@ -109,9 +110,10 @@ type Config struct {
 	// Refused, if not nil, hears of proofs that were no good and that somebody
 	// made who has, or had, the key of a device. It must not block.
 	Refused func(device identity.DeviceID, address string)
-	// Lost, if not nil, hears of a shim that lost its connection while a sign-in
-	// may wait for it. Its errors are logged.
-	Lost func(ctx context.Context, device identity.DeviceID, id identity.StreamID) error
+	// Lost, if not nil, hears of a shim whose connection broke or that closed
+	// it, and when, if it was a guest or calls of it waited for a sign-in; but
+	// not of all where many go at once. Its errors are logged.
+	Lost func(ctx context.Context, device identity.DeviceID, id identity.StreamID, since time.Time) error
 
 	Linger       time.Duration // life of a stream without a link; default 2 min
 	DrainTimeout time.Duration // for calls under way in Drain; default 20 s
@@ -168,6 +170,7 @@ type Gateway struct {
 	waiting   *tally       // connections of sessions that have not said hello
 	strangers *tally       // … of guests
 	guests    *crowd
+	losing    atomic.Int32 // shims whose loss is being told
 
 	mu       sync.Mutex
 	server   *mcp.Server                            // guarded by mu
@@ -235,14 +238,19 @@ func (g *Gateway) Alive(device identity.DeviceID, id identity.StreamID) bool {
 }
 
 // lost tells of a shim that has gone, perhaps for good.
-func (g *Gateway) lost(device identity.DeviceID, id identity.StreamID) {
+func (g *Gateway) lost(device identity.DeviceID, id identity.StreamID, since time.Time) {
 	if g.cfg.Lost == nil {
 		return
 	}
+	if g.losing.Add(1) > maxLosing { // a network went away, or somebody plays
+		g.losing.Add(-1)
+		return
+	}
 	g.spawn(func() {
+		defer g.losing.Add(-1)
 		ctx, cancel := g.storeContext()
 		defer cancel()
-		if err := g.cfg.Lost(ctx, device, id); err != nil {
+		if err := g.cfg.Lost(ctx, device, id, since); err != nil {
 			g.cfg.Log.Warn("noting that a shim has gone", "device", device, "err", err)
 		}
 	})

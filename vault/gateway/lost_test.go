@@ -15,9 +15,12 @@ import (
 func TestALostShimIsTold(t *testing.T) {
 	lost := make(chan identity.StreamID, 4)
 	r := newRig(t, func(c *gateway.Config) {
-		c.Lost = func(ctx context.Context, _ identity.DeviceID, id identity.StreamID) error {
+		c.Lost = func(ctx context.Context, _ identity.DeviceID, id identity.StreamID, since time.Time) error {
 			if _, bounded := ctx.Deadline(); !bounded {
 				t.Error("nothing bounds what is done about it")
+			}
+			if ago := time.Since(since); ago < 0 || ago > 10*time.Second {
+				t.Errorf("it was lost %v ago", ago)
 			}
 			lost <- id
 			return errors.New("nobody could be told")

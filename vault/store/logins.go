@@ -185,6 +185,14 @@ func (db *DB) StartSave(ctx context.Context, s consent.Start) error {
 	})
 }
 
+// StartLeft implements [consent.StartStore].
+func (db *DB) StartLeft(ctx context.Context, login identity.LoginID, stream identity.StreamID, since time.Time) error {
+	return db.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE starts SET seen = 0 WHERE login = $1 AND stream = $2 AND seen > 0 AND seen <= $3", login, stream, millis(since))
+		return err
+	})
+}
+
 // StartGet implements [consent.StartStore].
 func (db *DB) StartGet(ctx context.Context, id consent.StartID) (consent.Start, error) {
 	s, err := scanStart(db.read().QueryRowContext(ctx, "SELECT "+startColumns+" FROM starts WHERE id = $1", id))

@@ -216,10 +216,26 @@ func TestStarts(t *testing.T) {
 		if all, err := db.StartList(t.Context(), "l_1"); err != nil || !cmp.Equal(all, []consent.Start{one, two}) {
 			t.Errorf("the starts are %v:\n%s", err, cmp.Diff([]consent.Start{one, two}, all))
 		}
-		one.Seen = time.Time{} // it has left
+		// Who has asked since has not left, nor has another one.
+		for _, s := range []struct {
+			login, stream string
+			since         time.Time
+		}{{"l_1", "s", now.Add(-time.Second)}, {"l_2", "s", one.Seen}, {"l_1", "other", one.Seen}} {
+			if err := db.StartLeft(t.Context(), identity.LoginID(s.login), identity.StreamID(s.stream), s.since); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if all, err := db.StartList(t.Context(), "l_1"); err != nil || !cmp.Equal(all, []consent.Start{one, two}) {
+			t.Errorf("the starts are %v:\n%s", err, cmp.Diff([]consent.Start{one, two}, all))
+		}
+		one.Seen = now // again, which is later than nothing
 		if err := db.StartSave(t.Context(), one); err != nil {
 			t.Fatal(err)
 		}
+		if err := db.StartLeft(t.Context(), "l_1", "s", now); err != nil {
+			t.Fatal(err)
+		}
+		one.Seen = time.Time{}
 		if all, err := db.StartList(t.Context(), "l_1"); err != nil || !cmp.Equal(all, []consent.Start{two, one}) {
 			t.Errorf("the starts are %v:\n%s", err, cmp.Diff([]consent.Start{two, one}, all))
 		}

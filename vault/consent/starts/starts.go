@@ -21,9 +21,12 @@ var ErrNone = errors.New("no such login")
 const (
 	most  = 64 // starts of one login
 	words = "st_"
-	// quiet is how long a living process that has not the tab may say nothing:
+	// quiet is how long a living process may say nothing that has not the tab:
 	// it asks every 10 s whether it should open one.
 	quiet = 25 * time.Second
+	// Who has the tab asks nothing. If no browser shows the page after so long,
+	// it is taken to have died together with the replica that knew of it.
+	patience = 90 * time.Second
 )
 
 // ID names one process's part in a login.
@@ -60,9 +63,13 @@ func (s Start) WithTicket(ticket string) string {
 type Store interface {
 	// StartSave stores s, or Seen and NoTab of one that is stored already.
 	StartSave(ctx context.Context, s Start) error
+	// StartLeft makes Seen zero for the starts of a stream in a login that
+	// have not asked since.
+	StartLeft(ctx context.Context, login identity.LoginID, stream identity.StreamID, since time.Time) error
 	// StartGet returns a start, or [ErrNone].
 	StartGet(ctx context.Context, id ID) (Start, error)
-	// StartList returns the starts of a login, the one that asked last first.
+	// StartList returns the starts of a login, the one that asked last first;
+	// those that have left come last.
 	StartList(ctx context.Context, login identity.LoginID) ([]Start, error)
 }
 
@@ -114,21 +121,15 @@ func (k Keeper) again(ctx context.Context, s, ask Start, now time.Time) (Start, 
 	return s, k.Store.StartSave(ctx, s)
 }
 
-// Left notes that a process has lost its connection to this replica, for all
-// of them to know. It is taken back when the process asks again.
-func (k Keeper) Left(ctx context.Context, login identity.LoginID, stream identity.StreamID) error {
-	all, err := k.Store.StartList(ctx, login)
-	if err != nil {
-		return fmt.Errorf("listing starts: %w", err)
+// Left notes that a process of a device has lost its connection to this
+// replica at some moment, for all of them to know. It is taken back when the
+// process asks again.
+func (k Keeper) Left(ctx context.Context, login identity.LoginID, device identity.DeviceID, stream identity.StreamID, since time.Time) error {
+	if k.Stream(device, stream) {
+		return nil // it is back
 	}
-	for _, s := range all {
-		if s.Stream != stream || s.left() || k.here(s) {
-			continue
-		}
-		s.Seen = time.Time{}
-		if err := k.Store.StartSave(ctx, s); err != nil {
-			return fmt.Errorf("noting that a process left: %w", err)
-		}
+	if err := k.Store.StartLeft(ctx, login, stream, since); err != nil {
+		return fmt.Errorf("noting that a process left: %w", err)
 	}
 	return nil
 }
@@ -140,14 +141,12 @@ func (k Keeper) here(s Start) bool { return s.Stream == "" || k.Stream(s.Device,
 
 func (s Start) left() bool { return s.Seen.IsZero() }
 
-func (s Start) silent() bool { return time.Since(s.Seen) > quiet }
-
-// Gone reports whether a process has ended as far as can be known: it is not
-// connected here, and has lost its connection elsewhere or was not heard of
-// for a while, as when a replica died with it.
+// Gone reports whether a process that has the tab has ended as far as can be
+// known: it is not connected here, and has lost its connection elsewhere or
+// nothing is known of it for long.
 func (k Keeper) Gone(ctx context.Context, id ID) bool {
 	s, err := k.Store.StartGet(ctx, id)
-	return errors.Is(err, ErrNone) || err == nil && !k.here(s) && (s.left() || s.silent())
+	return errors.Is(err, ErrNone) || err == nil && !k.here(s) && (s.left() || time.Since(s.Seen) > patience)
 }
 
 // Choose picks the start where the browser goes: the one whose process lives
@@ -163,22 +162,26 @@ func (k Keeper) Choose(ctx context.Context, login identity.LoginID, first ID) (S
 	return slices.MinFunc(all, func(a, b Start) int { return cmp.Compare(k.doubt(a, first), k.doubt(b, first)) }), nil
 }
 
-// doubt grows with how unlikely it is that a process lives. The first choice
-// has the tab and asks nothing while it waits for it.
+// doubt is how unlikely it is that the browser finds a process at home, from 0
+// on. The first choice has the tab. If it waits for a code, the browser is on
+// another computer, where nobody waits at a loopback.
 func (k Keeper) doubt(s Start, first ID) int {
-	switch here := k.here(s); {
-	case here && s.ID == first:
+	opener, here, silent := s.ID == first, k.here(s), time.Since(s.Seen) > quiet
+	switch {
+	case opener && s.ByCode() && !s.left() && (here || !silent):
 		return 0
-	case here:
+	case opener && here:
 		return 1
-	case s.left() && s.ID == first:
-		return 5
-	case s.left():
-		return 6
-	case s.ID == first:
+	case here:
+		return 2
+	case !s.left() && !silent:
 		return 3
-	case s.silent():
+	case !s.left() && opener: // it asks nothing while it waits
 		return 4
+	case !s.left():
+		return 5
+	case opener:
+		return 6
 	}
-	return 2
+	return 7
 }

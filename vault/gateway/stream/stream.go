@@ -10,8 +10,10 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	mrand "math/rand/v2"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,9 +59,9 @@ type Config struct {
 	Log      *slog.Logger
 	// Refused hears of proofs on links that were no good. It must not block.
 	Refused func(device identity.DeviceID, address string)
-	// Lost hears of a stream that lost its link while a sign-in may wait for its
-	// shim. It must not block.
-	Lost func(device identity.DeviceID, id identity.StreamID)
+	// Lost hears of a link that broke or that its shim closed, and when, if the
+	// shim was a guest or calls of it waited for a sign-in. It must not block.
+	Lost func(device identity.DeviceID, id identity.StreamID, since time.Time)
 	// Answer answers the calls of tools that need nothing else of the SDK;
 	// optional. It is set before the first stream is there.
 	Answer mcp.MethodHandler
@@ -241,8 +243,12 @@ func (s *Stream) lose(l *Link, err error) {
 		s.mu.Lock()
 		signsIn := s.guestLocked() || s.login != nil
 		s.mu.Unlock()
+		since := time.Now()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			since = since.Add(-wire.SilenceLimit) // it may be somewhere else long since
+		}
 		if signsIn {
-			s.cfg.Lost(s.device, s.id)
+			s.cfg.Lost(s.device, s.id, since)
 		}
 	}
 	_ = l.conn.Close(wsconn.CodeNormal, "")

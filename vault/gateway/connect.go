@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +24,10 @@ import (
 
 const (
 	maxStreamName = 64
-	versionRest   = 60 // seconds before a shim that does not fit looks again
+	// admitTimeout is for finding out who is there: a shim waits longer, and
+	// hears from the vault what is the matter.
+	admitTimeout = wire.HandshakeTimeout / 2
+	versionRest  = 60 // seconds before a shim that does not fit looks again
 )
 
 // arrival is a shim that has proved which device it is.
@@ -105,7 +109,9 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (arrival, bool) 
 		problem(w, http.StatusServiceUnavailable, usererr.Unavailable, "the vault is starting or stopping", 1)
 		return who, false
 	}
-	thumbprint, err := dpop.FromRequest(g.cfg.Verifier, r, g.cfg.PublicURL)
+	ctx, cancel := context.WithTimeout(r.Context(), admitTimeout)
+	defer cancel()
+	thumbprint, err := dpop.FromRequest(g.cfg.Verifier, r.WithContext(ctx), g.cfg.PublicURL)
 	if err != nil {
 		switch {
 		case errors.Is(err, dpop.ErrNonce):
@@ -121,7 +127,7 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (arrival, bool) 
 		return who, false
 	}
 	who.device = identity.DeviceID(thumbprint)
-	who.standing, err = g.standing(r.Context(), who.device, g.epoch.Load())
+	who.standing, err = g.standing(ctx, who.device, g.epoch.Load())
 	if err != nil && !errors.Is(err, session.ErrNone) {
 		g.cfg.Log.Error("reading a session", "device", who.device, "err", err)
 		problem(w, http.StatusServiceUnavailable, usererr.Unavailable, "the vault cannot check who is calling", 5)

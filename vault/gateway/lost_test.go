@@ -3,9 +3,12 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/coatcheck-mcp/coatcheck/internal/dpop"
+	"github.com/coatcheck-mcp/coatcheck/internal/wire"
 	"github.com/coatcheck-mcp/coatcheck/vault/gateway"
 	"github.com/coatcheck-mcp/coatcheck/vault/identity"
 )
@@ -42,5 +45,29 @@ func TestALostShimIsTold(t *testing.T) {
 	}
 	if len(lost) != 0 {
 		t.Error("a shim is lost that waits for no sign-in")
+	}
+}
+
+// stuck is a store that does not answer.
+type stuck struct{}
+
+func (stuck) Remember(ctx context.Context, _ string, _ time.Time) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestAStoreThatDoesNotAnswer: who arrives is told so while it still listens.
+func TestAStoreThatDoesNotAnswer(t *testing.T) {
+	t.Parallel() // it waits
+	r := newRig(t, func(c *gateway.Config) {
+		c.Verifier = dpop.NewVerifier(dpop.VerifierConfig{Nonces: c.Nonces, Replay: stuck{}})
+	})
+	began := time.Now()
+	_, err := r.shim(t).dial()
+	if err == nil || !strings.Contains(err.Error(), "status 503") {
+		t.Errorf("dialing: %v, want a 503", err)
+	}
+	if took := time.Since(began); took > wire.HandshakeTimeout {
+		t.Errorf("it took %v", took)
 	}
 }

@@ -484,7 +484,7 @@ func (d *device) shim(stream string) *shim {
 		select {
 		case to := <-s.answer:
 			http.Redirect(w, r, to, http.StatusSeeOther)
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			http.Error(w, "the test did not answer", http.StatusGatewayTimeout)
 		}
 	}))
@@ -527,7 +527,7 @@ func (s *shim) finish() (wire.LoginFinished, wire.Problem) {
 	var q url.Values
 	select {
 	case q = <-s.arrived:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		s.r.t.Fatal("no browser came back")
 	}
 	var done wire.LoginFinished
@@ -663,7 +663,7 @@ func wait(t testing.TB, page <-chan string) string {
 	select {
 	case text := <-page:
 		return text
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the browser did not come to an end")
 		return ""
 	}

@@ -47,10 +47,8 @@ const (
 func Heading(ctx context.Context, begin string) error {
 	text := ""
 	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		// It fails while the browser is between two pages.
-		text, _ = chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("h1")?.innerText.replaceAll("\n", " ") ?? ""`))
-		cancel()
+		text, _ = evaluate[string](ctx, `document.querySelector("h1")?.innerText.replaceAll("\n", " ") ?? ""`)
 		if strings.HasPrefix(text, begin) {
 			return nil
 		}
@@ -77,17 +75,25 @@ func press(ctx context.Context, selector string) error {
 			return err
 		}
 		// It fails, or finds nothing, while the browser is between two pages.
-		found, _ = chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(watch, selector)))
+		found, _ = evaluate[bool](ctx, fmt.Sprintf(watch, selector))
 	}
 	for range 20 {
 		if err := chromedp.Do(ctx, chromedp.Click(element)); err != nil {
 			return err
 		}
-		again, err := chromedp.Run(ctx, chromedp.Evaluate[bool](missed))
+		again, err := evaluate[bool](ctx, missed)
 		if err != nil || !again { // an error: the browser is between two pages
 			return ctx.Err()
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	return errors.New("the mouse does not meet " + selector)
+}
+
+// evaluate asks the page, and not for long: between two pages the browser may
+// answer only once the next one is there, which may in turn wait for the test.
+func evaluate[T any](ctx context.Context, script string) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](script))
 }

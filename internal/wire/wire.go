@@ -76,6 +76,19 @@ type Hello struct {
 	Can []string `json:"can,omitempty"`
 }
 
+// maxStreamName is how long a shim may make the name of a stream, in bytes.
+const maxStreamName = 64
+
+// Named reports whether Stream is a name: letters and digits of ASCII, - and _.
+func (h Hello) Named() bool {
+	for _, c := range []byte(h.Stream) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return h.Stream != "" && len(h.Stream) <= maxStreamName
+}
+
 // Resume answers Hello. With Resumed, the stream is known, Received counts the
 // text frames that the vault has received on it, and both ends send their tail
 // again. Without, the stream starts anew: both counts are zero and the shim

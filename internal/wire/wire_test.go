@@ -99,3 +99,14 @@ func FuzzFrame(f *testing.F) {
 		}
 	})
 }
+
+func TestNamed(t *testing.T) {
+	for name, want := range map[string]bool{
+		"Az09-_": true, strings.Repeat("x", 64): true,
+		"": false, strings.Repeat("x", 65): false, "a b": false, "a/b": false, "a\n": false, "ä": false, "a.b": false,
+	} {
+		if got := (wire.Hello{Stream: name}).Named(); got != want {
+			t.Errorf("%q is a name: %t, want %t", name, got, want)
+		}
+	}
+}

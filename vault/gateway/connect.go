@@ -23,7 +23,6 @@ import (
 )
 
 const (
-	maxStreamName = 64
 	// admitTimeout is for finding out who is there: a shim waits longer, and
 	// hears from the vault what is the matter.
 	admitTimeout = wire.HandshakeTimeout / 2
@@ -193,19 +192,10 @@ func readHello(ws *wsconn.Conn) (wire.Hello, error) {
 	if err := wire.Decode(body, &hello); err != nil {
 		return hello, err
 	}
-	if !goodName(hello.Stream) {
+	if !hello.Named() {
 		return hello, wire.ErrFrame
 	}
 	return hello, nil
-}
-
-func goodName(name string) bool {
-	for _, c := range []byte(name) {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return name != "" && len(name) <= maxStreamName
 }
 
 // arrive puts the link on its stream: the one it had, or a new one.

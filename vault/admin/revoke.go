@@ -159,19 +159,19 @@ func (d *Desk) take(ctx context.Context, grants []grant.Grant) func(context.Cont
 	return d.cfg.Upstream(ctx, grants)
 }
 
-// ended records what ended.
+// ended records what ended: grants, then the sessions that ended with them.
 func (d *Desk) ended(ctx context.Context, who Actor, done Revoked) error {
-	entries := make([]audit.Entry, 0, len(done.Grants)+len(done.Sessions))
+	grants, sessions := make([]audit.Entry, 0, len(done.Grants)), make([]audit.Entry, 0, len(done.Sessions))
 	for _, g := range done.Grants {
-		entries = append(entries, audit.Entry{Event: "grant.revoked", Tenant: g.Tenant, Person: g.Person, Grant: g.ID})
+		grants = append(grants, audit.Entry{Event: "grant.revoked", Tenant: g.Tenant, Person: g.Person, Grant: g.ID})
 	}
 	for _, s := range done.Sessions {
-		entries = append(entries, audit.Entry{Event: "session.revoked", Tenant: s.Tenant, Person: s.Person, Device: s.Device, Session: s.ID})
+		sessions = append(sessions, audit.Entry{Event: "session.revoked", Tenant: s.Tenant, Person: s.Person, Device: s.Device, Session: s.ID})
 	}
-	return d.recordAll(ctx, who, entries)
+	return errors.Join(d.recordAll(ctx, who, grants), d.recordAll(ctx, who, sessions))
 }
 
-// recordAll stores records side by side. Its error is the first one's: there may
+// recordAll stores records side by side, in no order. Its error is the first one's: there may
 // be thousands.
 func (d *Desk) recordAll(ctx context.Context, who Actor, entries []audit.Entry) error {
 	ctx, cancel := context.WithTimeout(ctx, keepTime)

@@ -125,14 +125,8 @@ func TestTheShimsThatWaitDieElsewhere(t *testing.T) {
 	if _, err := browser.New().Consent(t.Context(), address, browser.Choose{Person: "ada", Allow: true}); err != nil {
 		t.Fatalf("consenting after all others died: %v", err)
 	}
-	good := 0
-	for range clients {
-		if within(t, answers, 30*time.Second) == "" {
-			good++
-		}
-	}
-	if good != 1 {
-		t.Errorf("%d calls were answered, want that of the only living shim", good)
+	if n := good(t, answers); n != 1 {
+		t.Errorf("%d calls were answered, want that of the only living shim", n)
 	}
 	w.checkOneOfEach(l)
 }
@@ -165,16 +159,22 @@ func theOpenerDies(t *testing.T, w *world, died func()) {
 	if _, err := browser.New().Consent(ctx, address, browser.Choose{Person: "ada", Allow: true}); err != nil {
 		t.Fatalf("consenting after shim %d died: %v", opener, err)
 	}
-	good := 0
-	for range clients {
-		if within(t, answers, 30*time.Second) == "" {
-			good++
-		}
-	}
-	if good != eight-1 {
-		t.Errorf("%d of the %d living shims were answered", good, eight-1)
+	if n := good(t, answers); n != eight-1 {
+		t.Errorf("%d of the %d living shims were answered", n, eight-1)
 	}
 	w.checkOneOfEach(l)
+}
+
+// good waits for the answers of all eight and counts those that are as they
+// should be.
+func good(t *testing.T, answers <-chan string) (n int) {
+	t.Helper()
+	for range eight {
+		if within(t, answers, 30*time.Second) == "" {
+			n++
+		}
+	}
+	return n
 }
 
 func within(t *testing.T, answers <-chan string, patience time.Duration) string {

@@ -52,7 +52,7 @@ func resultOf(t testing.TB, db *store.DB, e journal.Entry) string {
 func TestAResultGoesAlongWithItsRecord(t *testing.T) {
 	url := engines["postgres"](t)
 	db := openAt(t, url)
-	server := plain(t, url)
+	server := plain(t, "pgx", url)
 	for try := range 20 {
 		e := begin(t, db, fmt.Sprint(try))
 		if finished, recorded := conclude(t.Context(), db, e, following(e.Call)); finished != nil || recorded != nil {
@@ -110,7 +110,7 @@ func TestAResultIsStoredWhateverBecomesOfTheRecord(t *testing.T) {
 func TestARecordIsStoredWhateverBecomesOfTheResult(t *testing.T) {
 	url := engines["postgres"](t)
 	db, other := openAt(t, url), openAt(t, url)
-	server := plain(t, url)
+	server := plain(t, "pgx", url)
 	for _, query := range []string{
 		"CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END; $$",
 		"CREATE TRIGGER no BEFORE UPDATE ON journal FOR EACH ROW WHEN (OLD.call = 'refused') EXECUTE FUNCTION no()",
@@ -186,7 +186,7 @@ func TestARecordIsStoredWhateverBecomesOfTheResult(t *testing.T) {
 func TestAResultOutlastsItsRecord(t *testing.T) {
 	url := engines["postgres"](t)
 	db := openAt(t, url)
-	server := plain(t, url)
+	server := plain(t, "pgx", url)
 	if err := db.AuditAppend(t.Context(), "acme", following("first")); err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func TestAnotherReplicaHearsOfARevocation(t *testing.T) {
 	}
 	wait(t, moves, "a revocation")
 
-	direct := plain(t, url)
+	direct := plain(t, "pgx", url)
 	cut, err := direct.ExecContext(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %'")
 	if n, _ := cut.RowsAffected(); err != nil || n != 1 {
 		t.Fatalf("%d connections were cut, %v", n, err)

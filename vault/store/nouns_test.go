@@ -440,7 +440,7 @@ func TestExpiredProofsAreForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	var n int
-	if err := raw(t, file).QueryRowContext(t.Context(), "SELECT count(*) FROM proofs").Scan(&n); err != nil || n != 1 {
+	if err := plain(t, "sqlite", file).QueryRowContext(t.Context(), "SELECT count(*) FROM proofs").Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d proofs are stored, %v", n, err)
 	}
 	if err := db.Remember(t.Context(), "new", later()); !errors.Is(err, dpop.ErrReplayed) {

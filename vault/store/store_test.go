@@ -52,10 +52,10 @@ func openAt(t testing.TB, url string) *store.DB {
 	return db
 }
 
-// plain connects to a PostgreSQL without a store.
-func plain(t testing.TB, url string) *sql.DB {
+// plain opens the database of a store as somebody else would.
+func plain(t testing.TB, driver, address string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("pgx", url)
+	db, err := sql.Open(driver, address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,22 +129,11 @@ func TestDestroyedMeansGone(t *testing.T) {
 	}
 }
 
-// raw opens the file of a store as somebody else would.
-func raw(t testing.TB, file string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open("sqlite", file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	return db
-}
-
 func TestAuditRowsAreAppendOnly(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "vault.db")
 	db := openAt(t, "sqlite:"+file)
 	sealTwo(t, db)
-	appendOnly(t, raw(t, file),
+	appendOnly(t, plain(t, "sqlite", file),
 		"INSERT OR REPLACE INTO audit_segments SELECT tenant, first_seq, last_seq, prev, hash, since, until, note, 1 FROM audit_segments",
 		"INSERT INTO audit_segments SELECT tenant, 2, 2, hash, hash, since, until, note, 1 FROM audit_segments",
 		"INSERT OR REPLACE INTO audit_heads SELECT tenant, seq, x'00' FROM audit_heads",
@@ -156,7 +145,7 @@ func TestAuditRowsAreAppendOnlyOnAServer(t *testing.T) {
 	url := testenv.Postgres(t)
 	db := openAt(t, url)
 	sealTwo(t, db)
-	other := plain(t, url)
+	other := plain(t, "pgx", url)
 	appendOnly(t, other, "TRUNCATE audit", "TRUNCATE audit_heads", "TRUNCATE audit_segments",
 		"INSERT INTO audit_segments SELECT tenant, 2, 2, hash, hash, since, until, note, 1 FROM audit_segments",
 		"INSERT INTO audit SELECT tenant, seq + 20, at, 'forged', body, prev, hash FROM audit",

@@ -185,7 +185,7 @@ func (db *DB) Together(ctx context.Context, all []engine.Statement) ([]int64, er
 }
 
 // Each is [engine.Each] without what database/sql does for every value of a
-// row, which is half of the work of reading a long chain.
+// row, which is a third of the work of reading a long chain.
 func (db *DB) Each(ctx context.Context, query engine.Statement, into []any, row func()) error {
 	into = slices.Clone(into)
 	for i := range into {
